@@ -95,7 +95,7 @@ class Rows:
   def take(self, index: np.ndarray) -> 'Rows':
     """Returns the rows at `index`, in that order."""
     return Rows(
-        *(getattr(self, f.name)[index] for f in dataclasses.fields(self))
+      *(getattr(self, f.name)[index] for f in dataclasses.fields(self))
     )
 
 
@@ -120,7 +120,7 @@ class RewardTable:
     """Returns CTCVR `[...]`; item -1 (no item named) gives the miss value."""
     missed = self.low + self.miss * (self.high - self.low)
     return np.where(item < 0, missed, self.ctcvr_rn[row, item]).astype(
-        np.float32
+      np.float32
     )
 
   def reward(self, row: np.ndarray, item: np.ndarray) -> np.ndarray:

@@ -1,0 +1,92 @@
+"""Taiji with POPO on MovieLens-100K, two CPU cores."""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+  config = ml_collections.ConfigDict()
+  config.name = 'popo/ml100k_cpu'
+  config.seed = 0
+
+  config.data = ml_collections.ConfigDict()
+  config.data.source = 'movielens'
+  config.data.path = ''
+  config.data.train_fraction = 0.8
+  config.data.rl_fraction = 0.1
+  config.data.history = 50
+  config.data.min_history = 1
+  config.data.evaluation_rows = 500
+  config.data.negatives = 4
+  config.data.consumed_once = True
+  config.data.miss = 0.0
+
+  config.prompt = ml_collections.ConfigDict()
+  config.prompt.max_history = 8
+  config.prompt.profile_fields = ('age', 'gender', 'occupation')
+
+  config.length = ml_collections.ConfigDict()
+  config.length.prompt = 128
+  config.length.completion = 48
+
+  config.tokenizer = ml_collections.ConfigDict()
+  config.tokenizer.path = ''
+  config.tokenizer.vocab_size = 2048
+  config.tokenizer.whole_names = 1024
+
+  config.tower = ml_collections.ConfigDict()
+  config.tower.width = 32
+  config.tower.mlp_widths = (64,)
+  config.tower.batch = 4096
+  config.tower.epochs = 3
+  config.tower.lr = 3e-3
+  config.tower.weight_decay = 1e-4
+
+  config.model = ml_collections.ConfigDict()
+  config.model.num_layers = 4
+  config.model.width = 160
+  config.model.num_heads = 5
+  config.model.num_kv_heads = 5
+  config.model.mlp_width = 480
+  config.model.unroll = 4
+  config.model.remat = 'none'
+  config.model.dtype = 'float32'
+
+  config.sft = ml_collections.ConfigDict()
+  config.sft.examples = 12_000
+  config.sft.batch = 16
+  config.sft.tokens = 256
+  config.sft.opt = ml_collections.ConfigDict()
+  config.sft.opt.lr = 3e-3
+  config.sft.opt.steps = 240
+  config.sft.opt.warmup = 20
+  config.sft.opt.schedule = 'cosine'
+  config.sft.opt.weight_decay = 0.1
+  config.sft.opt.clip_norm = 1.0
+
+  config.rl = ml_collections.ConfigDict()
+  config.rl.weighting = 'popo'
+  config.rl.combine = 'sum_then_normalize'
+  config.rl.group = 4
+  config.rl.prompts = 8
+  config.rl.eta = 1.0
+  config.rl.mu = 1.0
+  config.rl.fixed_weights = ()
+  config.rl.kl_beta = 0.04
+  config.rl.clip = 0.2
+  config.rl.temperature = 1.0
+  config.rl.opt = ml_collections.ConfigDict()
+  config.rl.opt.lr = 3e-4
+  config.rl.opt.steps = 40
+  config.rl.opt.warmup = 2
+  config.rl.opt.schedule = 'constant'
+  config.rl.opt.clip_norm = 1.0
+
+  config.mesh = ml_collections.ConfigDict()
+  config.mesh.data = 1
+  config.mesh.fsdp = 1
+  config.mesh.tensor = 1
+
+  config.evaluation = ml_collections.ConfigDict()
+  config.evaluation.batch = 50
+  config.evaluation.resamples = 2000
+  return config

@@ -1,0 +1,79 @@
+"""The main job up to its models: what `popo` and `recommend` share."""
+
+import dataclasses
+
+from experiments.stages import rl
+from experiments.stages import sft
+from experiments.stages import text
+from experiments.stages.context import Context
+from experiments.stages.logs import Logs
+from experiments.stages.logs import read
+from experiments.stages.policy import Policy
+from experiments.stages.tower import Ranker
+from experiments.stages.tower import tables
+from taiji_jax.products import Product
+from taiji_jax.types import RewardTable
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """The stages before RL, finished.
+
+  Attributes:
+    context: configuration and folders.
+    logs: the data.
+    ranker, tower: the ID tower and its product.
+    rl_table, evaluation_table: r_id of the RL and of the evaluation rows.
+    encoder, policy: rows to tokens, tokens to completions.
+    sft: the SFT model's product.
+    seconds: what each stage took.
+  """
+
+  context: Context
+  logs: Logs
+  ranker: Ranker
+  tower: Product
+  rl_table: RewardTable
+  evaluation_table: RewardTable
+  encoder: text.Encoder
+  policy: Policy
+  sft: Product
+  seconds: dict[str, float]
+
+
+def before_rl(context: Context) -> Run:
+  """Returns the run with all that RL starts from, made or out of the cache."""
+  logs = read(context.recipe)
+  ranker = Ranker(context, logs)
+  tower = ranker.train()
+  rl_table, evaluation_table = tables(ranker, tower, logs)
+  cot = text.make_cot(context, logs)
+  seconds = {'tower': tower.seconds, 'cot': cot.seconds}
+  trained = None
+  if not context.recipe.tokenizer.path:
+    trained = text.make_tokenizer(context, logs)
+    seconds['tokenizer'] = trained.seconds
+  tokenizer = text.load_tokenizer(context, trained)
+  encoder = text.Encoder(context, logs, tokenizer)
+  policy = Policy(context.recipe, tokenizer)
+  key = trained.key if trained else context.recipe.tokenizer.path
+  start = sft.train(context, logs, cot, key, encoder, policy)
+  seconds['sft'] = start.seconds
+  return Run(
+      context, logs, ranker, tower, rl_table, evaluation_table, encoder,
+      policy, start, seconds,
+  )  # fmt: skip
+
+
+def reinforce(run: Run) -> Product:
+  """Returns the product after RL from the SFT model."""
+  trainer = rl.Trainer(
+    run.context,
+    run.logs,
+    run.rl_table,
+    run.encoder,
+    run.policy,
+    run.context.recipe.rl,
+    run.context.recipe.seed,
+  )
+  return trainer.train(run.sft)

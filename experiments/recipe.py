@@ -1,0 +1,263 @@
+"""A recipe's ConfigDict as frozen, validated dataclasses."""
+
+import dataclasses
+import difflib
+import json
+import typing
+from typing import Any
+
+import ml_collections
+
+from taiji_jax.data.prompts import PromptConfig
+from taiji_jax.data.tables import TableSpec
+from taiji_jax.errors import UserError
+from taiji_jax.modules.decoder import DecoderConfig
+from taiji_jax.rl.step import RLConfig
+from taiji_jax.sharding import MeshConfig
+from taiji_jax.train_state import OptimizerConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+  """Which log, and how it is split.
+
+  Attributes:
+    source: 'movielens' or 'tables'.
+    path: where it lies; see `data.movielens` and `data.tables`.
+    tables: for 'tables': the fields of `data.tables.TableSpec`.
+    train_fraction: share of events before the cut in time.
+    rl_fraction: the latest share of the rows before the cut, kept for RL.
+    history: the most earlier items a row knows.
+    min_history: rows with fewer are left out.
+    evaluation_rows: how many are sampled after the cut; 0 takes all.
+    negatives: sampled exposures without a click, for each event.
+    consumed_once: whether an item of the history has the lowest r_id.
+    miss: normalised r_id of an answer that names no item.
+  """
+
+  source: str = 'movielens'
+  path: str = ''
+  tables: Any = None
+  train_fraction: float = 0.8
+  rl_fraction: float = 0.1
+  history: int = 50
+  min_history: int = 1
+  evaluation_rows: int = 500
+  negatives: int = 4
+  consumed_once: bool = True
+  miss: float = 0.0
+
+  def __post_init__(self):
+    if self.source not in ('movielens', 'tables'):
+      raise UserError(
+        f"data.source is {self.source!r}; choose 'movielens' or 'tables'."
+      )
+    if not 0 <= self.miss <= 1:
+      raise UserError(f'data.miss is {self.miss}; it must lie in [0, 1].')
+    if self.evaluation_rows < 0:
+      raise UserError(
+        f'data.evaluation_rows is {self.evaluation_rows}; give a number, or'
+        ' 0 for all.'
+      )
+    if self.negatives < 0:
+      raise UserError(f'data.negatives is {self.negatives}; give 0 or more.')
+
+
+@dataclasses.dataclass(frozen=True)
+class LengthConfig:
+  """The longest prompt and completion, in tokens."""
+
+  prompt: int = 128
+  completion: int = 48
+
+  def __post_init__(self):
+    for name in ('prompt', 'completion'):
+      if getattr(self, name) < 8:
+        raise UserError(
+          f'length.{name} is {getattr(self, name)}; it must be at least 8.'
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerConfig:
+  """A tokenizer to load (`path`), or the size of one to train.
+
+  Attributes:
+    path: see `data.tokenizer.load`; a SentencePiece model is trained on the
+      training part where empty.
+    vocab_size: of the trained one.
+    whole_names: how many of the commonest titles and category names become one
+      token each.
+  """
+
+  path: str = ''
+  vocab_size: int = 2048
+  whole_names: int = 1024
+
+  def __post_init__(self):
+    if self.vocab_size < 300:
+      raise UserError(
+        f'tokenizer.vocab_size is {self.vocab_size}; all bytes and the'
+        ' structure need at least 300.'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class TowerConfig:
+  """Sizes and training of the ID tower."""
+
+  width: int = 32
+  mlp_widths: tuple[int, ...] = (64,)
+  batch: int = 4096
+  epochs: int = 3
+  lr: float = 3e-3
+  weight_decay: float = 1e-4
+
+  def __post_init__(self):
+    for name in ('width', 'batch', 'epochs', 'lr'):
+      if not getattr(self, name) > 0:
+        raise UserError(
+          f'tower.{name} is {getattr(self, name)}; it must be above 0.'
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class SFTConfig:
+  """Supervised training: `steps` batches of `batch` rows of `tokens` tokens."""
+
+  opt: OptimizerConfig
+  examples: int
+  batch: int = 16
+  tokens: int = 256
+
+  def __post_init__(self):
+    for name in ('examples', 'batch', 'tokens'):
+      if getattr(self, name) < 1:
+        raise UserError(
+          f'sft.{name} is {getattr(self, name)}; it must be at least 1.'
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class RLTrainConfig:
+  """Reinforcement: the method, and `prompts` prompts a step."""
+
+  opt: OptimizerConfig
+  method: RLConfig
+  prompts: int = 8
+
+  def __post_init__(self):
+    if self.prompts < 1:
+      raise UserError(f'rl.prompts is {self.prompts}; it must be at least 1.')
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+  """Decoding batch, and how intervals are made."""
+
+  batch: int = 50
+  resamples: int = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+  """All of a run's configuration."""
+
+  name: str
+  seed: int
+  data: DataConfig
+  prompt: PromptConfig
+  length: LengthConfig
+  tokenizer: TokenizerConfig
+  tower: TowerConfig
+  model: DecoderConfig
+  sft: SFTConfig
+  rl: RLTrainConfig
+  mesh: MeshConfig
+  evaluation: EvaluationConfig
+
+
+def from_config(config: ml_collections.ConfigDict) -> Recipe:
+  """Returns the validated recipe.
+
+  Raises:
+    UserError: an unknown field, a value of another type or out of range.
+  """
+  rl = dict(config.rl)
+  own = {'opt', 'prompts'}
+  return Recipe(
+    name=config.name,
+    seed=config.seed,
+    data=_build(DataConfig, 'data', config.data),
+    prompt=_build(PromptConfig, 'prompt', config.prompt),
+    length=_build(LengthConfig, 'length', config.length),
+    tokenizer=_build(TokenizerConfig, 'tokenizer', config.tokenizer),
+    tower=_build(TowerConfig, 'tower', config.tower),
+    model=_build(
+      DecoderConfig,
+      'model',
+      {**config.model, 'vocab_size': config.tokenizer.vocab_size},
+    ),
+    sft=_build(
+      SFTConfig,
+      'sft',
+      {**config.sft, 'opt': _build(OptimizerConfig, 'sft.opt', config.sft.opt)},
+    ),
+    rl=RLTrainConfig(
+      opt=_build(OptimizerConfig, 'rl.opt', config.rl.opt),
+      prompts=config.rl.prompts,
+      method=_build(
+        RLConfig, 'rl', {k: v for k, v in rl.items() if k not in own}
+      ),
+    ),
+    mesh=_build(MeshConfig, 'mesh', config.mesh),
+    evaluation=_build(EvaluationConfig, 'evaluation', config.evaluation),
+  )
+
+
+def to_json(value: Any) -> Any:
+  """Returns a dataclass (or a tuple of them) as plain JSON."""
+  if isinstance(value, tuple | list):
+    return [to_json(v) for v in value]
+  return json.loads(json.dumps(dataclasses.asdict(value)))
+
+
+def table_spec(config: DataConfig) -> TableSpec:
+  """Returns the column map of a 'tables' source."""
+  return _build(TableSpec, 'data.tables', config.tables or {})
+
+
+def _build(cls: type, section: str, values: Any) -> Any:
+  """Returns `cls(**values)` after checking names and types."""
+  values = dict(values)
+  hints = typing.get_type_hints(cls)
+  fields = {f.name: f for f in dataclasses.fields(cls)}
+  for name, value in values.items():
+    if name not in fields:
+      close = difflib.get_close_matches(name, fields, 1)
+      hint = f'; did you mean {section}.{close[0]}?' if close else '.'
+      raise UserError(
+        f'unknown field {section}.{name}{hint} It has {", ".join(fields)}.'
+      )
+    hint = hints[name]
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+      values[name] = value = float(value)
+    plain = hint in (int, float, str, bool)
+    if plain and (
+      not isinstance(value, hint) or (hint is int and isinstance(value, bool))
+    ):
+      raise UserError(
+        f'{section}.{name} is {value!r}; it must be a {hint.__name__}.'
+      )
+    if typing.get_origin(hint) is tuple:
+      values[name] = tuple(value)
+  missing = [
+    f.name
+    for f in fields.values()
+    if f.default is dataclasses.MISSING
+    and f.default_factory is dataclasses.MISSING
+    and f.name not in values
+  ]
+  if missing:
+    raise UserError(f'{section}.{missing[0]} is not set; give it a value.')
+  return cls(**values)

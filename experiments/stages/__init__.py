@@ -1,0 +1,1 @@
+"""The stages of the main job: each turns products into a product."""

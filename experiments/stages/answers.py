@@ -1,0 +1,71 @@
+"""Greedy answers of an arm to the evaluation rows."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from experiments import recipe as recipe_lib
+from experiments.stages import sft
+from experiments.stages import text
+from experiments.stages.context import Context
+from experiments.stages.logs import Logs
+from experiments.stages.policy import Policy
+from taiji_jax import metrics
+from taiji_jax.products import Product
+from taiji_jax.types import Rows
+
+
+def greedy(
+  context: Context,
+  logs: Logs,
+  arm: str,
+  model: Product,
+  encoder: text.Encoder,
+  policy: Policy,
+) -> Product:
+  """Returns the product with one completion for each evaluation row."""
+  inputs = {
+    'model': model.key,
+    'logs': logs.digest,
+    'evaluation': recipe_lib.to_json(context.recipe.evaluation),
+  }
+
+  def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
+    del scratch
+    params = sft.load(model, policy, context)
+    rows = logs.split.evaluation
+    written = decode(
+      params, rows, encoder, policy, context.recipe.evaluation.batch, arm
+    )
+    text.write_lines(folder / 'answers.jsonl', written)
+
+  return context.products.make(f'answers_{arm}', inputs, build)
+
+
+def read(product: Product) -> list[str]:
+  """Returns the completions, one a row."""
+  return text.read_lines(product.folder / 'answers.jsonl')
+
+
+def decode(
+  params: Any,
+  rows: Rows,
+  encoder: text.Encoder,
+  policy: Policy,
+  batch: int,
+  name: str,
+) -> list[str]:
+  """Returns the greedy completion of each row."""
+  written, sampler = [], policy.sampler(0.0)
+  progress = metrics.Progress(f'answers of {name}', len(rows))
+  for start in range(0, len(rows), batch):
+    # The last batch is filled up with repeats, so that there is one trace.
+    index_b = np.arange(start, start + batch) % len(rows)
+    prompt_bp, length_b = encoder.batch(rows, index_b)
+    drawn = sampler(params, prompt_bp, length_b, np.zeros(batch, np.uint32))
+    count = min(batch, len(rows) - start)
+    written += policy.texts(drawn)[:count]
+    progress.advance(count)
+  progress.close()
+  return written

@@ -1,0 +1,76 @@
+"""The enhancer as functions: how stages call the decoder."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.recipe import Recipe
+from taiji_jax.data.tokenizer import Tokenizer
+from taiji_jax.decode.sample import Completions
+from taiji_jax.decode.sample import sample
+from taiji_jax.decode.sample import SampleConfig
+from taiji_jax.modules import logprob
+from taiji_jax.modules.decoder import Decoder
+from taiji_jax.rl.step import RolloutBatch
+
+
+class Policy:
+  """A decoder of the recipe's size and the functions that training needs."""
+
+  def __init__(self, recipe: Recipe, tokenizer: Tokenizer):
+    model = recipe.model
+    self.decoder = Decoder(
+      model.__class__(**{**vars(model), 'vocab_size': tokenizer.vocab_size})
+    )
+    self._recipe, self._tokenizer = recipe, tokenizer
+
+  def init(self) -> Any:
+    """Returns parameters before training."""
+    one = np.ones((1, 8), np.int32)
+    return self.decoder.init(jax.random.key(self._recipe.seed), one, one, one)
+
+  def packed_logp(self, params: Any, batch: dict) -> jax.Array:
+    """Returns log-probabilities `[b, t]` of a packed batch."""
+    return logprob.next_token_logp(
+      self.decoder,
+      params,
+      batch['tokens_bt'],
+      batch['position_bt'],
+      batch['segment_bt'],
+    )
+
+  def rollout_logp(self, params: Any, batch: RolloutBatch) -> jax.Array:
+    """Returns log-probabilities `[b, g, c]` of rollouts."""
+    b, g, c = batch.completion_bgc.shape
+    logp_nc = logprob.completion_logp(
+      self.decoder,
+      params,
+      jnp.repeat(batch.prompt_bp, g, 0),
+      jnp.repeat(batch.prompt_length_b, g, 0),
+      batch.completion_bgc.reshape(b * g, c),
+      batch.length_bg.reshape(b * g),
+    )
+    return logp_nc.reshape(b, g, c)
+
+  @functools.cache
+  def sampler(self, temperature: float) -> Any:
+    """Returns a jitted (params, prompts, lengths, seeds) -> `Completions`."""
+    config = SampleConfig(
+      max_tokens=self._recipe.length.completion,
+      temperature=temperature,
+      eos_id=self._tokenizer.eos_id,
+      pad_id=self._tokenizer.pad_id,
+    )
+    return jax.jit(lambda *args: sample(self.decoder, *args, config))
+
+  def texts(self, completions: Completions) -> list[str]:
+    """Returns the texts; one that did not end is cut where it stopped."""
+    token_nc = np.asarray(completions.token_nc)
+    length_n = np.asarray(completions.length_n)
+    return [
+      self._tokenizer.decode(tokens[:length].tolist())
+      for tokens, length in zip(token_nc, length_n, strict=True)
+    ]

@@ -1,0 +1,166 @@
+"""From the arms' answers to result.json and the report."""
+
+import json
+import resource
+import time
+from typing import Any
+
+import numpy as np
+
+from experiments.pipeline import Run
+from experiments.stages import answers
+from taiji_jax import metrics
+from taiji_jax.data import prompts
+from taiji_jax.evaluate import arms as arms_lib
+from taiji_jax.evaluate import bootstrap
+from taiji_jax.evaluate import floors
+from taiji_jax.evaluate import report
+from taiji_jax.evaluate import result as result_lib
+from taiji_jax.products import Product
+
+EXAMPLES = 5
+
+
+def write(run: Run, models: dict[str, Product]) -> dict[str, Any]:
+  """Writes result.json, report.md and its plots; returns the result.
+
+  Args:
+    run: the stages before RL.
+    models: the arms, the base of all comparisons first.
+  """
+  context, rows = run.context, run.logs.split.evaluation
+  seconds, written = dict(run.seconds), {}
+  for arm, model in models.items():
+    product = answers.greedy(
+      context, run.logs, arm, model, run.encoder, run.policy
+    )
+    written[arm] = answers.read(product)
+    seconds[f'answers_{arm}'] = product.seconds
+  begin = time.monotonic()
+  metrics.LOG.info('evaluation ...')
+  data = arms_lib.EvaluationSet(
+    rows,
+    run.logs.catalog,
+    run.evaluation_table,
+    run.logs.titles,
+    context.embedder.embed,
+  )
+  scored = {arm: arms_lib.score(texts, data) for arm, texts in written.items()}
+  base, *others = models
+  result = {
+    **_compare(run, scored, base, others, np.ones(len(rows), bool)),
+    'floors': _floors(run, data),
+    'by_user': {
+      'seen': _compare(run, scored, base, others, run.logs.split.seen_r),
+      'unseen': _compare(run, scored, base, others, ~run.logs.split.seen_r),
+    },
+    'seeds': [context.recipe.seed],
+    'rl': {
+      'weighting': context.recipe.rl.method.weighting,
+      'combine': context.recipe.rl.method.combine,
+    },
+  }
+  seconds['evaluation'] = time.monotonic() - begin
+  result['seconds'] = {k: round(v, 2) for k, v in seconds.items()}
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  result['peak_rss_gib'] = round(peak / 2**20, 3)
+  result_lib.write(context.workdir / 'result.json', result)
+  report.write(
+    context.workdir,
+    result,
+    context.writer.rows(),
+    _examples(run, written),
+    json.loads((run.tower.folder / 'report.json').read_text()),
+  )
+  metrics.LOG.info('%s', context.workdir / 'report.md')
+  return result
+
+
+def _compare(
+  run: Run,
+  scored: dict[str, arms_lib.Metrics],
+  base: str,
+  others: list[str],
+  keep_r: np.ndarray,
+) -> dict[str, Any]:
+  """Returns arms and pairs with intervals over the rows `keep_r`."""
+  user_r = run.logs.split.evaluation.user_r[keep_r]
+  options = {
+    'samples': run.context.recipe.evaluation.resamples,
+    'seed': run.context.recipe.seed,
+  }
+  part = {
+    arm: {k: v[keep_r] for k, v in values.items()}
+    for arm, values in scored.items()
+  }
+  if not len(user_r):
+    return {'rows': 0, 'users': 0, 'arms': {}, 'paired': {}}
+  return {
+    'rows': len(user_r),
+    'users': len(np.unique(user_r)),
+    'arms': {
+      arm: bootstrap.intervals(values, user_r, **options)
+      for arm, values in part.items()
+    },
+    'paired': {
+      f'{arm}-{base}': bootstrap.paired_intervals(
+        part[arm], part[base], user_r, **options
+      )
+      for arm in others
+    },
+  }
+
+
+def _floors(run: Run, data: arms_lib.EvaluationSet) -> dict[str, Any]:
+  logs = run.logs
+  once = run.context.recipe.data.consumed_once
+  scored = {
+    rule.__name__: arms_lib.score_floor(
+      rule(
+        logs.log,
+        logs.split.train_events,
+        data.rows,
+        len(logs.catalog),
+        consumed_once=once,
+      ),
+      data,
+    )
+    for rule in (floors.popular, floors.markov)
+  }
+  scored['repeat_category'] = arms_lib.score_repeat_category(data)
+  options = {
+    'samples': run.context.recipe.evaluation.resamples,
+    'seed': run.context.recipe.seed,
+  }
+  return {
+    name: bootstrap.intervals(values, data.rows.user_r, **options)
+    for name, values in scored.items()
+  }
+
+
+def _examples(run: Run, written: dict[str, list[str]]) -> list[dict[str, Any]]:
+  """Returns five users, spread over the evaluation rows."""
+  rows, log = run.logs.split.evaluation, run.logs.log
+  _, first_u = np.unique(rows.user_r, return_index=True)
+  rng = np.random.default_rng(run.context.recipe.seed)
+  chosen = np.sort(
+    rng.choice(first_u, min(EXAMPLES, len(first_u)), replace=False)
+  )
+  examples = []
+  for r in chosen.tolist():
+    parsed = {arm: prompts.parse(texts[r]) for arm, texts in written.items()}
+    examples.append(
+      {
+        'user': log.user_ids[rows.user_r[r]],
+        'prompt': run.encoder.prompt_text(rows, r),
+        'truth': prompts.item_text(run.logs.catalog, int(rows.target_r[r])),
+        'arms': {
+          arm: {
+            'reasoning': p.think,
+            'answer': p.answer if p.well_formed else written[arm][r],
+          }
+          for arm, p in parsed.items()
+        },
+      }
+    )
+  return examples

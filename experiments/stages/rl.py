@@ -1,0 +1,142 @@
+"""Reinforcement: rollouts, rewards, POPO updates."""
+
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import recipe as recipe_lib
+from experiments.recipe import RLTrainConfig
+from experiments.stages import sft
+from experiments.stages import text
+from experiments.stages.context import Context
+from experiments.stages.logs import Logs
+from experiments.stages.policy import Policy
+from taiji_jax import loop
+from taiji_jax import sharding
+from taiji_jax import train_state
+from taiji_jax.checkpoint import Checkpointer
+from taiji_jax.data import sft as sft_data
+from taiji_jax.modules.weights import tree
+from taiji_jax.products import Product
+from taiji_jax.rl import rewards
+from taiji_jax.rl.step import popo_step
+from taiji_jax.rl.step import RolloutBatch
+from taiji_jax.types import RewardTable
+
+
+class Trainer:
+  """One RL run from the SFT model."""
+
+  def __init__(
+    self,
+    context: Context,
+    logs: Logs,
+    table: RewardTable,
+    encoder: text.Encoder,
+    policy: Policy,
+    config: RLTrainConfig,
+    seed: int,
+  ):
+    self._context, self._logs = context, logs
+    self._encoder, self._policy = encoder, policy
+    self._config, self._seed = config, seed
+    self._judge = rewards.Judge(
+      logs.catalog, logs.titles, table, logs.rl, context.embedder.embed
+    )
+    sharding.check_batch(config.prompts, context.mesh, 'rl.prompts')
+
+  def train(self, start: Product, stage: str = 'rl') -> Product:
+    """Returns the product with the parameters after RL from `start`."""
+    recipe = self._context.recipe
+    inputs = {
+      'start': start.key,
+      'rl': recipe_lib.to_json(self._config),
+      'data': recipe_lib.to_json(recipe.data),
+      'tower': recipe_lib.to_json(recipe.tower),
+      'seed': self._seed,
+    }
+
+    def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
+      reference = sft.load(start, self._policy, self._context)
+      state, seconds = self._run(reference, scratch, stage)
+      tree.save(folder / 'model.safetensors', state.params)
+      return seconds
+
+    return self._context.products.make(stage, inputs, build)
+
+  def _run(
+    self, reference: Any, scratch: pathlib.Path, stage: str
+  ) -> tuple[Any, float]:
+    config, mesh = self._config, self._context.mesh
+    tx = config.opt.make()
+    weighting = config.method.make_weighting()
+    state = sharding.jit_init(
+      lambda params: train_state.create(
+        jax.tree.map(jnp.copy, params),
+        tx,
+        self._seed,
+        weighting.init(len(rewards.NAMES)),
+      ),
+      mesh,
+      reference,
+    )
+    update = sharding.jit_step(
+      popo_step(self._policy.rollout_logp, tx, config.method, rewards.NAMES),
+      state,
+      mesh,
+    )
+
+    def step(state: Any, index_b: np.ndarray) -> tuple[Any, dict]:
+      batch, seen = self.collect(state.params, index_b, int(state.step))
+      state, values = update(
+        state, sharding.place_batch(batch, mesh), reference
+      )
+      return state, values | seen
+
+    checkpointer = Checkpointer(scratch)
+    state, seconds = loop.run(
+      step,
+      state,
+      sft.Grain(
+        sft_data.row_batches(
+          len(self._logs.rl), batch=config.prompts, seed=self._seed
+        )
+      ),
+      checkpointer,
+      self._context.writer,
+      loop.LoopConfig(
+        stage, config.opt.steps, show=('reward_semantic', 'reward_id')
+      ),
+    )
+    checkpointer.close()
+    return state, seconds
+
+  def collect(
+    self, params: Any, index_b: np.ndarray, step: int
+  ) -> tuple[RolloutBatch, dict[str, float]]:
+    """Returns G rollouts of each row with their rewards, and what was seen."""
+    method = self._config.method
+    b, g = len(index_b), method.group
+    prompt_bp, length_b = self._encoder.batch(self._logs.rl, index_b)
+    seed_n = np.random.SeedSequence((self._seed, step)).generate_state(b * g)
+    prompt = sharding.place_batch((prompt_bp, length_b, seed_n),
+                                  self._context.mesh)  # fmt: skip
+    drawn = self._policy.sampler(method.temperature)(params, *prompt)
+    judged = self._judge(self._policy.texts(drawn), np.repeat(index_b, g))
+    batch = RolloutBatch(
+      prompt_bp=prompt_bp,
+      prompt_length_b=length_b,
+      completion_bgc=np.asarray(drawn.token_nc).reshape(b, g, -1),
+      length_bg=np.asarray(drawn.length_n).reshape(b, g),
+      old_logp_bgc=np.asarray(drawn.logp_nc).reshape(b, g, -1),
+      reward_bgk=judged.reward_nk.reshape(b, g, -1),
+    )
+    seen = {
+      'format_rate': judged.parsed_n.mean(),
+      'mapped_rate': (judged.item_n >= 0).mean(),
+      'ended_rate': np.asarray(drawn.ended_n).mean(),
+    }
+    return batch, {k: float(v) for k, v in seen.items()}

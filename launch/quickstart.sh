@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Taiji end to end on MovieLens-100K on a CPU, from nothing to a report.
+#   bash launch/quickstart.sh [--config.FIELD=VALUE ...]
+# PYTHON=/path/to/python picks the interpreter (3.11 or newer).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source launch/venv.sh
+
+venv_ready
+venv_install quickstart .
+exec "$VENV_PYTHON" -m experiments.popo \
+  --config=experiments/configs/popo/ml100k_cpu.py "$@"

@@ -1,0 +1,1 @@
+"""Reasoning texts: teachers, and the guard on what they may say."""

@@ -1,0 +1,120 @@
+"""What the training logs say about which item follows which, and for whom."""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+
+import numpy as np
+
+from taiji_jax.data import history as history_lib
+from taiji_jax.types import Catalog, Log
+
+_MIN_SUPPORT = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Followers:
+  """How often an item came soon after another in one user's training part.
+
+  Attributes:
+    items: number of items N.
+    key_q: int64 `[Q]`, earlier item * N + later item, sorted.
+    count_q: int64 `[Q]`.
+  """
+
+  items: int
+  key_q: np.ndarray
+  count_q: np.ndarray
+
+  def count(self, earlier: Sequence[int], later: int) -> np.ndarray:
+    """Returns int64 `[len(earlier)]`, how often `later` came after each."""
+    wanted = np.asarray(earlier, np.int64) * self.items + later
+    at = np.minimum(np.searchsorted(self.key_q, wanted), len(self.key_q) - 1)
+    return np.where(self.key_q[at] == wanted, self.count_q[at], 0)
+
+  def likeliest(self, earlier: Sequence[int]) -> int | None:
+    """Returns the item that came most often after those, and is not one."""
+    totals = np.zeros(self.items, np.int64)
+    for item in earlier:
+      low, high = np.searchsorted(
+        self.key_q, (item * self.items, (item + 1) * self.items)
+      )
+      totals[self.key_q[low:high] % self.items] += self.count_q[low:high]
+    totals[list(earlier)] = 0
+    return int(totals.argmax()) if totals.any() else None
+
+
+def followers(
+  log: Log, catalog: Catalog, events: np.ndarray, window: int = 10
+) -> Followers:
+  """Returns the counts of items within `window` clicks of one user.
+
+  Args:
+    log, catalog: the data.
+    events: bool `[E]`, the training part; no other event is counted.
+    window: how many clicks back an item still counts as just before.
+  """
+  positions = np.flatnonzero(events & log.click_e)
+  part = dataclasses.replace(
+    log,
+    **{
+      name: getattr(log, name)[positions]
+      for name in ('user_e', 'item_e', 'time_e', 'click_e', 'conversion_e')
+    },
+  )
+  before_es = history_lib.before(part, np.arange(len(part)), window)
+  key_es = before_es * np.int64(len(catalog)) + part.item_e[:, None]
+  key = key_es[before_es >= 0]
+  key_q, count_q = np.unique(key, return_counts=True)
+  if not len(key_q):
+    key_q, count_q = np.array([-1]), np.array([0])
+  return Followers(len(catalog), key_q, count_q)
+
+
+@dataclasses.dataclass(frozen=True)
+class Affinities:
+  """How much likelier a first level is for users with a profile value.
+
+  Attributes:
+    lift: (field, value, L1) -> share among those users / share among all;
+      only for values with enough training events.
+  """
+
+  lift: Mapping[tuple[str, str, str], float]
+
+  def strongest(
+    self, profile: Mapping[str, str], level: str
+  ) -> tuple[str, str] | None:
+    """Returns the (field, value) that speaks most for `level`, if any does."""
+    found = [
+      (self.lift.get((field, value, level), 0.0), field, value)
+      for field, value in sorted(profile.items())
+    ]
+    best = max(found, default=(0.0, '', ''))
+    return best[1:] if best[0] > 1 else None
+
+
+def affinities(
+  log: Log, catalog: Catalog, events: np.ndarray, fields: Sequence[str]
+) -> Affinities:
+  """Returns the lifts of the training part for the profile `fields`."""
+  levels = [c[0] if c else '' for c in catalog.categories]
+  names, level_n = np.unique(np.array(levels), return_inverse=True)
+  positions = np.flatnonzero(events & log.click_e)
+  count_ul = np.zeros((len(log.user_ids), len(names)), np.int64)
+  np.add.at(
+    count_ul, (log.user_e[positions], level_n[log.item_e[positions]]), 1
+  )
+  share_l = count_ul.sum(0) / max(1, count_ul.sum())
+  lift = {}
+  for field in fields:
+    values = np.array([p.get(field, '') for p in log.profiles])
+    for value in np.unique(values[values != '']):
+      count_l = count_ul[values == value].sum(0)
+      if count_l.sum() < _MIN_SUPPORT:
+        continue
+      for name, count, share in zip(names, count_l, share_l, strict=True):
+        if name and share > 0:
+          lift[field, str(value), str(name)] = float(
+            count / count_l.sum() / share
+          )
+  return Affinities(lift)

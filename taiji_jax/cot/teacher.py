@@ -1,0 +1,53 @@
+"""What any teacher is asked and what it answers.
+
+A teacher given the true item reasons backwards from it (RUPR,
+arXiv:2606.03866); without it the same teacher is the direct-distillation arm.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class CotRequest:
+  """One context to reason about.
+
+  Attributes:
+    row: number of the row; with the teacher's seed it fixes every draw, so
+      that an answer does not depend on what else was asked.
+    profile: the user's fields.
+    history: items that the prompt shows, most recent first.
+    target: the true next item; None asks for reasoning forwards.
+  """
+
+  row: int
+  profile: Mapping[str, str]
+  history: tuple[int, ...]
+  target: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class CotSample:
+  """One reasoning text, without tags.
+
+  Attributes:
+    text: never states the target (`leak_guard.leaks` finds nothing).
+    token_logprobs: float `[T]`, the teacher's log-probability of each of its
+      tokens; None where it has none.
+  """
+
+  text: str
+  token_logprobs: np.ndarray | None = None
+
+
+class Teacher(Protocol):
+  """Requests to k reasoning texts each."""
+
+  def __call__(
+    self, requests: Sequence[CotRequest], k: int
+  ) -> list[list[CotSample]]:
+    """Returns k samples a request, the one preferred first."""
+    ...

@@ -1,0 +1,66 @@
+"""What a tokenizer is trained on: text of the training part, nothing else."""
+
+import collections
+from collections.abc import Iterator
+
+import numpy as np
+
+from taiji_jax.data import prompts
+from taiji_jax.types import Catalog, Log
+
+_DAMPING = 0.75
+_PROFILE_REPEATS = 4
+_MIN_LENGTH = 6
+
+
+def lines(
+  log: Log,
+  catalog: Catalog,
+  events: np.ndarray,
+  config: prompts.PromptConfig,
+) -> Iterator[str]:
+  """Yields item texts and profile lines, common items more often.
+
+  Choice: an item with c training events comes ceil(c^0.75) times, so that
+  pieces go to what is read most without forgetting the rest; a user's profile
+  comes 4 times.
+
+  Args:
+    log, catalog: the data.
+    events: bool `[E]`, the training part.
+    config: says which profile fields are shown.
+  """
+  count_n = np.bincount(log.item_e[events], minlength=len(catalog))
+  for item in np.flatnonzero(count_n):
+    text = prompts.item_text(catalog, int(item))
+    for _ in range(int(np.ceil(count_n[item] ** _DAMPING))):
+      yield text
+  for user in np.unique(log.user_e[events]):
+    text = prompts.profile_text(log.profiles[user], config)
+    for _ in range(_PROFILE_REPEATS):
+      yield text
+
+
+def frequent_strings(
+  log: Log, catalog: Catalog, events: np.ndarray, count: int
+) -> tuple[str, ...]:
+  """Returns the titles and category names that occur most, commonest first.
+
+  As symbols of a tokenizer they cost one token each: on MovieLens-100K, with
+  1,024 of them among 2,048 pieces, an item takes 9 tokens, with merges alone
+  13. Names of fewer than six characters are left out: they occur inside other
+  words.
+
+  Args:
+    log, catalog: the data.
+    events: bool `[E]`, the training part.
+    count: the most strings to return.
+  """
+  weights: collections.Counter[str] = collections.Counter()
+  count_n = np.bincount(log.item_e[events], minlength=len(catalog))
+  for item in np.flatnonzero(count_n):
+    names = {catalog.titles[item], *catalog.categories[item]}
+    for name in sorted(names):
+      if len(name) >= _MIN_LENGTH:
+        weights[name] += int(count_n[item])
+  return tuple(name for name, _ in weights.most_common(count))

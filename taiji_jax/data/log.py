@@ -1,0 +1,198 @@
+"""Catalogue and log out of raw rows: ids, order and the checks they share."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+import dataclasses
+
+import numpy as np
+
+from taiji_jax.errors import UserError
+from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+  """One item as its source states it; `where` is 'FILE:LINE' for errors."""
+
+  item_id: str
+  title: str
+  categories: tuple[str, ...]
+  where: str
+
+
+@dataclasses.dataclass(frozen=True)
+class User:
+  """One user as the source states it; `where` is 'FILE:LINE' for errors."""
+
+  user_id: str
+  profile: Mapping[str, str]
+  where: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Events:
+  """The interactions as read, in the order of the file, one entry a row.
+
+  Attributes:
+    user_ids, item_ids: the source's ids.
+    times: integers in one unit.
+    clicks, conversions: what happened.
+    where: row number -> 'FILE:LINE' for errors.
+  """
+
+  user_ids: Sequence[str]
+  item_ids: Sequence[str]
+  times: Sequence[int]
+  clicks: Sequence[bool]
+  conversions: Sequence[bool]
+  where: Callable[[int], str]
+
+
+def sort_ids(ids: Iterable[str]) -> tuple[str, ...]:
+  """Returns the distinct ids, as numbers where all are numbers, else as text.
+
+  Ids that are equal as numbers ('1', '01') are ordered by their text.
+  """
+  distinct = set(ids)
+  if all(i.isascii() and i.isdigit() for i in distinct):
+    return tuple(sorted(distinct, key=lambda i: (int(i), i)))
+  return tuple(sorted(distinct))
+
+
+def clean(text: str) -> str:
+  """Returns `text` on one line: runs of white space become one space."""
+  return ' '.join(text.split())
+
+
+def build_catalog(items: Iterable[Item]) -> Catalog:
+  """Returns the catalogue, sorted by id.
+
+  Raises:
+    UserError: no items, an id twice, an empty id or title, an empty category
+      before a filled one, or more than three levels.
+  """
+  by_id: dict[str, Item] = {}
+  for item in items:
+    _check_item(item)
+    if item.item_id in by_id:
+      raise UserError(
+        f'{item.where}: item id {item.item_id!r} was given before, at'
+        f' {by_id[item.item_id].where}; keep one of the two rows.'
+      )
+    by_id[item.item_id] = item
+  if not by_id:
+    raise UserError('The item table holds no items; check the file given.')
+  ids = sort_ids(by_id)
+  return Catalog(
+    item_ids=ids,
+    titles=tuple(clean(by_id[i].title) for i in ids),
+    categories=tuple(by_id[i].categories for i in ids),
+  )
+
+
+def _check_item(item: Item) -> None:
+  if not item.item_id:
+    raise UserError(f'{item.where}: the item id is empty; fill it in.')
+  if not clean(item.title):
+    raise UserError(
+      f'{item.where}: item {item.item_id!r} has no title; give it one or'
+      ' leave the item out.'
+    )
+  if len(item.categories) > CATEGORY_LEVELS or not all(item.categories):
+    raise UserError(
+      f'{item.where}: categories {item.categories!r} of item'
+      f' {item.item_id!r} are not up to {CATEGORY_LEVELS} names, filled from'
+      ' the first; correct the row.'
+    )
+
+
+def build_log(
+  catalog: Catalog, events: Events, users: Iterable[User] | None = None
+) -> Log:
+  """Returns the log, sorted by (time, item index, user index).
+
+  Args:
+    catalog: the items that events may name.
+    events: the interactions in any order.
+    users: the user table; None takes the users from the events, without
+      profiles.
+
+  Raises:
+    UserError: no events, an event of an unknown item or user, a user id
+      twice, a time beyond 64 bits, a conversion without a click.
+  """
+  if not len(events.user_ids):
+    raise UserError(
+      'The interaction log holds no interactions; check the file given.'
+    )
+  if users is None:
+    profiles = {user_id: {} for user_id in events.user_ids}
+  else:
+    profiles = _profiles(users)
+  user_ids = sort_ids(profiles)
+  user_e = _indices('user', events.user_ids, user_ids, events.where)
+  item_e = _indices('item', events.item_ids, catalog.item_ids, events.where)
+  time_e = _times(events)
+  click_e = np.asarray(events.clicks, bool)
+  conversion_e = np.asarray(events.conversions, bool)
+  orphans = np.flatnonzero(conversion_e & ~click_e)
+  if len(orphans):
+    raise UserError(
+      f'{events.where(int(orphans[0]))}: a conversion without a click; mark'
+      ' the click or remove the conversion.'
+    )
+  order = np.lexsort((user_e, item_e, time_e))
+  return Log(
+    user_ids=user_ids,
+    profiles=tuple(profiles[u] for u in user_ids),
+    user_e=user_e[order],
+    item_e=item_e[order],
+    time_e=time_e[order],
+    click_e=click_e[order],
+    conversion_e=conversion_e[order],
+  )
+
+
+def _profiles(users: Iterable[User]) -> dict[str, dict[str, str]]:
+  profiles: dict[str, dict[str, str]] = {}
+  first: dict[str, str] = {}
+  for user in users:
+    if not user.user_id:
+      raise UserError(f'{user.where}: the user id is empty; fill it in.')
+    if user.user_id in profiles:
+      raise UserError(
+        f'{user.where}: user id {user.user_id!r} was given before, at'
+        f' {first[user.user_id]}; keep one of the two rows.'
+      )
+    fields = {name: clean(text) for name, text in user.profile.items()}
+    profiles[user.user_id] = {n: t for n, t in fields.items() if t}
+    first[user.user_id] = user.where
+  return profiles
+
+
+def _indices(
+  kind: str,
+  ids: Sequence[str],
+  known: tuple[str, ...],
+  where: Callable[[int], str],
+) -> np.ndarray:
+  index = {key: i for i, key in enumerate(known)}
+  found = np.fromiter((index.get(i, -1) for i in ids), np.int32, len(ids))
+  missing = np.flatnonzero(found < 0)
+  if len(missing):
+    row = int(missing[0])
+    raise UserError(
+      f'{where(row)}: {kind} {ids[row]!r} is not in the {kind} table; add it'
+      ' there or remove the row.'
+    )
+  return found
+
+
+def _times(events: Events) -> np.ndarray:
+  limit = np.iinfo(np.int64)
+  for row, time in enumerate(events.times):
+    if not limit.min <= time <= limit.max:
+      raise UserError(
+        f'{events.where(row)}: time {time} does not fit 64 bits; give'
+        ' seconds, or milliseconds, since 1970.'
+      )
+  return np.asarray(events.times, np.int64)

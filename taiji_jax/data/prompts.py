@@ -1,0 +1,211 @@
+"""Items and users as text, the prompt, and the completion with its parser.
+
+Everything that a model reads or writes is put together and taken apart here.
+The item text is the paper's (arXiv:2606.03866): 'Item title: ...; Category
+L1: ...; L2: ...; L3: ...', levels that are unknown left out.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import re
+
+from taiji_jax.data.tokenizer import Tokenizer
+from taiji_jax.errors import UserError
+from taiji_jax.types import Catalog
+
+THINK_OPEN, THINK_CLOSE = '<think>', '</think>'
+ANSWER_OPEN, ANSWER_CLOSE = '<answer>', '</answer>'
+TITLE_MARKER = 'Item title: '
+LEVEL_MARKERS = ('; Category L1: ', '; L2: ', '; L3: ')
+PROFILE_MARKER = 'User: '
+HISTORY_MARKER = '\nHistory, most recent first:\n'
+NEXT_MARKER = 'Which item comes next, and why?\n'
+LINE_END = '\n'
+STRUCTURE = (
+  THINK_OPEN,
+  THINK_CLOSE,
+  ANSWER_OPEN,
+  ANSWER_CLOSE,
+  TITLE_MARKER,
+  *LEVEL_MARKERS,
+  PROFILE_MARKER,
+  HISTORY_MARKER,
+  NEXT_MARKER,
+  LINE_END,
+)
+"""The fixed strings that recur; a tokenizer may make each a single symbol."""
+
+_TAGS = (THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE)
+_COMPLETION = re.compile(
+  r'\s*{}(.*?){}\s*{}(.*?){}\s*'.format(*map(re.escape, _TAGS)), re.DOTALL
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PromptConfig:
+  """What a prompt holds.
+
+  Attributes:
+    max_history: the most items, the paper's 50 by default.
+    profile_fields: the fields shown, in this order; unknown ones are left out.
+  """
+
+  max_history: int = 50
+  profile_fields: tuple[str, ...] = ('age', 'gender', 'occupation')
+
+  def __post_init__(self):
+    if self.max_history < 1:
+      raise UserError(
+        f'prompt.max_history is {self.max_history}; give at least 1.'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class Parsed:
+  """A completion taken apart.
+
+  Attributes:
+    think, answer: the texts between the tags; '' unless `well_formed`.
+    title: None unless the answer starts as an item text.
+    categories: L1, L2, L3 as far as stated; () without a title.
+    well_formed: exactly one think and then one answer, neither blank, and
+      nothing around them but white space.
+  """
+
+  think: str
+  answer: str
+  title: str | None
+  categories: tuple[str, ...]
+  well_formed: bool
+
+
+_MALFORMED = Parsed('', '', None, (), False)
+
+
+def item_text(catalog: Catalog, item: int) -> str:
+  """Returns the text of one item, on one line."""
+  markers = LEVEL_MARKERS[: len(catalog.categories[item])]
+  levels = zip(markers, catalog.categories[item], strict=True)
+  return f'{TITLE_MARKER}{catalog.titles[item]}' + ''.join(
+    marker + name for marker, name in levels
+  )
+
+
+def profile_text(profile: Mapping[str, str], config: PromptConfig) -> str:
+  """Returns the profile on one line, 'unknown' where no field is known."""
+  known = [
+    f'{field.replace("_", " ")} {profile[field]}'
+    for field in config.profile_fields
+    if field in profile
+  ]
+  return PROFILE_MARKER + (', '.join(known) or 'unknown')
+
+
+def prompt(
+  profile: Mapping[str, str],
+  history: Sequence[int],
+  catalog: Catalog,
+  config: PromptConfig,
+) -> str:
+  """Returns the prompt: profile, history, most recent first, and the question.
+
+  Args:
+    profile: the user's fields.
+    history: items, most recent first; it ends at the first -1.
+    catalog: the items.
+    config: what to show.
+  """
+  return ''.join(_pieces(profile, history, catalog, config))
+
+
+def encode_prompt(
+  tokenizer: Tokenizer,
+  profile: Mapping[str, str],
+  history: Sequence[int],
+  catalog: Catalog,
+  config: PromptConfig,
+  max_tokens: int,
+) -> list[int]:
+  """Returns the prompt's tokens, from bos on, at most `max_tokens`.
+
+  The oldest items are left out until the prompt fits; the profile and the
+  closing question always stay. The pieces are encoded one by one, which for a
+  tokenizer with `STRUCTURE` as symbols gives the tokens of the whole text.
+
+  Raises:
+    UserError: profile and question alone are longer than `max_tokens`.
+  """
+  head, *items, tail = _pieces(profile, history, catalog, config)
+  start = [tokenizer.bos_id, *tokenizer.encode(head)]
+  end = tokenizer.encode(tail)
+  room = max_tokens - len(start) - len(end)
+  if room < 0:
+    raise UserError(
+      f'A prompt without history takes {len(start) + len(end)} tokens and'
+      f' {max_tokens} are allowed; allow more or show less of the profile.'
+    )
+  for item in items:
+    tokens = tokenizer.encode(item)
+    room -= len(tokens)
+    if room < 0:
+      break
+    start += tokens
+  return start + end
+
+
+def _pieces(
+  profile: Mapping[str, str],
+  history: Sequence[int],
+  catalog: Catalog,
+  config: PromptConfig,
+) -> list[str]:
+  """Returns head, one text an item, tail."""
+  pieces = [profile_text(profile, config) + HISTORY_MARKER]
+  for item in history[: config.max_history]:
+    if item < 0:
+      break
+    pieces.append(item_text(catalog, int(item)) + LINE_END)
+  return [*pieces, NEXT_MARKER]
+
+
+def completion(think: str, answer: str) -> str:
+  """Returns the completion that `parse` takes apart."""
+  return f'{THINK_OPEN}{think}{THINK_CLOSE}{ANSWER_OPEN}{answer}{ANSWER_CLOSE}'
+
+
+def parse(text: str) -> Parsed:
+  """Returns the parts of a completion; never raises.
+
+  Choice: the format is strict (see `Parsed.well_formed`), and a malformed
+  completion has no parts at all, so that it can earn no reward.
+  """
+  match = _COMPLETION.fullmatch(text)
+  if not match or any(text.count(tag) != 1 for tag in _TAGS):
+    return _MALFORMED
+  think, answer = match.group(1).strip(), match.group(2).strip()
+  if not think or not answer:
+    return _MALFORMED
+  title, categories = parse_item(answer)
+  return Parsed(think, answer, title, categories, True)
+
+
+def parse_item(text: str) -> tuple[str | None, tuple[str, ...]]:
+  """Returns title and categories of an item text, (None, ()) if it is none.
+
+  A level that is blank, repeated or out of order makes the text unparsable.
+  """
+  if not text.startswith(TITLE_MARKER) or LINE_END in text:
+    return None, ()
+  rest, parts = text.removeprefix(TITLE_MARKER), []
+  for marker in LEVEL_MARKERS:
+    part, found, after = rest.partition(marker)
+    if not found:
+      break
+    parts.append(part)
+    rest = after
+  parts.append(rest)
+  parts = [part.strip() for part in parts]
+  strays = (TITLE_MARKER, *LEVEL_MARKERS)
+  if not all(parts) or any(s in part for s in strays for part in parts):
+    return None, ()
+  return parts[0], tuple(parts[1:])

@@ -1,0 +1,211 @@
+"""Text to token ids: a trained SentencePiece model or a Hugging Face one."""
+
+from collections.abc import Iterable, Sequence
+import io
+import os
+import pathlib
+from typing import Any, Protocol
+
+import sentencepiece
+
+from taiji_jax.errors import UserError
+
+_SPACE = '\N{LOWER ONE EIGHTH BLOCK}'  # SentencePiece writes ' ' this way.
+
+
+# Ends of text by name, for a tokenizer.json, which does not say which it is.
+_ENDS = ('<|endoftext|>', '<|end_of_text|>', '</s>', '<eos>', '<|im_end|>')
+
+
+class Tokenizer(Protocol):
+  """What the pipelines need of a tokenizer; ids are in [0, vocab_size)."""
+
+  vocab_size: int
+  pad_id: int
+  bos_id: int
+  eos_id: int
+
+  def encode(self, text: str) -> list[int]:
+    """Returns the ids of `text`, without bos and eos."""
+    ...
+
+  def decode(self, ids: Sequence[int]) -> str:
+    """Returns the text of `ids`; pad, bos and eos are left out."""
+    ...
+
+
+class SentencePieceTokenizer:
+  """A SentencePiece model; `decode(encode(text)) == text` for plain text."""
+
+  def __init__(self, proto: bytes):
+    if not proto:
+      raise ValueError('the file is empty')
+    self._model = sentencepiece.SentencePieceProcessor(model_proto=proto)
+    self.vocab_size = self._model.vocab_size()
+    self.pad_id = max(self._model.pad_id(), 0)
+    self.bos_id = self._model.bos_id()
+    self.eos_id = self._model.eos_id()
+    if min(self.bos_id, self.eos_id) < 0:
+      raise ValueError('the model has no bos or no eos')
+
+  def encode(self, text: str) -> list[int]:
+    return self._model.encode(text)
+
+  def decode(self, ids: Sequence[int]) -> str:
+    return self._model.decode([int(i) for i in ids])
+
+
+class HuggingFaceTokenizer:
+  """A tokenizer of transformers, used without its special-token templates."""
+
+  def __init__(self, tokenizer: Any, path: str):
+    self._tokenizer = tokenizer
+    eos_id = tokenizer.eos_token_id
+    if eos_id is None:
+      raise UserError(
+        f'The tokenizer at {path} names no end-of-text token; set eos_token'
+        ' in its tokenizer_config.json.'
+      )
+    bos_id, pad_id = tokenizer.bos_token_id, tokenizer.pad_token_id
+    self.eos_id = eos_id
+    self.bos_id = eos_id if bos_id is None else bos_id
+    self.pad_id = eos_id if pad_id is None else pad_id
+    self.vocab_size = len(tokenizer)
+
+  def encode(self, text: str) -> list[int]:
+    return self._tokenizer.encode(text, add_special_tokens=False)
+
+  def decode(self, ids: Sequence[int]) -> str:
+    ends = {self.pad_id, self.bos_id, self.eos_id}
+    return self._tokenizer.decode(
+      [int(i) for i in ids if int(i) not in ends],
+      clean_up_tokenization_spaces=False,
+    )
+
+
+def train_sentencepiece(
+  lines: Iterable[str],
+  path: str | os.PathLike[str],
+  *,
+  vocab_size: int = 2048,
+  symbols: Sequence[str] = (),
+) -> SentencePieceTokenizer:
+  """Returns a tokenizer trained on `lines`, and writes it to `path`.
+
+  Choice: byte-pair merges over whole lines (white space is no border), so that
+  names and category paths become single pieces; no normalisation and a
+  fall-back to bytes, so that every text comes back as it was.
+
+  Args:
+    lines: the training part's text; the same lines give the same model.
+    path: the .model file; replaced as a whole.
+    vocab_size: the most pieces in all, with 256 bytes, 4 control pieces and
+      `symbols`; a short text gives fewer.
+    symbols: strings that are one piece each wherever they occur, the longest
+      first (`prompts.STRUCTURE`, `corpus.frequent_strings`).
+
+  Raises:
+    UserError: there are no lines, the vocabulary is too small for the symbols,
+      or the file cannot be written.
+  """
+  model = io.BytesIO()
+  whole = dict.fromkeys(s.replace(' ', _SPACE) for s in symbols if s.strip(' '))
+  try:
+    sentencepiece.SentencePieceTrainer.Train(
+      sentence_iterator=iter(lines),
+      model_writer=model,
+      model_type='bpe',
+      vocab_size=vocab_size,
+      user_defined_symbols=list(whole),
+      byte_fallback=True,
+      character_coverage=1.0,
+      normalization_rule_name='identity',
+      add_dummy_prefix=False,
+      remove_extra_whitespaces=False,
+      split_by_whitespace=False,
+      split_by_unicode_script=False,
+      split_by_number=False,
+      hard_vocab_limit=False,
+      max_sentencepiece_length=128,
+      max_sentence_length=1 << 20,
+      pad_id=0,
+      bos_id=1,
+      eos_id=2,
+      unk_id=3,
+      num_threads=1,
+      minloglevel=2,
+    )
+  except RuntimeError as error:
+    raise UserError(
+      f'No tokenizer with vocab_size {vocab_size} and {len(whole)} symbols'
+      f' can be trained on the text ({_reason(error)}); raise'
+      ' tokenizer.vocab_size or give more text.'
+    ) from error
+  _write(pathlib.Path(path), model.getvalue())
+  return SentencePieceTokenizer(model.getvalue())
+
+
+def load(path: str | os.PathLike[str]) -> Tokenizer:
+  """Returns the tokenizer at `path`; nothing is fetched.
+
+  Args:
+    path: a SentencePiece .model file, a Hugging Face tokenizer.json, or a
+      folder that transformers' AutoTokenizer reads.
+
+  Raises:
+    UserError: it is missing or damaged.
+  """
+  file = pathlib.Path(path).expanduser()
+  if not file.exists():
+    raise UserError(f'There is no tokenizer at {file}; check the path given.')
+  if file.is_dir() or file.suffix == '.json':
+    return _hugging_face(file)
+  try:
+    return SentencePieceTokenizer(file.read_bytes())
+  except (RuntimeError, ValueError, OSError) as error:
+    raise _damaged(file, error) from error
+
+
+def _hugging_face(file: pathlib.Path) -> HuggingFaceTokenizer:
+  import transformers
+
+  try:
+    if file.is_dir():
+      tokenizer = transformers.AutoTokenizer.from_pretrained(
+        str(file), local_files_only=True
+      )
+    else:
+      tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(file))
+      known = tokenizer.get_vocab()
+      tokenizer.eos_token = next((t for t in _ENDS if t in known), None)
+  except Exception as error:  # tokenizers raises bare Exception.
+    raise _damaged(file, error) from error
+  return HuggingFaceTokenizer(tokenizer, str(file))
+
+
+def _damaged(file: pathlib.Path, error: Exception) -> UserError:
+  return UserError(
+    f'The tokenizer at {file} cannot be read ({_reason(error)}); remove'
+    ' it to have it made anew, or give another.'
+  )
+
+
+def _reason(error: Exception) -> str:
+  lines = str(error).strip().splitlines() or [type(error).__name__]
+  _, bracket, said = lines[-1].rpartition('] ')
+  if lines[-1].startswith('INTERNAL: ') and not bracket:
+    return 'SentencePiece refuses it'
+  return (said if bracket else lines[-1]).strip(' .')
+
+
+def _write(path: pathlib.Path, content: bytes) -> None:
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    partial.write_bytes(content)
+    partial.replace(path)
+  except OSError as error:
+    raise UserError(
+      f'{path} cannot be written ({error.strerror}); free space there or'
+      ' give another folder.'
+    ) from error

@@ -1,0 +1,1 @@
+"""Decoding: rollouts, teachers and serving share it."""

@@ -1,0 +1,1 @@
+"""Metrics of answers, floors, intervals, results and reports."""

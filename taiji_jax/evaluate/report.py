@@ -1,0 +1,253 @@
+"""report.md: what a run has shown, its first line whether the aim was met."""
+
+from collections.abc import Iterable, Mapping, Sequence
+import math
+import pathlib
+import re
+from typing import Any
+
+from taiji_jax.evaluate import plots
+from taiji_jax.evaluate import result as result_lib
+from taiji_jax.evaluate.bootstrap import clears_zero
+
+REWARDS = ('reward_semantic', 'reward_id')
+NOTHING = '–'
+HEADS = ('auc', 'gauc', 'log_loss', 'ece')
+
+
+def write(
+  workdir: pathlib.Path,
+  result: Mapping[str, Any],
+  metrics_rows: Sequence[Mapping[str, Any]],
+  examples: Sequence[Mapping[str, Any]],
+  ranker: Mapping[str, Any],
+) -> None:
+  """Returns once report.md and its PNG plots stand in the work directory.
+
+  Args:
+    workdir: an existing directory.
+    result: as `result.check` wants it.
+    metrics_rows: the rows of metrics.jsonl; those whose stage starts with 'rl'
+      are drawn: 'step', 'reward_NAME', 'weight_NAME'.
+    examples: one mapping a user: 'user', 'prompt', 'truth', and 'arms', arm ->
+      'reasoning' and 'answer' (None where there is none).
+    ranker: users ('all', 'seen', 'unseen') -> head ('click', ...) -> 'auc',
+      'gauc', 'log_loss', 'ece' and 'calibration', as `rank.metrics` reports.
+
+  Raises:
+    ValueError: the result is malformed.
+    UserError: a file cannot be written.
+  """
+  result_lib.check(result)
+  rl = [r for r in metrics_rows if str(r.get('stage', '')).startswith('rl')]
+  figures = {'front': plots.front(result)}
+  if plots.names(rl, 'reward_'):
+    figures['rewards'] = plots.rewards(rl)
+  if plots.names(rl, 'weight_'):
+    figures['weights'] = plots.weights(rl)
+  if 'all' in ranker:
+    figures['calibration'] = plots.calibration(ranker['all'])
+  for name, figure in figures.items():
+    plots.save(figure, workdir / f'{name}.png')
+  sections = [
+    f'# {verdict(result)[1]}',
+    _results(result),
+    _trade_off(figures),
+    _ranker(ranker, figures),
+    _examples(examples),
+    _costs(result),
+  ]
+  text = '\n\n'.join(section for section in sections if section)
+  result_lib.write_text(workdir / 'report.md', text + '\n')
+
+
+def verdict(result: Mapping[str, Any]) -> tuple[bool, str]:
+  """Returns whether RL met its aim, and the sentence that says so.
+
+  The aim: the means of both rewards rise over the SFT model, and at least one
+  95 % interval of the paired difference lies above zero.
+
+  Args:
+    result: as `result.check` wants it.
+  """
+  pair = '-'.join(result_lib.COMPARISON)
+  if pair not in result['paired']:
+    return False, f'No verdict: this run does not compare {pair}.'
+  differences = {name: result['paired'][pair][name] for name in REWARDS}
+  told = ', '.join(
+    f'{name} {_interval(value, signed=True)}'
+    for name, value in differences.items()
+  )
+  fell = [n for n, d in differences.items() if not (d['mean'] or 0) > 0]
+  clear = [n for n, d in differences.items() if clears_zero(d)]
+  if fell:
+    why = f'{" and ".join(fell)} did not rise over the SFT model'
+  elif not clear:
+    why = 'both mean rewards rose over the SFT model, but no interval clears 0'
+  else:
+    return True, (
+      'Aim met: both mean rewards rose over the SFT model, and the interval of'
+      f' {" and of ".join(clear)} clears 0 ({told}).'
+    )
+  return False, f'Aim not met: {why} ({told}).'
+
+
+def escape(text: str) -> str:
+  """Returns `text` as one line that Markdown shows as it is, also in a table.
+
+  >>> escape('a|b *c*')
+  'a\\\\|b \\\\*c\\\\*'
+  """
+  line = ' '.join(printable(text).split())
+  return re.sub(r'([\\`*_{}\[\]<>#|!~&])', r'\\\1', line)
+
+
+def printable(text: str) -> str:
+  """Returns `text` with what no editor shows replaced; line ends stay."""
+  return ''.join(
+    c if c == '\n' or c.isprintable() else '\N{REPLACEMENT CHARACTER}'
+    for c in text
+  )
+
+
+def fence(text: str) -> str:
+  """Returns `text` as a block that Markdown shows as it is."""
+  longest = max((len(m) for m in re.findall('`+', text)), default=0)
+  ticks = '`' * max(3, longest + 1)
+  return f'{ticks}text\n{printable(text)}\n{ticks}'
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+  """Returns a Markdown table; cells are escaped, numbers on the right."""
+  lines = [header, [':--', *['--:'] * (len(header) - 1)]]
+  lines += [[escape(cell) for cell in row] for row in rows]
+  lines[0] = [escape(cell) for cell in header]
+  return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def _number(value: float | None, signed: bool = False) -> str:
+  if value is None or math.isnan(value):
+    return NOTHING
+  digits = 4 if abs(value) < 10 else 1
+  return f'{value:+.{digits}f}' if signed else f'{value:.{digits}f}'
+
+
+def _interval(
+  value: Mapping[str, float | None] | None, signed: bool = False
+) -> str:
+  if value is None or value['mean'] is None:
+    return NOTHING
+  mean, low, high = (_number(value[k], signed) for k in ('mean', 'low', 'high'))
+  return f'{mean} ({low} to {high})'
+
+
+def _comparison(part: Mapping[str, Any]) -> str:
+  """Returns the table of arms, pairs and, where there are, floors."""
+  groups = [part['arms'], part['paired'], part.get('floors', {})]
+  columns = [(name, i == 1) for i, group in enumerate(groups) for name in group]
+  values = [group[name] for group in groups for name in group]
+  metrics = dict.fromkeys(metric for value in values for metric in value)
+  return table(
+    ['', *(name for name, _ in columns)],
+    (
+      [
+        metric,
+        *(
+          _interval(value.get(metric), signed)
+          for value, (_, signed) in zip(values, columns, strict=True)
+        ),
+      ]
+      for metric in metrics
+    ),
+  )
+
+
+def _results(result: Mapping[str, Any]) -> str:
+  parts = [
+    '## Results',
+    'Greedy answers to evaluation events after the cut in time: mean (95 %'
+    ' bootstrap interval, users resampled). A column `A-B` is the paired'
+    ' difference on the same events; it is above the noise where its interval'
+    ' leaves out 0.',
+    _comparison(result),
+  ]
+  for name, part in result.get('by_user', {}).items():
+    if part['arms']:
+      parts += [
+        f'### Users {escape(name)} in training',
+        f'{part["rows"]} events of {part["users"]} users.',
+        _comparison(part),
+      ]
+  return '\n\n'.join(parts)
+
+
+def _trade_off(figures: Mapping[str, object]) -> str:
+  captions = {
+    'front': 'The two rewards against each other, before and after RL',
+    'rewards': 'Each reward over the RL steps',
+    'weights': 'The weights over the RL steps',
+  }
+  images = [
+    f'![{caption}]({name}.png)'
+    for name, caption in captions.items()
+    if name in figures
+  ]
+  if 'rewards' not in figures:
+    images.append('No RL step was logged.')
+  return '\n\n'.join(['## The two rewards', *images])
+
+
+def _ranker(ranker: Mapping[str, Any], figures: Mapping[str, object]) -> str:
+  if not ranker:
+    return ''
+  parts = [
+    '## ID tower',
+    'The frozen ranker behind `reward_id`, on exposures after the cut.',
+    table(
+      ['users', 'head', 'exposures', *HEADS],
+      (
+        [
+          users,
+          head,
+          str(values['examples']),
+          *(_number(values[name]) for name in HEADS),
+        ]
+        for users, heads in ranker.items()
+        for head, values in heads.items()
+      ),
+    ),
+  ]
+  if 'calibration' in figures:
+    parts.append('![Predicted against observed rates](calibration.png)')
+  return '\n\n'.join(parts)
+
+
+def _examples(examples: Sequence[Mapping[str, Any]]) -> str:
+  parts = ['## Example users'] if examples else []
+  for example in examples:
+    parts += [
+      f'### User {escape(str(example["user"]))}',
+      fence(example['prompt']),
+      'Truth:',
+      fence(example['truth']),
+    ]
+    for arm, said in example['arms'].items():
+      lines = [
+        f'{name}: {said[name] or NOTHING}' for name in ('reasoning', 'answer')
+      ]
+      parts += [f'{escape(arm)}:', fence('\n'.join(lines))]
+  return '\n\n'.join(parts)
+
+
+def _costs(result: Mapping[str, Any]) -> str:
+  seconds = result['seconds']
+  rows = [[stage, f'{value:.1f}'] for stage, value in seconds.items()]
+  rows.append(['total', f'{sum(seconds.values()):.1f}'])
+  seeds = ', '.join(map(str, result['seeds']))
+  return '\n\n'.join(
+    [
+      '## Cost',
+      table(['stage', 'seconds'], rows),
+      f'Peak memory {result["peak_rss_gib"]:.2f} GiB; seeds: {seeds}.',
+    ]
+  )

@@ -1,0 +1,102 @@
+"""Where numbers and progress go: metrics.jsonl, TensorBoard, the terminal."""
+
+import json
+import logging
+import pathlib
+import sys
+import time
+from typing import Any
+
+import tensorboardX
+import tqdm
+
+LOG = logging.getLogger('taiji_jax')
+PLAIN_SECONDS = 10.0
+
+
+class Writer:
+  """Appends rows `{"stage", "step", ...}` to metrics.jsonl and TensorBoard."""
+
+  def __init__(self, workdir: pathlib.Path):
+    self._path = workdir / 'metrics.jsonl'
+    self._board_dir = workdir / 'tensorboard'
+    self._board = None
+    self._file = None
+
+  def rows(self) -> list[dict[str, Any]]:
+    """Returns all whole rows written so far, in order."""
+    rows = []
+    if self._path.exists():
+      for line in self._path.read_text().splitlines():
+        try:
+          rows.append(json.loads(line))
+        except json.JSONDecodeError:
+          break  # The last line of a killed run.
+    return rows
+
+  def begin(self, stage: str, step: int) -> None:
+    """Opens for `stage`, which goes on after `step`; later rows are dropped."""
+    self.close()
+    kept = [r for r in self.rows() if r['stage'] != stage or r['step'] <= step]
+    part = self._path.with_suffix('.part')
+    part.write_text(''.join(json.dumps(r) + '\n' for r in kept))
+    part.replace(self._path)
+    self._file = self._path.open('a')
+    self._board = tensorboardX.SummaryWriter(
+      str(self._board_dir / stage), purge_step=step + 1, flush_secs=10
+    )
+
+  def write(self, stage: str, step: int, values: dict[str, float]) -> None:
+    """Appends one row."""
+    row = {'stage': stage, 'step': step, **values}
+    self._file.write(json.dumps(row) + '\n')
+    self._file.flush()
+    for name, value in values.items():
+      self._board.add_scalar(name, value, step)
+
+  def close(self) -> None:
+    if self._file:
+      self._file.close()
+      self._board.close()
+    self._file = self._board = None
+
+
+class Progress:
+  """A bar with the time left; a plain line now and then where no terminal is."""
+
+  def __init__(self, stage: str, total: int, done: int = 0):
+    self._stage, self._total, self._done = stage, total, done
+    self._first, self._begin = done, time.monotonic()
+    self._told = self._begin
+    self._bar = None
+    if sys.stderr.isatty():
+      self._bar = tqdm.tqdm(
+        total=total, initial=done, desc=stage, dynamic_ncols=True
+      )
+
+  def advance(self, count: int = 1, **values: float) -> None:
+    """Counts `count` more done and shows `values`."""
+    self._done += count
+    text = ', '.join(f'{k} {v:.4g}' for k, v in values.items())
+    if self._bar is not None:
+      self._bar.set_postfix_str(text, refresh=False)
+      self._bar.update(count)
+      return
+    now = time.monotonic()
+    if now - self._told < PLAIN_SECONDS and self._done < self._total:
+      return
+    self._told = now
+    rate = (now - self._begin) / max(self._done - self._first, 1)
+    left = rate * (self._total - self._done)
+    LOG.info(
+      '%s %d/%d, %.0f s left%s',
+      self._stage,
+      self._done,
+      self._total,
+      left,
+      f', {text}' if text else '',
+    )
+
+  def close(self) -> None:
+    if self._bar is not None:
+      self._bar.close()

@@ -1,0 +1,1 @@
+"""Checkpoints of others: key maps to our parameters, and back."""

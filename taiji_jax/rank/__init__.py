@@ -1,0 +1,1 @@
+"""The ID tower: its features, training loss, scores, table and metrics."""

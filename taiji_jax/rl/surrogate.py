@@ -1,0 +1,52 @@
+"""The clipped objective and the divergence from the reference."""
+
+import jax
+import jax.numpy as jnp
+
+from taiji_jax import masked
+
+
+def clipped_loss(
+  logp_bgc: jax.Array,
+  old_logp_bgc: jax.Array,
+  advantage_bg: jax.Array,
+  mask_bgc: jax.Array,
+  clip: float,
+) -> jax.Array:
+  """Returns the loss of GRPO's clipped surrogate, a float32 scalar to descend.
+
+  -mean over rollouts of the mean over tokens of
+  min(rho A, clip(rho, 1 - eps, 1 + eps) A), rho = exp(logp - old logp)
+  (arXiv:2402.03300, eq. 3, without its KL term).
+
+  Args:
+    logp_bgc: log-probabilities now.
+    old_logp_bgc: those under the policy that drew the tokens.
+    advantage_bg: one number a rollout.
+    mask_bgc: bool, true for completion tokens, the end token included.
+    clip: eps, > 0.
+  """
+  ratio_bgc = jnp.exp(jnp.where(mask_bgc, logp_bgc - old_logp_bgc, 0.0))
+  advantage_bg1 = advantage_bg[..., None]
+  gain_bgc = jnp.minimum(
+    ratio_bgc * advantage_bg1,
+    jnp.clip(ratio_bgc, 1 - clip, 1 + clip) * advantage_bg1,
+  )
+  return -masked.mean(gain_bgc, mask_bgc, axis=-1).mean()
+
+
+def kl_loss(
+  logp_bgc: jax.Array, reference_bgc: jax.Array, mask_bgc: jax.Array
+) -> jax.Array:
+  """Returns an estimate of KL(policy || reference) a token, >= 0, float32.
+
+  exp(d) - d - 1 with d = reference - logp (arXiv:2402.03300, eq. 4), averaged
+  over the tokens of a rollout, then over rollouts.
+
+  Args:
+    logp_bgc: log-probabilities now.
+    reference_bgc: those under the reference; no gradient flows into them.
+    mask_bgc: bool, true for completion tokens.
+  """
+  d_bgc = jnp.where(mask_bgc, reference_bgc - logp_bgc, 0.0)
+  return masked.mean(jnp.expm1(d_bgc) - d_bgc, mask_bgc, axis=-1).mean()

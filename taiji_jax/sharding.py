@@ -1,0 +1,192 @@
+"""The mesh, and where every parameter lies on it: one strict table."""
+
+from collections.abc import Callable
+import dataclasses
+import math
+import re
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+import numpy as np
+
+from taiji_jax.errors import UserError
+
+AXES = ('data', 'fsdp', 'tensor')
+BATCH = P(('data', 'fsdp'))
+
+# Logical axis -> mesh axis.
+LOGICAL = {
+  'layers': None,
+  'width': 'fsdp',
+  'heads': 'tensor',
+  'mlp': 'tensor',
+  'vocab': 'tensor',
+  'rows': 'fsdp',
+  'whole': None,
+}
+
+# Parameter path (its end, so that optimiser moments match too) -> logical axes.
+# The first match counts. Scalars need no rule: they are whole everywhere.
+RULES = (
+  (r'blocks/attention/(query|key|value)/kernel', ('layers', 'width', 'heads')),
+  (r'blocks/attention/out/kernel', ('layers', 'heads', 'width')),
+  (r'blocks/mlp/(gate|up)/kernel', ('layers', 'width', 'mlp')),
+  (r'blocks/mlp/down/kernel', ('layers', 'mlp', 'width')),
+  (r'blocks/(attention|mlp)_norm/scale', ('layers', 'whole')),
+  (r'final_norm/scale', ('whole',)),
+  (r'embedding', ('vocab', 'width')),
+  (r'head', ('width', 'vocab')),
+  (r'weighting(/.*)?', ('whole',)),
+  # The ID tower is small: whole on every device.
+  (r'item_embedding', ('whole', 'whole')),
+  (r'(category|profile)_embedding_\d+', ('whole', 'whole')),
+  (r'item_bias', ('whole', 'whole')),
+  (r'(user|item)_(mlp_\d+|head|bias_head)/kernel', ('whole', 'whole')),
+  (r'(user|item)_(mlp_\d+|head|bias_head)/bias', ('whole',)),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshConfig:
+  """How many devices lie along each axis of the mesh.
+
+  Attributes:
+    data: copies of the parameters, each with a part of the batch.
+    fsdp: parts of the parameters, gathered where needed, each with a part of
+      the batch.
+    tensor: parts of heads, MLP and vocabulary that work on the same batch.
+  """
+
+  data: int = 1
+  fsdp: int = 1
+  tensor: int = 1
+
+  def __post_init__(self):
+    for name in AXES:
+      if getattr(self, name) < 1:
+        raise UserError(
+          f'mesh.{name} is {getattr(self, name)}; it must be at least 1.'
+        )
+
+  def make(self) -> Mesh:
+    """Returns the mesh over the first devices of this job."""
+    shape = (self.data, self.fsdp, self.tensor)
+    needed, devices = math.prod(shape), jax.devices()
+    if needed > len(devices):
+      raise UserError(
+        f'mesh.data * mesh.fsdp * mesh.tensor = {needed}, but there are'
+        f' {len(devices)} devices; make the mesh smaller.'
+      )
+    if needed < len(devices) and jax.process_count() > 1:
+      raise UserError(
+        f'mesh.data * mesh.fsdp * mesh.tensor = {needed} leaves'
+        f' {len(devices) - needed} of {len(devices)} devices idle on some'
+        ' host; make the mesh as large as the job.'
+      )
+    return jax.make_mesh(
+      shape,
+      AXES,
+      devices=devices[:needed],
+      axis_types=(jax.sharding.AxisType.Auto,) * 3,
+    )
+
+
+def path_text(path: tuple[Any, ...]) -> str:
+  """Returns a pytree path as 'a/b/c'."""
+  return jax.tree_util.keystr(path, simple=True, separator='/')
+
+
+def spec_of(path: str, shape: tuple[int, ...], mesh: Mesh) -> P:
+  """Returns the partition of one array.
+
+  Raises:
+    UserError: no rule matches, the rule has another number of axes, an axis of
+      the mesh would be used twice, or a dimension does not divide.
+  """
+  if not shape:
+    return P()
+  for pattern, logical in RULES:
+    if re.search(rf'(^|/){pattern}$', path):
+      break
+  else:
+    raise UserError(
+      f'parameter {path} {shape} matches no rule of sharding.RULES; add one.'
+    )
+  if len(logical) != len(shape):
+    raise UserError(
+      f'parameter {path} has {len(shape)} axes, its sharding rule'
+      f' {len(logical)} {logical}; mend sharding.RULES.'
+    )
+  axes = [LOGICAL[name] for name in logical]
+  used = [a for a in axes if a]
+  if len(set(used)) < len(used):
+    raise UserError(
+      f'parameter {path}: {logical} puts two axes on one mesh axis; mend'
+      ' sharding.RULES.'
+    )
+  for size, axis in zip(shape, axes, strict=True):
+    if axis and size % mesh.shape[axis]:
+      raise UserError(
+        f'parameter {path} {shape}: {size} does not divide by'
+        f' mesh.{axis}={mesh.shape[axis]}; change the mesh or the width.'
+      )
+  return P(*axes)
+
+
+def state_sharding(state: Any, mesh: Mesh) -> Any:
+  """Returns a NamedSharding for every leaf of `state` (arrays or shapes)."""
+  return jax.tree_util.tree_map_with_path(
+    lambda path, x: NamedSharding(
+      mesh, spec_of(path_text(path), tuple(x.shape), mesh)
+    ),
+    state,
+  )
+
+
+def check_batch(size: int, mesh: Mesh, field: str) -> None:
+  """Raises UserError where the batch does not divide over the mesh."""
+  parts = mesh.shape['data'] * mesh.shape['fsdp']
+  if size % parts:
+    raise UserError(
+      f'{field} is {size}, which does not divide by mesh.data * mesh.fsdp ='
+      f' {parts}; change one of them.'
+    )
+
+
+def place(tree: Any, shardings: Any) -> Any:
+  """Returns `tree` on the devices, laid out by `shardings`."""
+  return jax.tree.map(jax.device_put, tree, shardings)
+
+
+def place_batch(batch: Any, mesh: Mesh) -> Any:
+  """Returns `batch` on the devices, its first axis split over data and fsdp.
+
+  With several hosts each gives its own part of the batch.
+  """
+  sharding = NamedSharding(mesh, BATCH)
+  return jax.tree.map(
+    lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)),
+    batch,
+  )
+
+
+def jit_init(init: Callable[..., Any], mesh: Mesh, *args: Any) -> Any:
+  """Returns `init(*args)`, each array made where it will live."""
+  shapes = jax.eval_shape(init, *args)
+  return jax.jit(init, out_shardings=state_sharding(shapes, mesh))(*args)
+
+
+def jit_step(step: Callable[..., Any], state: Any, mesh: Mesh):
+  """Returns `step` compiled: the state donated, laid out as it came.
+
+  Args:
+    step: `(state, batch, *more) -> (state, metrics)`, pure.
+    state: an example (arrays or shapes).
+    mesh: where it runs.
+  """
+  shardings = state_sharding(state, mesh)
+  whole = NamedSharding(mesh, P())
+  return jax.jit(step, donate_argnums=0, out_shardings=(shardings, whole))

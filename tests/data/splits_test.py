@@ -1,0 +1,229 @@
+"""Splits by time, histories and exposures, against brute force."""
+
+from absl.testing import absltest, parameterized
+import numpy as np
+
+from taiji_jax.data import exposures, history, splits
+from taiji_jax.errors import UserError
+from taiji_jax.types import Catalog, Log
+
+
+def _log(events: int, users: int, items: int, seed: int) -> Log:
+  """Returns a random log in which half of the times are shared."""
+  rng = np.random.default_rng(seed)
+  time = np.sort(rng.integers(0, events // 2, events))
+  item = rng.integers(0, items, events)
+  user = rng.integers(0, users, events)
+  click = rng.random(events) < 0.8
+  order = np.lexsort((user, item, time))
+  return Log(
+    user_ids=tuple(map(str, range(users))),
+    profiles=({},) * users,
+    user_e=user[order].astype(np.int32),
+    item_e=item[order].astype(np.int32),
+    time_e=time[order].astype(np.int64),
+    click_e=click[order],
+    conversion_e=click[order] & (rng.random(events) < 0.5),
+  )
+
+
+def _catalog(items: int) -> Catalog:
+  names = tuple(map(str, range(items)))
+  return Catalog(names, names, ((),) * items)
+
+
+def _brute_history(log: Log, event: int, size: int) -> list[int]:
+  found = [
+    int(log.item_e[e])
+    for e in range(event - 1, -1, -1)
+    if log.user_e[e] == log.user_e[event] and log.click_e[e]
+  ][:size]
+  return found + [-1] * (size - len(found))
+
+
+class HistoryTest(parameterized.TestCase):
+  @parameterized.product(size=[1, 3, 50], seed=[0, 1])
+  def test_equals_a_walk_back_through_the_log(self, size, seed):
+    log = _log(200, 7, 11, seed)
+    events = np.arange(0, 200, 3)
+    expected = [_brute_history(log, e, size) for e in events]
+    np.testing.assert_array_equal(history.before(log, events, size), expected)
+
+
+class SplitTest(parameterized.TestCase):
+  @parameterized.product(seed=[0, 1, 2], min_history=[1, 2])
+  def test_parts_are_apart_in_time_and_complete(self, seed, min_history):
+    log = _log(400, 12, 30, seed)
+    split = splits.by_time(
+      log, history=5, min_history=min_history, evaluation_rows=None
+    )
+    parts = [split.train, split.rl, split.evaluation]
+    times = [log.time_e[p.event_r] for p in parts]
+    self.assertLess(times[0].max(), times[1].min())
+    self.assertLess(times[1].max(), times[2].min())
+    self.assertGreaterEqual(times[2].min(), split.cut_time)
+    np.testing.assert_array_equal(
+      split.train_events, log.time_e < split.cut_time
+    )
+    expected = [
+      e
+      for e in range(len(log))
+      if log.click_e[e] and _brute_history(log, e, 5)[min_history - 1] >= 0
+    ]
+    found = np.concatenate([p.event_r for p in parts])
+    np.testing.assert_array_equal(found, expected)
+    for part in parts:
+      np.testing.assert_array_equal(part.user_r, log.user_e[part.event_r])
+      np.testing.assert_array_equal(part.target_r, log.item_e[part.event_r])
+      np.testing.assert_array_equal(
+        part.history_rs, [_brute_history(log, e, 5) for e in part.event_r]
+      )
+
+  def test_a_planted_future_event_shows_in_no_earlier_history(self):
+    log = _log(400, 12, 30, 0)
+    planted = 30
+    item_e = log.item_e.copy()
+    item_e[390] = planted
+    log = Log(**(vars(log) | {'item_e': item_e}))
+    split = splits.by_time(log, evaluation_rows=None)
+    for part in (split.train, split.rl, split.evaluation):
+      seen = (part.history_rs == planted).any(1)
+      self.assertTrue((part.event_r[seen] > 390).all())
+    self.assertNotIn(planted, split.train.history_rs)
+    self.assertNotIn(planted, split.rl.history_rs)
+
+  def test_an_evaluation_history_goes_past_the_cut(self):
+    log = _log(400, 12, 30, 0)
+    split = splits.by_time(log, history=1, evaluation_rows=None)
+    first = np.flatnonzero(~split.train_events)[0]
+    last = split.evaluation.take(np.array([-1]))
+    self.assertEqual(
+      last.history_rs[0].tolist(), _brute_history(log, last.event_r[0], 1)
+    )
+    previous = [
+      e
+      for e in range(first, last.event_r[0])
+      if log.user_e[e] == last.user_r[0] and log.click_e[e]
+    ]
+    self.assertNotEmpty(previous)
+
+  def test_seen_users_are_those_with_a_training_event(self):
+    log = _log(400, 60, 30, 3)
+    split = splits.by_time(log, evaluation_rows=None)
+    known = set(log.user_e[split.train_events].tolist())
+    expected = [int(u) in known for u in split.evaluation.user_r]
+    np.testing.assert_array_equal(split.seen_r, expected)
+
+  def test_the_sample_is_by_seed_and_in_order(self):
+    log = _log(400, 12, 30, 0)
+    one, same, other = (
+      splits.by_time(log, evaluation_rows=20, seed=s).evaluation.event_r
+      for s in (5, 5, 6)
+    )
+    np.testing.assert_array_equal(one, same)
+    self.assertFalse(np.array_equal(one, other))
+    self.assertLen(np.unique(one), 20)
+    self.assertTrue((np.diff(one) > 0).all())
+
+  @parameterized.parameters(
+    {'train_fraction': 0.0},
+    {'train_fraction': 1.5},
+    {'rl_fraction': 1.0},
+    {'min_history': 0},
+    {'history': 2, 'min_history': 3},
+    {'evaluation_rows': 0},
+    {'train_fraction': 0.001},
+    {'min_history': 49},
+  )
+  def test_refuses(self, **arguments):
+    with self.assertRaises(UserError):
+      splits.by_time(_log(100, 10, 10, 0), **arguments)
+
+
+class ExposuresTest(parameterized.TestCase):
+  def test_negatives_are_free_items_of_the_training_part(self):
+    log = _log(600, 9, 40, 0)
+    events = np.arange(600) < 400
+    found = exposures.sample(log, _catalog(40), events, negatives=3, history=4)
+    clicks = int(log.click_e[:400].sum())
+    self.assertLen(found, 400 + 3 * clicks)
+    np.testing.assert_array_equal(found.event_x[:400], np.arange(400))
+    np.testing.assert_array_equal(found.item_x[:400], log.item_e[:400])
+    np.testing.assert_array_equal(found.click_x[:400], log.click_e[:400])
+    np.testing.assert_array_equal(
+      found.conversion_x[:400], log.conversion_e[:400]
+    )
+    self.assertFalse(found.click_x[400:].any())
+    self.assertFalse(found.conversion_x[400:].any())
+    own = set(zip(log.user_e[:400], log.item_e[:400], strict=True))
+    drawn = zip(found.user_x[400:], found.item_x[400:], strict=True)
+    self.assertTrue(own.isdisjoint(drawn))
+    self.assertTrue(set(found.item_x) <= set(log.item_e[:400]))
+    np.testing.assert_array_equal(
+      found.history_xs, history.before(log, found.event_x, 4)
+    )
+
+  def test_an_item_of_the_future_is_never_drawn(self):
+    log = _log(600, 9, 40, 0)
+    item_e = log.item_e.copy()
+    item_e[500] = 40
+    log = Log(**(vars(log) | {'item_e': item_e}))
+    events = np.arange(600) < 400
+    found = exposures.sample(log, _catalog(41), events, negatives=20)
+    self.assertNotIn(40, found.item_x)
+    everything = np.ones(600, bool)
+    found = exposures.sample(
+      log, _catalog(41), events, negatives=20, known=everything
+    )
+    self.assertIn(40, found.item_x)
+
+  def test_free_items_are_equally_likely(self):
+    # One user who clicked items 1 and 3 of 0..5, which all occur: 0, 2, 4, 5
+    # are free. 8,000 draws, 2,000 each, standard deviation 39.
+    item = np.array([1, 3, 0, 2, 4, 5], np.int32)
+    log = Log(
+      ('0', '1'),
+      ({}, {}),
+      np.array([0, 0, 1, 1, 1, 1], np.int32),
+      item,
+      np.arange(6),
+      np.ones(6, bool),
+      np.zeros(6, bool),
+    )
+    found = exposures.sample(
+      log,
+      _catalog(6),
+      np.arange(6) < 2,
+      negatives=4000,
+      known=np.ones(6, bool),
+    )
+    count = np.bincount(found.item_x[2:], minlength=6)
+    np.testing.assert_array_equal(count[[1, 3]], 0)
+    np.testing.assert_allclose(count[[0, 2, 4, 5]], 2000, atol=200)
+
+  def test_a_user_with_every_item_gets_none(self):
+    log = Log(
+      ('0', '1'),
+      ({}, {}),
+      np.array([0, 0, 1], np.int32),
+      np.array([0, 1, 0], np.int32),
+      np.arange(3),
+      np.ones(3, bool),
+      np.zeros(3, bool),
+    )
+    found = exposures.sample(log, _catalog(2), np.ones(3, bool), negatives=2)
+    np.testing.assert_array_equal(found.user_x, [0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(found.item_x, [0, 1, 0, 1, 1])
+
+  def test_the_sample_is_by_seed(self):
+    log, events = _log(300, 9, 40, 0), np.ones(300, bool)
+    one, same, other = (
+      exposures.sample(log, _catalog(40), events, seed=s).item_x
+      for s in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, same)
+    self.assertFalse(np.array_equal(one, other))
+
+
+if __name__ == '__main__':
+  absltest.main()

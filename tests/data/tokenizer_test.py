@@ -1,0 +1,178 @@
+"""Tokenizers: lossless, reproducible, short on real items, safe to load."""
+
+import pathlib
+
+from absl.testing import absltest, parameterized
+import numpy as np
+
+from taiji_jax.data import corpus, movielens, prompts, splits
+from taiji_jax.data import tokenizer as tokenizer_lib
+from taiji_jax.errors import UserError
+
+_LINES = ['Item title: Star Wars (1977); Category L1: Action'] * 20
+_TEXTS = (
+  'Star Wars (1977)',
+  '  two  spaces \n and a line',
+  'Véronique, 東京 and a face \N{GRINNING FACE}',
+  '<think>a</think><answer>Item title: X</answer>',
+  ' ',
+)
+
+
+class SentencePieceTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self._root = pathlib.Path(self.create_tempdir().full_path)
+
+  def _train(self, name='a.model', **changes):
+    arguments = {'vocab_size': 400, 'symbols': prompts.STRUCTURE} | changes
+    return tokenizer_lib.train_sentencepiece(
+      _LINES, self._root / name, **arguments
+    )
+
+  @parameterized.parameters(*_TEXTS)
+  def test_round_trip(self, text):
+    tokenizer = self._train()
+    ids = tokenizer.encode(text)
+    self.assertEqual(tokenizer.decode(ids), text)
+    self.assertEqual(tokenizer.decode(np.array(ids)), text)
+    ends = [tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id]
+    self.assertTrue(set(ends).isdisjoint(ids))
+    self.assertEqual(tokenizer.decode([*ends, *ids, *ends]), text)
+    self.assertLess(max(ids), tokenizer.vocab_size)
+
+  @parameterized.parameters(*prompts.STRUCTURE)
+  def test_structure_is_one_token_between_any_texts(self, symbol):
+    tokenizer = self._train()
+    whole = tokenizer.encode(f'ab{symbol}cd')
+    parts = [tokenizer.encode(part) for part in ('ab', symbol, 'cd')]
+    self.assertLen(parts[1], 1)
+    self.assertEqual(whole, sum(parts, []))
+
+  def test_training_is_reproducible_and_loads_again(self):
+    one, _ = self._train('one.model'), self._train('two.model')
+    files = [self._root / 'one.model', self._root / 'two.model']
+    self.assertEqual(files[0].read_bytes(), files[1].read_bytes())
+    loaded = tokenizer_lib.load(files[0])
+    self.assertEqual(loaded.encode(_LINES[0]), one.encode(_LINES[0]))
+    self.assertLen(list(self._root.iterdir()), 2)
+
+  @parameterized.parameters(0, 0.5, 0.99)
+  def test_a_damaged_file_is_refused(self, share):
+    self._train()
+    file = self._root / 'a.model'
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    with self.assertRaisesRegex(UserError, 'a.model cannot be read'):
+      tokenizer_lib.load(file)
+
+  def test_a_missing_file_and_a_tiny_vocabulary_are_refused(self):
+    with self.assertRaisesRegex(UserError, 'no tokenizer at'):
+      tokenizer_lib.load(self._root / 'nowhere.model')
+    with self.assertRaisesRegex(UserError, 'vocab_size 100'):
+      self._train(vocab_size=100)
+    with self.assertRaisesRegex(UserError, 'cannot be written'):
+      (self._root / 'file').write_text('')
+      self._train('file/a.model')
+
+
+class MovieLensTest(absltest.TestCase):
+  def test_items_are_short_and_come_back(self):
+    try:
+      log, catalog = movielens.read()
+    except UserError:
+      self.skipTest('MovieLens-100K is not installed')
+    split = splits.by_time(log, history=8)
+    config = prompts.PromptConfig(max_history=8)
+    path = pathlib.Path(self.create_tempdir().full_path, 'a.model')
+    events = split.train_events
+    tokenizer = tokenizer_lib.train_sentencepiece(
+      corpus.lines(log, catalog, events, config),
+      path,
+      vocab_size=2048,
+      symbols=(
+        *prompts.STRUCTURE,
+        *corpus.frequent_strings(log, catalog, events, 1024),
+      ),
+    )
+    self.assertLessEqual(tokenizer.vocab_size, 2048)
+    texts = [prompts.item_text(catalog, n) for n in range(len(catalog))]
+    self.assertEqual(
+      [tokenizer.decode(tokenizer.encode(t)) for t in texts], texts
+    )
+    length_n = np.array([len(tokenizer.encode(t)) for t in texts])
+    self.assertLess(length_n[log.item_e].mean(), 11)
+    rows = split.evaluation
+    for r in range(50):
+      profile = log.profiles[rows.user_r[r]]
+      whole = prompts.prompt(profile, rows.history_rs[r], catalog, config)
+      pieces = prompts.encode_prompt(
+        tokenizer, profile, rows.history_rs[r], catalog, config, 10_000
+      )
+      self.assertEqual(pieces, [tokenizer.bos_id, *tokenizer.encode(whole)])
+
+  def test_nothing_after_the_cut_is_read(self):
+    try:
+      log, catalog = movielens.read()
+    except UserError:
+      self.skipTest('MovieLens-100K is not installed')
+    events = np.arange(len(log)) < 1000
+    lines = set(corpus.lines(log, catalog, events, prompts.PromptConfig()))
+    early = {prompts.item_text(catalog, n) for n in log.item_e[:1000]}
+    late = {prompts.item_text(catalog, n) for n in log.item_e[1000:]} - early
+    self.assertTrue(early <= lines)
+    self.assertTrue(late.isdisjoint(lines))
+    names = corpus.frequent_strings(log, catalog, events, 10_000)
+    late_titles = {catalog.titles[n] for n in log.item_e[1000:]} - {
+      catalog.titles[n] for n in log.item_e[:1000]
+    }
+    self.assertTrue(late_titles.isdisjoint(names))
+
+
+class HuggingFaceTest(absltest.TestCase):
+  def _folder(self) -> pathlib.Path:
+    import tokenizers
+    from tokenizers import decoders, models, pre_tokenizers, trainers
+    import transformers
+
+    made = tokenizers.Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.train_from_iterator(
+      _LINES,
+      trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=['<|endoftext|>'],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+      ),
+    )
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    transformers.PreTrainedTokenizerFast(
+      tokenizer_object=made, eos_token='<|endoftext|>'
+    ).save_pretrained(folder)
+    return folder
+
+  def test_loads_a_folder_and_a_bare_file(self):
+    folder = self._folder()
+    for path in (folder, folder / 'tokenizer.json'):
+      tokenizer = tokenizer_lib.load(path)
+      self.assertEqual(tokenizer.eos_id, tokenizer.pad_id)
+      for text in _TEXTS:
+        ids = tokenizer.encode(text)
+        self.assertNotIn(tokenizer.eos_id, ids)
+        self.assertEqual(tokenizer.decode([*ids, tokenizer.eos_id]), text)
+
+  def test_damage_is_refused(self):
+    folder = self._folder()
+    file = folder / 'tokenizer.json'
+    file.write_text(file.read_text()[:200])
+    with self.assertRaisesRegex(UserError, 'cannot be read'):
+      tokenizer_lib.load(file)
+    with self.assertRaisesRegex(UserError, 'cannot be read'):
+      tokenizer_lib.load(folder)
+    with self.assertRaisesRegex(UserError, 'cannot be read'):
+      tokenizer_lib.load(self.create_tempdir().full_path)
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,243 @@
+import copy
+import pathlib
+import re
+import tempfile
+
+from absl.testing import absltest, parameterized
+from matplotlib import image
+import numpy as np
+
+from taiji_jax.evaluate import plots, report
+from taiji_jax.evaluate.arms import METRICS
+
+NONE = {'mean': None, 'low': None, 'high': None}
+
+
+def interval(mean: float, reach: float = 0.02) -> dict[str, float]:
+  return {'mean': mean, 'low': mean - reach, 'high': mean + reach}
+
+
+def result() -> dict:
+  floor = dict.fromkeys(METRICS, interval(0.2))
+  return {
+    'arms': {
+      'sft': dict.fromkeys(METRICS, interval(0.2))
+      | {'reward_semantic': interval(0.52), 'reward_id': interval(0.31)},
+      'popo': dict.fromkeys(METRICS, interval(0.25))
+      | {'reward_semantic': interval(0.55), 'reward_id': interval(0.36)},
+    },
+    'paired': {
+      'popo-sft': dict.fromkeys(METRICS, interval(0.05))
+      | {'reward_semantic': interval(0.03), 'reward_id': interval(0.05)},
+    },
+    'floors': {
+      'popular': floor
+      | {'reward_semantic': interval(0.49), 'reward_id': interval(0.4)}
+      | {'list_hit_rate_50': interval(0.33)},
+      'repeat_category': dict.fromkeys(METRICS, NONE),
+    },
+    'seconds': {'sft': 100.0, 'rl': 50.0},
+    'peak_rss_gib': 2.25,
+    'seeds': [0],
+    'by_user': {
+      'unseen': {
+        'rows': 400,
+        'users': 60,
+        'arms': {'sft': dict.fromkeys(METRICS, interval(0.77))},
+        'paired': {},
+      },
+      'seen': {'rows': 0, 'users': 0, 'arms': {}, 'paired': {}},
+    },
+  }
+
+
+def rows(steps: int = 40) -> list[dict]:
+  rng = np.random.default_rng(0)
+  rl = [
+    {
+      'stage': 'rl',
+      'step': i + 1,
+      'reward_semantic': 0.5 + 0.001 * i + 0.02 * rng.normal(),
+      'reward_id': 0.3 + 0.003 * i + 0.03 * rng.normal(),
+      'weight_semantic': 0.5 - 0.004 * i,
+      'weight_id': 0.5 + 0.004 * i,
+    }
+    for i in range(steps)
+  ]
+  return [{'stage': 'sft', 'step': 1, 'loss': 3.0}, *rl]
+
+
+def ranker() -> dict:
+  rate = [0.02, 0.1, 0.2, 0.4]
+  head = {
+    'auc': 0.9,
+    'gauc': 0.88,
+    'log_loss': 0.3,
+    'ece': 0.0123,
+    'examples': 5000,
+    'calibration': {
+      'predicted': rate,
+      'observed': [0.03, 0.09, 0.24, 0.37],
+      'count': [10, 10, 10, 10],
+    },
+  }
+  nothing = head | {'auc': float('nan'), 'gauc': float('nan')}
+  return {
+    'all': {'click': head, 'conversion': head, 'ctcvr': head},
+    'seen': {'click': nothing},
+  }
+
+
+EXAMPLES = [
+  {
+    'user': '7|x',
+    'prompt': 'age: 20\n```\n<b>bold</b> | *a*',
+    'truth': 'Item title: Heat (1995)',
+    'arms': {
+      'sft': {'reasoning': 'Recent: Crime.', 'answer': 'Casino (1995)'},
+      'popo': {'reasoning': None, 'answer': '<think>broken\x07'},
+    },
+  }
+]
+
+
+class VerdictTest(parameterized.TestCase):
+  @parameterized.parameters(
+    # (r_s mean, r_id mean, half width) -> met?, words of the sentence.
+    (0.03, 0.05, 0.02, True, 'Aim met: both'),
+    (0.03, 0.05, 0.04, True, 'interval of reward_id clears 0'),
+    (0.03, 0.05, 0.06, False, 'Aim not met: .* no interval clears 0'),
+    (-0.01, 0.05, 0.02, False, 'Aim not met: reward_semantic did not rise'),
+    (0.03, 0.0, 0.02, False, 'Aim not met: reward_id did not rise'),
+    (-0.1, -0.1, 0.02, False, 'reward_semantic and reward_id did not rise'),
+  )
+  def test_verdict(self, semantic, by_id, reach, met, words):
+    value = result()
+    value['paired']['popo-sft'] |= {
+      'reward_semantic': interval(semantic, reach),
+      'reward_id': interval(by_id, reach),
+    }
+    found, sentence = report.verdict(value)
+    self.assertEqual(found, met)
+    self.assertRegex(sentence, words)
+
+  def test_without_the_pair(self):
+    value = result() | {'paired': {}}
+    self.assertEqual(
+      report.verdict(value),
+      (False, 'No verdict: this run does not compare popo-sft.'),
+    )
+
+
+class MarkdownTest(absltest.TestCase):
+  def test_table_cells_stay_cells(self):
+    text = report.table(['a', 'b'], [['x|y', 'line\nbreak'], ['`c`', '1']])
+    for line in text.splitlines():
+      self.assertLen(re.findall(r'(?<!\\)\|', line), 3, line)
+
+  def test_fence_is_longer_than_any_inside(self):
+    block = report.fence('a ```` b')
+    self.assertTrue(block.startswith('`````text\n'))
+    self.assertTrue(block.endswith('\n`````'))
+
+  def test_printable(self):
+    self.assertEqual(report.printable('é\n\x00\u2028x'), 'é\n\ufffd\ufffdx')
+
+
+class WriteTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    folder = tempfile.TemporaryDirectory()
+    self.addCleanup(folder.cleanup)
+    self.workdir = pathlib.Path(folder.name)
+
+  def write(self, **changes) -> str:
+    given = {
+      'result': result(),
+      'metrics_rows': rows(),
+      'examples': EXAMPLES,
+      'ranker': ranker(),
+    } | changes
+    report.write(self.workdir, **given)
+    return (self.workdir / 'report.md').read_text('utf-8')
+
+  def test_says_first_whether_the_aim_was_met(self):
+    self.assertStartsWith(self.write(), '# Aim met: both mean rewards rose')
+    value = copy.deepcopy(result())
+    value['paired']['popo-sft']['reward_id'] = interval(-0.05)
+    self.assertStartsWith(self.write(result=value), '# Aim not met: reward_id')
+
+  def test_numbers_are_in_the_tables(self):
+    text = self.write()
+    row = next(x for x in text.splitlines() if x.startswith(r'| reward\_id'))
+    cells = [cell.strip() for cell in row.split('|')[2:-1]]
+    self.assertEqual(
+      cells,
+      [
+        '0.3100 (0.2900 to 0.3300)',
+        '0.3600 (0.3400 to 0.3800)',
+        '+0.0500 (+0.0300 to +0.0700)',
+        '0.4000 (0.3800 to 0.4200)',
+        '–',
+      ],
+    )
+    self.assertIn(r'| list\_hit\_rate\_50 | – | – | – | 0.3300', text)
+    self.assertIn('400 events of 60 users', text)
+    self.assertNotIn('Users seen', text)
+    self.assertIn('| seen | click | 5000 | – | – | 0.3000 | 0.0123 |', text)
+    self.assertIn('| total | 150.0 |', text)
+
+  def test_every_image_is_there_and_shows_something(self):
+    text = self.write()
+    files = re.findall(r'!\[[^\]]+\]\(([^)]+)\)', text)
+    self.assertCountEqual(
+      files, ['front.png', 'rewards.png', 'weights.png', 'calibration.png']
+    )
+    for file in files:
+      pixels = image.imread(self.workdir / file)[..., :3]
+      self.assertGreater((pixels < 0.9).any(-1).mean(), 0.005, file)
+    self.assertEmpty(list(self.workdir.glob('*.part')))
+
+  def test_example_texts_are_shown_as_they_are(self):
+    text = self.write()
+    self.assertIn(r'### User 7\|x', text)
+    block = '````text\nage: 20\n```\n<b>bold</b> | *a*\n````'
+    self.assertIn(block, text)
+    self.assertIn('reasoning: –\nanswer: <think>broken\ufffd\n', text)
+
+  def test_without_rl_rows_ranker_and_examples(self):
+    text = self.write(metrics_rows=[], examples=[], ranker={})
+    self.assertIn('No RL step was logged.', text)
+    self.assertNotIn('weights.png', text)
+    self.assertNotIn('ID tower', text)
+
+  def test_malformed_result_is_refused(self):
+    with self.assertRaisesRegex(ValueError, 'malformed'):
+      self.write(result=result() | {'arms': {}})
+
+
+class PlotsTest(absltest.TestCase):
+  def test_lines_hold_the_logged_values(self):
+    logged = rows()[1:]
+    figure = plots.weights(logged)
+    lines = {x.get_label(): x for x in figure.axes[0].get_lines()}
+    np.testing.assert_allclose(
+      lines['id'].get_ydata(), [r['weight_id'] for r in logged]
+    )
+    panels = {ax.get_title(): ax for ax in plots.rewards(logged).axes}
+    raw, smooth = panels['reward_id'].get_lines()
+    values = np.array([r['reward_id'] for r in logged])
+    np.testing.assert_allclose(raw.get_ydata(), values)
+    # 40 steps: windows of 5.
+    np.testing.assert_allclose(smooth.get_ydata()[0], values[0])
+    np.testing.assert_allclose(smooth.get_ydata()[20], values[16:21].mean())
+
+  def test_front_leaves_out_floors_without_a_value(self):
+    figure = plots.front(result())
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    self.assertContainsSubset(['sft', 'popo', 'popular'], texts)
+    self.assertNotIn('repeat_category', texts)
+
+
+if __name__ == '__main__':
+  absltest.main()

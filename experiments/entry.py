@@ -8,8 +8,7 @@ import pathlib
 import signal
 import sys
 
-from absl import app
-from absl import flags
+from absl import app, flags
 
 from taiji_jax import metrics
 from taiji_jax.errors import UserError

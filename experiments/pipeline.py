@@ -2,15 +2,11 @@
 
 import dataclasses
 
-from experiments.stages import rl
-from experiments.stages import sft
-from experiments.stages import text
+from experiments.stages import rl, sft, text
 from experiments.stages.context import Context
-from experiments.stages.logs import Logs
-from experiments.stages.logs import read
+from experiments.stages.logs import Logs, read
 from experiments.stages.policy import Policy
-from experiments.stages.tower import Ranker
-from experiments.stages.tower import tables
+from experiments.stages.tower import Ranker, tables
 from taiji_jax.products import Product
 from taiji_jax.types import RewardTable
 

@@ -9,8 +9,7 @@ import json
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import entry
-from experiments import pipeline
+from experiments import entry, pipeline
 from experiments import recipe as recipe_lib
 from experiments.stages import results
 from experiments.stages.context import Context

@@ -219,7 +219,7 @@ def to_json(value: Any) -> Any:
   """Returns a dataclass (or a tuple of them) as plain JSON."""
   if isinstance(value, tuple | list):
     return [to_json(v) for v in value]
-  return json.loads(json.dumps(dataclasses.asdict(value)))
+  return json.loads(json.dumps(dataclasses.asdict(value), default=dict))
 
 
 def table_spec(config: DataConfig) -> TableSpec:

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 import jax
 
-from taiji_jax import interrupt
-from taiji_jax import metrics
+from taiji_jax import interrupt, metrics
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.errors import UserError
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments import recipe as recipe_lib
-from experiments.stages import sft
-from experiments.stages import text
+from experiments.stages import sft, text
 from experiments.stages.context import Context
 from experiments.stages.logs import Logs
 from experiments.stages.policy import Policy

@@ -9,13 +9,9 @@ import numpy as np
 
 from experiments import recipe as recipe_lib
 from experiments.recipe import Recipe
-from taiji_jax.data import movielens
-from taiji_jax.data import splits
-from taiji_jax.data import tables
+from taiji_jax.data import movielens, splits, tables
 from taiji_jax.data.title_index import TitleIndex
-from taiji_jax.types import Catalog
-from taiji_jax.types import Log
-from taiji_jax.types import Rows
+from taiji_jax.types import Catalog, Log, Rows
 
 
 @dataclasses.dataclass(frozen=True)

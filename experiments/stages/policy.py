@@ -9,9 +9,7 @@ import numpy as np
 
 from experiments.recipe import Recipe
 from taiji_jax.data.tokenizer import Tokenizer
-from taiji_jax.decode.sample import Completions
-from taiji_jax.decode.sample import sample
-from taiji_jax.decode.sample import SampleConfig
+from taiji_jax.decode.sample import Completions, SampleConfig, sample
 from taiji_jax.modules import logprob
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.rl.step import RolloutBatch

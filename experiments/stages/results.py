@@ -12,9 +12,7 @@ from experiments.stages import answers
 from taiji_jax import metrics
 from taiji_jax.data import prompts
 from taiji_jax.evaluate import arms as arms_lib
-from taiji_jax.evaluate import bootstrap
-from taiji_jax.evaluate import floors
-from taiji_jax.evaluate import report
+from taiji_jax.evaluate import bootstrap, floors, report
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.products import Product
 

@@ -9,21 +9,17 @@ import numpy as np
 
 from experiments import recipe as recipe_lib
 from experiments.recipe import RLTrainConfig
-from experiments.stages import sft
-from experiments.stages import text
+from experiments.stages import sft, text
 from experiments.stages.context import Context
 from experiments.stages.logs import Logs
 from experiments.stages.policy import Policy
-from taiji_jax import loop
-from taiji_jax import sharding
-from taiji_jax import train_state
+from taiji_jax import loop, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.data import sft as sft_data
 from taiji_jax.modules.weights import tree
 from taiji_jax.products import Product
 from taiji_jax.rl import rewards
-from taiji_jax.rl.step import popo_step
-from taiji_jax.rl.step import RolloutBatch
+from taiji_jax.rl.step import RolloutBatch, popo_step
 from taiji_jax.types import RewardTable
 
 

@@ -11,10 +11,7 @@ from experiments.stages import text
 from experiments.stages.context import Context
 from experiments.stages.logs import Logs
 from experiments.stages.policy import Policy
-from taiji_jax import loop
-from taiji_jax import metrics
-from taiji_jax import sharding
-from taiji_jax import train_state
+from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.data import prompts
 from taiji_jax.data import sft as sft_data

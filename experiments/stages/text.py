@@ -10,10 +10,8 @@ from experiments.stages.context import Context
 from experiments.stages.logs import Logs
 from taiji_jax import metrics
 from taiji_jax.cot.teacher import CotRequest
-from taiji_jax.cot.template_teacher import PHRASES
-from taiji_jax.cot.template_teacher import TemplateTeacher
-from taiji_jax.data import corpus
-from taiji_jax.data import prompts
+from taiji_jax.cot.template_teacher import PHRASES, TemplateTeacher
+from taiji_jax.data import corpus, prompts
 from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.products import Product

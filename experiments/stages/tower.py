@@ -11,25 +11,17 @@ import numpy as np
 from experiments import recipe as recipe_lib
 from experiments.stages.context import Context
 from experiments.stages.logs import Logs
-from taiji_jax import loop
-from taiji_jax import metrics
-from taiji_jax import sharding
-from taiji_jax import train_state
+from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.data import exposures as exposures_lib
-from taiji_jax.modules.id_tower import IdTower
-from taiji_jax.modules.id_tower import IdTowerConfig
+from taiji_jax.modules.id_tower import IdTower, IdTowerConfig
 from taiji_jax.modules.weights import tree
 from taiji_jax.products import Product
-from taiji_jax.rank import features
+from taiji_jax.rank import features, reward_table, scores, tower_step
 from taiji_jax.rank import metrics as rank_metrics
-from taiji_jax.rank import reward_table
-from taiji_jax.rank import scores
-from taiji_jax.rank import tower_step
 from taiji_jax.rank.batches import ExposureBatches
 from taiji_jax.train_state import OptimizerConfig
-from taiji_jax.types import RewardTable
-from taiji_jax.types import Rows
+from taiji_jax.types import RewardTable, Rows
 
 
 class Positions:

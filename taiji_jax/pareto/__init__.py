@@ -2,11 +2,9 @@
 
 from taiji_jax.pareto.fixed import fixed
 from taiji_jax.pareto.gradients import objective_gradients
-from taiji_jax.pareto.popo import popo
-from taiji_jax.pareto.popo import PopoState
+from taiji_jax.pareto.popo import PopoState, popo
 from taiji_jax.pareto.popo_light import popo_light
-from taiji_jax.pareto.weighting import Observation
-from taiji_jax.pareto.weighting import Weighting
+from taiji_jax.pareto.weighting import Observation, Weighting
 
 __all__ = [
   'Observation',

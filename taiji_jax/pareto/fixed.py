@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taiji_jax.pareto.weighting import Observation
-from taiji_jax.pareto.weighting import Weighting
+from taiji_jax.pareto.weighting import Observation, Weighting
 
 
 def fixed(weights: Sequence[float] | None = None) -> Weighting:

@@ -4,9 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from taiji_jax.pareto.weighting import Observation
-from taiji_jax.pareto.weighting import require
-from taiji_jax.pareto.weighting import Weighting
+from taiji_jax.pareto.weighting import Observation, Weighting, require
 
 
 @chex.dataclass(frozen=True)

@@ -3,9 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from taiji_jax.pareto.weighting import Observation
-from taiji_jax.pareto.weighting import require
-from taiji_jax.pareto.weighting import Weighting
+from taiji_jax.pareto.weighting import Observation, Weighting, require
 
 
 def popo_light(epsilon: float = 1e-4) -> Weighting:

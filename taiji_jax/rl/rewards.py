@@ -7,9 +7,7 @@ import numpy as np
 
 from taiji_jax.data import prompts
 from taiji_jax.data.title_index import TitleIndex
-from taiji_jax.types import Catalog
-from taiji_jax.types import RewardTable
-from taiji_jax.types import Rows
+from taiji_jax.types import Catalog, RewardTable, Rows
 
 NAMES = ('semantic', 'id')
 

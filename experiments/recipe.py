@@ -1,17 +1,17 @@
 """A recipe's ConfigDict as frozen, validated dataclasses."""
 
 import dataclasses
-import difflib
 import json
-import typing
 from typing import Any
 
 import ml_collections
 
+from experiments import fields
 from taiji_jax.data.prompts import PromptConfig
 from taiji_jax.data.tables import TableSpec
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import DecoderConfig
+from taiji_jax.rl import rewards
 from taiji_jax.rl.step import RLConfig
 from taiji_jax.sharding import MeshConfig
 from taiji_jax.train_state import OptimizerConfig
@@ -123,12 +123,21 @@ class TowerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SFTConfig:
-  """Supervised training: `steps` batches of `batch` rows of `tokens` tokens."""
+  """Supervised training on packed examples.
+
+  Attributes:
+    opt: the optimiser and the number of updates.
+    examples: rows the teacher reasons about.
+    batch: packed rows of an update.
+    tokens: of a packed row.
+    prompt_weight: weight of the prompt's tokens in the loss; see `sft_step`.
+  """
 
   opt: OptimizerConfig
   examples: int
   batch: int = 16
   tokens: int = 256
+  prompt_weight: float = 0.0
 
   def __post_init__(self):
     for name in ('examples', 'batch', 'tokens'):
@@ -149,6 +158,12 @@ class RLTrainConfig:
   def __post_init__(self):
     if self.prompts < 1:
       raise UserError(f'rl.prompts is {self.prompts}; it must be at least 1.')
+    given = len(self.method.fixed_weights)
+    if given not in (0, len(rewards.NAMES)):
+      raise UserError(
+        f'rl.fixed_weights has {given} numbers; give one for each reward:'
+        f' {", ".join(rewards.NAMES)}.'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +172,13 @@ class EvaluationConfig:
 
   batch: int = 50
   resamples: int = 2000
+
+  def __post_init__(self):
+    for name in ('batch', 'resamples'):
+      if getattr(self, name) < 1:
+        raise UserError(
+          f'evaluation.{name} is {getattr(self, name)}; it must be at least 1.'
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,35 +205,38 @@ def from_config(config: ml_collections.ConfigDict) -> Recipe:
   Raises:
     UserError: an unknown field, a value of another type or out of range.
   """
+  _check_sections(config)
   rl = dict(config.rl)
   own = {'opt', 'prompts'}
+  tokenizer = fields.build(TokenizerConfig, 'tokenizer', config.tokenizer)
+  sft_opt = fields.build(OptimizerConfig, 'sft.opt', config.sft.get('opt', {}))
   return Recipe(
     name=config.name,
     seed=config.seed,
-    data=_build(DataConfig, 'data', config.data),
-    prompt=_build(PromptConfig, 'prompt', config.prompt),
-    length=_build(LengthConfig, 'length', config.length),
-    tokenizer=_build(TokenizerConfig, 'tokenizer', config.tokenizer),
-    tower=_build(TowerConfig, 'tower', config.tower),
-    model=_build(
+    data=fields.build(DataConfig, 'data', config.data),
+    prompt=fields.build(PromptConfig, 'prompt', config.prompt),
+    length=fields.build(LengthConfig, 'length', config.length),
+    tokenizer=tokenizer,
+    tower=fields.build(TowerConfig, 'tower', config.tower),
+    model=fields.build(
       DecoderConfig,
       'model',
-      {**config.model, 'vocab_size': config.tokenizer.vocab_size},
+      {'vocab_size': tokenizer.vocab_size, **config.model},
     ),
-    sft=_build(
-      SFTConfig,
-      'sft',
-      {**config.sft, 'opt': _build(OptimizerConfig, 'sft.opt', config.sft.opt)},
+    sft=fields.build(SFTConfig, 'sft', {**config.sft, 'opt': sft_opt}),
+    rl=fields.build(
+      RLTrainConfig,
+      'rl',
+      {
+        **{k: rl[k] for k in own if k in rl},
+        'opt': fields.build(OptimizerConfig, 'rl.opt', rl.get('opt', {})),
+        'method': fields.build(
+          RLConfig, 'rl', {k: v for k, v in rl.items() if k not in own}
+        ),
+      },
     ),
-    rl=RLTrainConfig(
-      opt=_build(OptimizerConfig, 'rl.opt', config.rl.opt),
-      prompts=config.rl.prompts,
-      method=_build(
-        RLConfig, 'rl', {k: v for k, v in rl.items() if k not in own}
-      ),
-    ),
-    mesh=_build(MeshConfig, 'mesh', config.mesh),
-    evaluation=_build(EvaluationConfig, 'evaluation', config.evaluation),
+    mesh=fields.build(MeshConfig, 'mesh', config.mesh),
+    evaluation=fields.build(EvaluationConfig, 'evaluation', config.evaluation),
   )
 
 
@@ -224,40 +249,23 @@ def to_json(value: Any) -> Any:
 
 def table_spec(config: DataConfig) -> TableSpec:
   """Returns the column map of a 'tables' source."""
-  return _build(TableSpec, 'data.tables', config.tables or {})
+  return fields.build(TableSpec, 'data.tables', config.tables or {})
 
 
-def _build(cls: type, section: str, values: Any) -> Any:
-  """Returns `cls(**values)` after checking names and types."""
-  values = dict(values)
-  hints = typing.get_type_hints(cls)
-  fields = {f.name: f for f in dataclasses.fields(cls)}
-  for name, value in values.items():
-    if name not in fields:
-      close = difflib.get_close_matches(name, fields, 1)
-      hint = f'; did you mean {section}.{close[0]}?' if close else '.'
+def _check_sections(config: ml_collections.ConfigDict) -> None:
+  """Raises UserError where a section is missing, unknown or no section."""
+  sections = [f.name for f in dataclasses.fields(Recipe)]
+  if wrong := sorted(set(config) ^ set(sections)):
+    raise UserError(
+      f"the recipe's sections must be {', '.join(sections)}; {wrong[0]} is"
+      f' {"unknown" if wrong[0] in config else "missing"}.'
+    )
+  if type(config.seed) is not int or not 0 <= config.seed < 2**32:
+    raise UserError(
+      f'seed is {config.seed!r}; give an integer from 0 to 2^32 - 1.'
+    )
+  for section in sections[2:]:
+    if not isinstance(config[section], ml_collections.ConfigDict):
       raise UserError(
-        f'unknown field {section}.{name}{hint} It has {", ".join(fields)}.'
+        f'{section} is {config[section]!r}; it must be a ConfigDict.'
       )
-    hint = hints[name]
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-      values[name] = value = float(value)
-    plain = hint in (int, float, str, bool)
-    if plain and (
-      not isinstance(value, hint) or (hint is int and isinstance(value, bool))
-    ):
-      raise UserError(
-        f'{section}.{name} is {value!r}; it must be a {hint.__name__}.'
-      )
-    if typing.get_origin(hint) is tuple:
-      values[name] = tuple(value)
-  missing = [
-    f.name
-    for f in fields.values()
-    if f.default is dataclasses.MISSING
-    and f.default_factory is dataclasses.MISSING
-    and f.name not in values
-  ]
-  if missing:
-    raise UserError(f'{section}.{missing[0]} is not set; give it a value.')
-  return cls(**values)

@@ -78,7 +78,9 @@ def run(
   writer.begin(config.stage, first)
   progress = metrics.Progress(config.stage, config.steps, first)
   begin = saved = time.monotonic()
-  seconds = lambda: spent + time.monotonic() - begin
+
+  def seconds() -> float:
+    return spent + time.monotonic() - begin
 
   def save(i: int) -> None:
     position = {'batches': batches.get_state(), 'seconds': seconds()}

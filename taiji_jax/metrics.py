@@ -62,7 +62,7 @@ class Writer:
 
 
 class Progress:
-  """A bar with the time left; a plain line now and then where no terminal is."""
+  """A bar with the time left; without a terminal a plain line now and then."""
 
   def __init__(self, stage: str, total: int, done: int = 0):
     self._stage, self._total, self._done = stage, total, done

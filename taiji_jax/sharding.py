@@ -107,10 +107,10 @@ def spec_of(path: str, shape: tuple[int, ...], mesh: Mesh) -> P:
   """
   if not shape:
     return P()
-  for pattern, logical in RULES:
-    if re.search(rf'(^|/){pattern}$', path):
-      break
-  else:
+  logical = next(
+    (axes for rule, axes in RULES if re.search(rf'(^|/){rule}$', path)), None
+  )
+  if logical is None:
     raise UserError(
       f'parameter {path} {shape} matches no rule of sharding.RULES; add one.'
     )

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from taiji_jax import sharding
 from taiji_jax.errors import UserError
 
 
@@ -56,6 +57,12 @@ class OptimizerConfig:
     for name in ('lr', 'steps', 'clip_norm'):
       if not getattr(self, name) > 0:
         raise UserError(f'{name} is {getattr(self, name)}; it must be above 0.')
+    if not self.weight_decay >= 0:
+      raise UserError(
+        f'weight_decay is {self.weight_decay}; it must be 0 or more.'
+      )
+    if not 0 <= self.b2 < 1:
+      raise UserError(f'b2 is {self.b2}; it must lie in [0, 1).')
     if not 0 <= self.warmup <= self.steps:
       raise UserError(
         f'warmup is {self.warmup}; it must lie between 0 and'
@@ -85,9 +92,22 @@ class OptimizerConfig:
         rate,
         b2=self.b2,
         weight_decay=self.weight_decay,
-        mask=lambda params: jax.tree.map(lambda x: x.ndim > 1, params),
+        mask=decayed,
       ),
     )
+
+
+def decayed(params: Any) -> Any:
+  """Returns which parameters weight decay draws to zero: the matrices.
+
+  Norm scales and biases are none, also where they are stacked over layers.
+  """
+  return jax.tree_util.tree_map_with_path(
+    lambda path, x: (
+      x.ndim > 1 and not sharding.path_text(path).endswith(('/scale', '/bias'))
+    ),
+    params,
+  )
 
 
 def create(
@@ -113,7 +133,7 @@ def advance(
   finite: jax.Array,
   weighting: Any = (),
 ) -> TrainState:
-  """Returns the state after one update; where not `finite`, the state as it was.
+  """Returns the state after one update; as it was where not `finite`.
 
   So a NaN never reaches the parameters; the loop reads the flag and stops.
   """

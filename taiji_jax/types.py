@@ -74,7 +74,7 @@ class Log:
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-  """Contexts with their label: predict the item of one event from what precedes.
+  """Contexts with their label: the item of one event, from what precedes.
 
   Attributes:
     event_r: int64 `[R]`, the event's position in the log.

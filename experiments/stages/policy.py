@@ -1,6 +1,5 @@
 """The enhancer as functions: how stages call the decoder."""
 
-import functools
 from typing import Any
 
 import jax
@@ -24,6 +23,7 @@ class Policy:
       model.__class__(**{**vars(model), 'vocab_size': tokenizer.vocab_size})
     )
     self._recipe, self._tokenizer = recipe, tokenizer
+    self._samplers: dict[float, Any] = {}
 
   def init(self) -> Any:
     """Returns parameters before training."""
@@ -41,7 +41,7 @@ class Policy:
     )
 
   def rollout_logp(self, params: Any, batch: RolloutBatch) -> jax.Array:
-    """Returns log-probabilities `[b, g, c]` of rollouts."""
+    """Returns log-probabilities `[b, g, c]` at the rollouts' temperature."""
     b, g, c = batch.completion_bgc.shape
     logp_nc = logprob.completion_logp(
       self.decoder,
@@ -50,19 +50,24 @@ class Policy:
       jnp.repeat(batch.prompt_length_b, g, 0),
       batch.completion_bgc.reshape(b * g, c),
       batch.length_bg.reshape(b * g),
+      self._recipe.rl.method.temperature,
     )
     return logp_nc.reshape(b, g, c)
 
-  @functools.cache
   def sampler(self, temperature: float) -> Any:
     """Returns a jitted (params, prompts, lengths, seeds) -> `Completions`."""
+    if temperature in self._samplers:
+      return self._samplers[temperature]
     config = SampleConfig(
       max_tokens=self._recipe.length.completion,
       temperature=temperature,
       eos_id=self._tokenizer.eos_id,
       pad_id=self._tokenizer.pad_id,
     )
-    return jax.jit(lambda *args: sample(self.decoder, *args, config))
+    self._samplers[temperature] = jax.jit(
+      lambda *args: sample(self.decoder, *args, config)
+    )
+    return self._samplers[temperature]
 
   def texts(self, completions: Completions) -> list[str]:
     """Returns the texts; one that did not end is cut where it stopped."""

@@ -58,7 +58,9 @@ def train(
       context.mesh,
     )
     jitted = sharding.jit_step(
-      sft_step(policy.packed_logp, tx), state, context.mesh
+      sft_step(policy.packed_logp, tx, config.prompt_weight),
+      state,
+      context.mesh,
     )
     checkpointer = Checkpointer(scratch)
     state, seconds = loop.run(

@@ -107,10 +107,11 @@ class Encoder:
     return self.tokenizer.decode(self.ids(rows, r))
 
   def ids(self, rows: Rows, r: int) -> list[int]:
-    """Returns the token ids of the prompt of row r."""
+    """Returns the token ids of the prompt of row r; user -1 has no profile."""
+    user = rows.user_r[r]
     return prompts.encode_prompt(
       self.tokenizer,
-      self._logs.log.profiles[rows.user_r[r]],
+      self._logs.log.profiles[user] if user >= 0 else {},
       rows.history_rs[r],
       self._logs.catalog,
       self._recipe.prompt,

@@ -50,7 +50,8 @@ class Ranker:
     vocabulary = features.ProfileVocabulary.fit(
       log.profiles, log.user_e[logs.split.train_events]
     )
-    self._profile_uf = vocabulary.encode(log.profiles)
+    # One more row, all unknown: what user -1 is, whom the log does not have.
+    self._profile_uf = vocabulary.encode([*log.profiles, {}])
     self._category_nl, cardinalities = features.category_codes(logs.catalog)
     self._config = IdTowerConfig(
       num_items=len(logs.catalog),

@@ -107,7 +107,7 @@ def sample(
     else:
       logits_nv = logits_nv / config.temperature
       token_n = jax.vmap(
-        lambda k, l: jax.random.categorical(jax.random.fold_in(k, i), l)
+        lambda key, x: jax.random.categorical(jax.random.fold_in(key, i), x)
       )(key_n, logits_nv)
     logp_n = jnp.take_along_axis(
       jax.nn.log_softmax(logits_nv), token_n[:, None], -1

@@ -10,6 +10,17 @@ from taiji_jax.errors import UserError
 from taiji_jax.modules import layers
 from taiji_jax.modules.kv_cache import KVCache
 
+# Fan-in scaled, so that small widths begin with attention that can tell tokens
+# apart; what is added to the stream is divided by its number of additions.
+_IN_INIT = nn.initializers.lecun_normal()
+
+
+def _out_init(layers: int):
+  return nn.initializers.variance_scaling(
+    1 / (2 * layers), 'fan_in', 'truncated_normal'
+  )
+
+
 REMAT = ('none', 'full', 'dots')
 
 
@@ -100,8 +111,8 @@ class Attention(nn.Module):
   ) -> tuple[jax.Array, KVCache | None]:
     c = self.config
     dtype = jnp.dtype(c.dtype)
-    init = nn.initializers.normal(0.02)
-    out_init = nn.initializers.normal(0.02 / (2 * c.num_layers) ** 0.5)
+    init = _IN_INIT
+    out_init = _out_init(c.num_layers)
 
     def heads(name: str, count: int) -> jax.Array:
       y = layers.Dense(count * c.head_size, init, dtype, name=name)(x_btd)
@@ -149,8 +160,8 @@ class Block(nn.Module):
     x_btd = x_btd + y
     x_btd = x_btd + layers.GatedMLP(
       c.mlp_width,
-      nn.initializers.normal(0.02),
-      nn.initializers.normal(0.02 / (2 * c.num_layers) ** 0.5),
+      _IN_INIT,
+      _out_init(c.num_layers),
       jnp.dtype(c.dtype),
       name='mlp',
     )(layers.RMSNorm(c.norm_epsilon, name='mlp_norm')(x_btd))

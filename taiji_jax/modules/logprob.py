@@ -7,7 +7,11 @@ from taiji_jax.modules.decoder import Decoder
 
 
 def label_logp(
-  decoder: Decoder, params: dict, hidden_btd: jax.Array, label_bt: jax.Array
+  decoder: Decoder,
+  params: dict,
+  hidden_btd: jax.Array,
+  label_bt: jax.Array,
+  temperature: float = 1.0,
 ) -> jax.Array:
   """Returns log p(label | what precedes) `[b, t]`, float32.
 
@@ -16,8 +20,10 @@ def label_logp(
     params: its parameters.
     hidden_btd: hidden states, each at the position *before* its label.
     label_bt: int32 token ids.
+    temperature: > 0, logits are divided by it.
   """
   logits_btv = decoder.apply(params, hidden_btd, method='logits')
+  logits_btv = logits_btv / temperature
   label_logit_bt = jnp.take_along_axis(logits_btv, label_bt[..., None], -1)
   return label_logit_bt[..., 0] - jax.nn.logsumexp(logits_btv, -1)
 
@@ -45,6 +51,7 @@ def completion_logp(
   prompt_length_n: jax.Array,
   completion_nc: jax.Array,
   completion_length_n: jax.Array,
+  temperature: float = 1.0,
 ) -> jax.Array:
   """Returns the log-probability of each completion token `[n, c]`, float32.
 
@@ -58,6 +65,7 @@ def completion_logp(
     prompt_length_n: int32, each at least 1.
     completion_nc: int32 `[n, C]`.
     completion_length_n: int32; what lies beyond has no meaning: mask it.
+    temperature: > 0, the one the completions were drawn with.
   """
   p, c = prompt_np.shape[1], completion_nc.shape[1]
   slot_p, slot_c = jnp.arange(p), jnp.arange(c)
@@ -72,4 +80,4 @@ def completion_logp(
   hidden_ntd = decoder.apply(params, token_nt, position_nt, segment_nt)
   last_n1d = jnp.take_along_axis(hidden_ntd, (length_n1 - 1)[..., None], axis=1)
   before_ncd = jnp.concatenate([last_n1d, hidden_ntd[:, p:-1]], 1)
-  return label_logp(decoder, params, before_ncd, completion_nc)
+  return label_logp(decoder, params, before_ncd, completion_nc, temperature)

@@ -1,17 +1,46 @@
 """Multi-objective weightings as pure functions; usable alone, as optax is."""
 
+from taiji_jax.pareto.aligned_mtl import aligned_mtl
+from taiji_jax.pareto.cagrad import cagrad
+from taiji_jax.pareto.dualproj import dualproj
+from taiji_jax.pareto.dwa import DwaState, dwa
+from taiji_jax.pareto.famo import FamoState, famo
 from taiji_jax.pareto.fixed import fixed
 from taiji_jax.pareto.gradients import objective_gradients
-from taiji_jax.pareto.popo import PopoState, popo
+from taiji_jax.pareto.gram import finite_objectives
+from taiji_jax.pareto.imtl_g import imtl_g
+from taiji_jax.pareto.min_norm import min_norm
+from taiji_jax.pareto.mirror_min_norm import MirrorState, mirror_min_norm
+from taiji_jax.pareto.nash_mtl import nash_mtl
+from taiji_jax.pareto.pcgrad import PcgradState, pcgrad
+from taiji_jax.pareto.popo import PopoState, normalized_popo, popo
 from taiji_jax.pareto.popo_light import popo_light
+from taiji_jax.pareto.upgrad import upgrad
 from taiji_jax.pareto.weighting import Observation, Weighting
 
 __all__ = [
+  'DwaState',
+  'FamoState',
+  'MirrorState',
   'Observation',
+  'PcgradState',
   'PopoState',
   'Weighting',
+  'aligned_mtl',
+  'cagrad',
+  'dualproj',
+  'dwa',
+  'famo',
+  'finite_objectives',
   'fixed',
+  'imtl_g',
+  'min_norm',
+  'mirror_min_norm',
+  'nash_mtl',
+  'normalized_popo',
   'objective_gradients',
+  'pcgrad',
   'popo',
   'popo_light',
+  'upgrad',
 ]

@@ -3,7 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from taiji_jax.pareto.weighting import Observation, Weighting, require
+from taiji_jax.pareto.weighting import (
+  Observation,
+  Weighting,
+  check_count,
+  require,
+)
 
 
 def popo_light(epsilon: float = 1e-4) -> Weighting:
@@ -12,6 +17,9 @@ def popo_light(epsilon: float = 1e-4) -> Weighting:
   sigma_k and mu_k are the in-group standard deviation and mean of reward k
   (arXiv:2606.03866; SAW, arXiv:2606.07705). A reward that still separates the
   rollouts of a group counts more.
+
+  Guarantees: on the simplex; the same weights when any reward is scaled (up to
+  epsilon). It says nothing of conflicts: it sees no gradient.
 
   `Choice:` the ratio is averaged over the groups of the batch, so that there is
   one weight vector an update; |mu_k| stands for mu_k, since cosines can be
@@ -32,7 +40,7 @@ def popo_light(epsilon: float = 1e-4) -> Weighting:
     raise ValueError(f'popo_light: epsilon={epsilon} must be positive.')
 
   def init(num_objectives: int) -> tuple[()]:
-    del num_objectives
+    check_count('popo_light', num_objectives)
     return ()
 
   def update(

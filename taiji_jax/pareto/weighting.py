@@ -1,13 +1,14 @@
 """What a weighting rule is, and what it may look at."""
 
 from collections.abc import Callable
+import dataclasses
 from typing import Any, NamedTuple
 
-import chex
 import jax
 
 
-@chex.dataclass(frozen=True)
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Observation:
   """What a rule may need; a caller fills in what it has.
 
@@ -16,7 +17,8 @@ class Observation:
     alignment_k: float `[K]`, I_k = <g_k, sum_j g_j>.
     reward_bgk: float `[b, g, K]`, rewards of g rollouts of b prompts.
     loss_k: float `[K]`.
-    preference_k: float `[K]`, >= 0, sums to 1.
+    preference_k: float `[K]`, >= 0, sums to 1; other values are mended as
+      `preference.preferred` says.
   """
 
   gramian_kk: jax.Array | None = None
@@ -45,3 +47,11 @@ def require(value: jax.Array | None, rule: str, field: str) -> jax.Array:
       f'{rule} needs Observation.{field}, which is None; fill it in.'
     )
   return value
+
+
+def check_count(rule: str, num_objectives: int) -> None:
+  """Returns nothing; raises ValueError where there is no objective."""
+  if num_objectives < 1:
+    raise ValueError(
+      f'{rule}: {num_objectives} objectives; there must be at least one.'
+    )

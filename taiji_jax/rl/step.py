@@ -28,8 +28,9 @@ class RLConfig:
     group: G, rollouts a prompt.
     eta, mu: POPO's step size and KL weight. `Choice:` silent in the paper.
     fixed_weights: for 'fixed'; uniform where empty.
-    kl_beta: weight of KL(policy || SFT model), added once to the combined loss.
-      `Choice:` whether the per-reward losses hold it is silent; here they don't.
+    kl_beta: weight of KL(policy || SFT model), added once to the combined
+      loss. `Choice:` whether the per-reward losses hold it is silent; here they
+      don't.
     clip: eps of the surrogate. `Choice:` silent.
     advantage_epsilon: added to the group's standard deviation.
     temperature: of the rollouts. `Choice:` silent; 1, so that the sampling
@@ -153,9 +154,10 @@ def popo_step(
       return surrogate_of(logp_bgc, advantage_bg) + config.kl_beta * kl
 
     def weigh(observation: pareto.Observation):
-      return weighting.update(
-        observation.replace(reward_bgk=batch.reward_bgk), state.weighting
+      observation = dataclasses.replace(
+        observation, reward_bgk=batch.reward_bgk
       )
+      return weighting.update(observation, state.weighting)
 
     logp_bgc, pullback = jax.vjp(lambda p: logp(p, batch), state.params)
     if config.weighting == 'popo':

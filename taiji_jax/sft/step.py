@@ -12,28 +12,47 @@ from taiji_jax.train_state import TrainState
 
 
 def sft_step(
-  logp: Callable[[Any, dict], jax.Array], tx: optax.GradientTransformation
+  logp: Callable[[Any, dict], jax.Array],
+  tx: optax.GradientTransformation,
+  prompt_weight: float = 0.0,
 ) -> Callable[[TrainState, dict], tuple[TrainState, dict]]:
   """Returns `step(state, batch) -> (state, metrics)`, pure.
 
-  The loss is the mean of -log p over the completion tokens of the whole batch.
+  The loss is the weighted mean of -log p over the tokens of the whole batch:
+  weight 1 for completion tokens, `prompt_weight` for those of the prompt.
+
+  `Choice:` 0 is the usual fine-tuning of a pretrained model. A model made from
+  nothing learns to look at its prompt only if it also learns to write it.
 
   Args:
     logp: (params, batch) -> log-probability of each token `[b, t]`.
     tx: the optimiser.
+    prompt_weight: at least 0.
   """
 
-  def loss_of(params: Any, batch: dict) -> tuple[jax.Array, jax.Array]:
-    total, count = masked.total(-logp(params, batch), batch['loss_mask_bt'])
-    return total / jnp.maximum(count, 1.0), count
+  def loss_of(params: Any, batch: dict) -> tuple[jax.Array, tuple]:
+    loss_bt = -logp(params, batch)
+    label_bt = batch['loss_mask_bt']
+    # A text's first token has nothing before it to be told from.
+    prompt_bt = (batch['segment_bt'] > 0) & (batch['position_bt'] > 0)
+    prompt_bt &= ~label_bt
+    total, count = masked.total(loss_bt, label_bt)
+    prompt_total, prompt_count = masked.total(loss_bt, prompt_bt)
+    weight = jnp.maximum(count + prompt_weight * prompt_count, 1.0)
+    values = {
+      'completion_loss': total / jnp.maximum(count, 1.0),
+      'prompt_loss': prompt_total / jnp.maximum(prompt_count, 1.0),
+      'label_tokens': count,
+    }
+    return (total + prompt_weight * prompt_total) / weight, values
 
   def step(state: TrainState, batch: dict) -> tuple[TrainState, dict]:
-    (loss, count), gradient = jax.value_and_grad(loss_of, has_aux=True)(
+    (loss, values), gradient = jax.value_and_grad(loss_of, has_aux=True)(
       state.params, batch
     )
     norm = optax.tree.norm(gradient)
     finite = jnp.isfinite(loss) & jnp.isfinite(norm)
-    metrics = {'loss': loss, 'gradient_norm': norm, 'label_tokens': count}
+    metrics = {'loss': loss, 'gradient_norm': norm, **values}
     return train_state.advance(state, tx, gradient, finite), metrics
 
   return step

@@ -114,7 +114,7 @@ class PopoTest(absltest.TestCase):
       self.assertRegex(errors, 'goes on after step')
     self.assertRegex(self.ends[1][1], 'sft goes on after step 5[0-9]')
     self.assertRegex(self.last_end[1], 'rl goes on after step 2')
-    self.assertNotIn('sft ...', self.last_end[1])
+    self.assertNotIn(' sft ...', self.last_end[1])
 
   def test_stopped_equals_whole(self):
     self.assertEqual(self.last_end[0], 0, self.last_end[1])

@@ -122,7 +122,13 @@ def start(
       then also saves after every step.
     cache: where compiled programs are kept for the next process.
   """
-  env = os.environ | {'PYTHONPATH': str(ROOT), 'JAX_PLATFORMS': 'cpu'}
+  env = os.environ | {
+    'PYTHONPATH': str(ROOT),
+    'JAX_PLATFORMS': 'cpu',
+    # Plain code: compiling is what takes long here.
+    'XLA_FLAGS': '--xla_backend_optimization_level=0'
+    ' --xla_llvm_disable_expensive_passes=true',
+  }
   if cache:
     env |= {
       'JAX_COMPILATION_CACHE_DIR': str(cache),

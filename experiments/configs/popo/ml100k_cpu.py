@@ -42,23 +42,24 @@ def get_config() -> ml_collections.ConfigDict:
   config.tower.weight_decay = 1e-4
 
   config.model = ml_collections.ConfigDict()
-  config.model.num_layers = 4
-  config.model.width = 160
-  config.model.num_heads = 5
-  config.model.num_kv_heads = 5
-  config.model.mlp_width = 480
-  config.model.unroll = 4
+  config.model.num_layers = 3
+  config.model.width = 128
+  config.model.num_heads = 4
+  config.model.num_kv_heads = 2
+  config.model.mlp_width = 384
+  config.model.unroll = 3
   config.model.remat = 'none'
   config.model.dtype = 'float32'
 
   config.sft = ml_collections.ConfigDict()
-  config.sft.examples = 12_000
-  config.sft.batch = 16
+  config.sft.examples = 24_000
+  config.sft.batch = 8
   config.sft.tokens = 256
+  config.sft.prompt_weight = 1.0
   config.sft.opt = ml_collections.ConfigDict()
-  config.sft.opt.lr = 3e-3
-  config.sft.opt.steps = 240
-  config.sft.opt.warmup = 20
+  config.sft.opt.lr = 4e-3
+  config.sft.opt.steps = 900
+  config.sft.opt.warmup = 40
   config.sft.opt.schedule = 'cosine'
   config.sft.opt.weight_decay = 0.1
   config.sft.opt.clip_norm = 1.0

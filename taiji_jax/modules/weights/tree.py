@@ -13,11 +13,21 @@ from taiji_jax.sharding import path_text
 
 
 def save(path: pathlib.Path, params: Any) -> None:
-  """Writes `params` (a pytree of dicts and arrays) to `path`."""
+  """Writes `params` (a pytree of dicts and arrays) to `path`.
+
+  Raises:
+    UserError: the file can't be written.
+  """
   flat = jax.tree_util.tree_leaves_with_path(jax.device_get(params))
-  safetensors_numpy.save_file(
-    {path_text(p): np.ascontiguousarray(x) for p, x in flat}, path
-  )
+  try:
+    safetensors_numpy.save_file(
+      {path_text(p): np.ascontiguousarray(x) for p, x in flat}, path
+    )
+  except (OSError, safetensors.SafetensorError) as error:
+    raise UserError(
+      f"the parameters {path} can't be written ({error}); free some space or"
+      ' check the rights, then run the same command again.'
+    ) from error
 
 
 def load(path: pathlib.Path, like: Any) -> Any:

@@ -1,0 +1,33 @@
+"""Interleaved timing: every contender runs once a round, in turn."""
+
+from collections.abc import Callable, Mapping
+import time
+
+import numpy as np
+
+
+def interleave(
+  contenders: Mapping[str, Callable[[], object]], rounds: int
+) -> dict[str, np.ndarray]:
+  """Returns the seconds of each contender in each round, `[rounds]` each.
+
+  Every contender runs once untimed first, so that compilation stays out.
+
+  Args:
+    contenders: name -> a call that returns when its work is done.
+    rounds: how often each is timed.
+  """
+  for call in contenders.values():
+    call()
+  seconds = {name: [] for name in contenders}
+  for _ in range(rounds):
+    for name, call in contenders.items():
+      begin = time.perf_counter()
+      call()
+      seconds[name].append(time.perf_counter() - begin)
+  return {name: np.array(values) for name, values in seconds.items()}
+
+
+def ratio(of: np.ndarray, to: np.ndarray) -> float:
+  """Returns the median over rounds of `of / to`."""
+  return float(np.median(of / to))

@@ -1,0 +1,205 @@
+import json
+import os
+import pathlib
+import signal
+
+from absl import logging
+from absl.testing import absltest, parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from taiji_jax import interrupt, loop, metrics, train_state
+from taiji_jax.checkpoint import Checkpointer
+from taiji_jax.errors import UserError
+
+STEPS = 6
+TX = optax.sgd(0.5)
+
+
+def setUpModule():
+  logging.set_verbosity(logging.ERROR)
+
+
+class Counter:
+  """Batches 0, 1, 2, ..."""
+
+  def __init__(self):
+    self.at = 0
+
+  def __next__(self):
+    self.at += 1
+    return np.float32(self.at - 1)
+
+  def get_state(self):
+    return {'at': self.at}
+
+  def set_state(self, state):
+    self.at = state['at']
+
+
+def start():
+  return train_state.create({'w': jnp.float32([1, 2])}, TX, seed=3)
+
+
+@jax.jit
+def update(state, batch):
+  """Depends on the parameters, the batch and the step: no two are alike."""
+  gradient = jax.tree.map(lambda w: 0.1 * w + batch * state.step, state.params)
+  loss = jnp.log(gradient['w'].sum())
+  finite = jnp.isfinite(loss)
+  return train_state.advance(state, TX, gradient, finite), {'loss': loss}
+
+
+class LoopTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.workdir = pathlib.Path(self.create_tempdir().full_path)
+
+  def run_loop(self, name='a', step=update, **options):
+    folder = self.workdir / name
+    folder.mkdir(exist_ok=True)
+    checkpointer = Checkpointer(folder / 'checkpoints')
+    options = {'save_seconds': 0.0} | options
+    try:
+      return loop.run(
+        step,
+        start(),
+        Counter(),
+        checkpointer,
+        metrics.Writer(folder),
+        loop.LoopConfig('stage', STEPS, **options),
+      )
+    finally:
+      checkpointer.close()
+
+  def rows(self, name='a'):
+    text = (self.workdir / name / 'metrics.jsonl').read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+  def latest(self, name='a'):
+    checkpointer = Checkpointer(self.workdir / name / 'checkpoints')
+    step = checkpointer.latest()
+    checkpointer.close()
+    return step
+
+  def whole(self):
+    state, seconds = self.run_loop('whole')
+    self.assertGreater(seconds, 0)
+    return np.asarray(state.params['w'])
+
+  def test_runs_to_the_end(self):
+    w = np.array([1.0, 2.0])
+    for i in range(STEPS):
+      w = w - 0.5 * (0.1 * w + i * i)
+    np.testing.assert_allclose(self.whole(), w, rtol=1e-5)
+    rows = self.rows('whole')
+    self.assertEqual([r['step'] for r in rows], [1, 2, 3, 4, 5, 6])
+    self.assertEqual(self.latest('whole'), STEPS)
+
+  @parameterized.parameters(1, 4)
+  def test_an_error_then_the_same_command(self, at):
+    def breaks(state, batch):
+      if int(state.step) == at:
+        raise RuntimeError('power cut')
+      return update(state, batch)
+
+    with self.assertRaisesRegex(RuntimeError, 'power cut'):
+      self.run_loop(step=breaks)
+    self.assertEqual(self.latest(), at)
+    state, _ = self.run_loop()
+    np.testing.assert_array_equal(state.params['w'], self.whole())
+    self.assertEqual(int(state.step), STEPS)
+    self.assertEqual(self.rows(), self.rows('whole'))
+
+  def test_rows_after_the_checkpoint_are_dropped(self):
+    def breaks(state, batch):
+      if int(state.step) == 4:
+        raise RuntimeError('power cut')
+      return update(state, batch)
+
+    # Nothing is saved in time, so that the rows are ahead of it.
+    with self.assertRaises(RuntimeError):
+      self.run_loop(step=breaks, save_seconds=1e9)
+    self.assertLen(self.rows(), 4)
+    with (self.workdir / 'a/metrics.jsonl').open('a') as file:
+      file.write('{"stage": "other", "step": 9, "loss": 1}\n{"stage": "st')
+    self.run_loop()
+    other, *rows = self.rows()
+    self.assertEqual(other['stage'], 'other')
+    self.assertEqual([r['step'] for r in rows], [1, 2, 3, 4, 5, 6])
+
+  def test_seconds_add_up(self):
+    first = self.run_loop()[1]
+    again = self.run_loop()[1]
+    self.assertGreater(again, first / 2)
+
+  @parameterized.parameters(float('nan'), float('inf'))
+  def test_nonfinite_is_refused_and_not_saved(self, bad):
+    def breaks(state, batch):
+      batch = np.float32(bad) if int(state.step) == 3 else batch
+      return update(state, batch)
+
+    with self.assertRaisesRegex(
+      UserError, 'stage step 4: loss became NaN or infinite.*step 3 is kept'
+    ):
+      self.run_loop(step=breaks)
+    self.assertEqual(self.latest(), 3)
+    self.assertLen(self.rows(), 3)
+    state, _ = self.run_loop()
+    np.testing.assert_array_equal(state.params['w'], self.whole())
+
+  @parameterized.parameters(signal.SIGINT, signal.SIGTERM)
+  def test_a_signal_ends_the_step_and_saves(self, number):
+    def interrupted(state, batch):
+      if int(state.step) == 2:
+        os.kill(os.getpid(), number)
+      return update(state, batch)
+
+    with self.assertRaises(interrupt.Interrupted) as raised:
+      self.run_loop(step=interrupted, save_seconds=1e9)
+    self.assertEqual(raised.exception.signal_number, number)
+    self.assertRegex(str(raised.exception), 'stage step 3 of 6, saved')
+    self.assertEqual(self.latest(), 3)
+    state, _ = self.run_loop()
+    np.testing.assert_array_equal(state.params['w'], self.whole())
+
+  def test_a_signal_in_the_last_step_keeps_the_end(self):
+    def interrupted(state, batch):
+      if int(state.step) == STEPS - 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+      return update(state, batch)
+
+    with self.assertRaises(interrupt.Interrupted):
+      self.run_loop(step=interrupted)
+    self.assertEqual(self.latest(), STEPS)
+    state, _ = self.run_loop(step=None)
+    np.testing.assert_array_equal(state.params['w'], self.whole())
+
+  def test_saves_no_more_often_than_asked(self):
+    saved = []
+
+    class Counting(Checkpointer):
+      def save(self, step, state, position):
+        saved.append(step)
+        super().save(step, state, position)
+
+    checkpointer = Counting(self.workdir / 'b')
+    loop.run(
+      update,
+      start(),
+      Counter(),
+      checkpointer,
+      metrics.Writer(self.workdir),
+      loop.LoopConfig('stage', STEPS, save_seconds=1e9, write_every=4),
+    )
+    checkpointer.close()
+    self.assertEqual(saved, [STEPS])
+    text = (self.workdir / 'metrics.jsonl').read_text()
+    steps = [json.loads(line)['step'] for line in text.splitlines()]
+    self.assertEqual(steps, [4, 6])
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,78 @@
+import json
+import logging
+import pathlib
+
+from absl.testing import absltest
+
+from taiji_jax import metrics
+
+
+class WriterTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.workdir = pathlib.Path(self.create_tempdir().full_path)
+    self.path = self.workdir / 'metrics.jsonl'
+
+  def write(self, stage, first, last):
+    writer = metrics.Writer(self.workdir)
+    writer.begin(stage, first)
+    for step in range(first + 1, last + 1):
+      writer.write(stage, step, {'loss': 1 / step})
+    writer.close()
+
+  def steps(self, stage):
+    rows = metrics.Writer(self.workdir).rows()
+    return [r['step'] for r in rows if r['stage'] == stage]
+
+  def test_one_object_a_line(self):
+    self.write('sft', 0, 2)
+    lines = self.path.read_text().splitlines()
+    self.assertEqual(
+      [json.loads(line) for line in lines],
+      [
+        {'stage': 'sft', 'step': 1, 'loss': 1.0},
+        {'stage': 'sft', 'step': 2, 'loss': 0.5},
+      ],
+    )
+    self.assertNotEmpty(list((self.workdir / 'tensorboard/sft').iterdir()))
+
+  def test_each_row_is_on_disk_at_once(self):
+    writer = metrics.Writer(self.workdir)
+    writer.begin('sft', 0)
+    writer.write('sft', 1, {'loss': 2.0})
+    self.assertEqual(self.steps('sft'), [1])
+    writer.close()
+
+  def test_later_rows_of_that_stage_are_dropped(self):
+    self.write('sft', 0, 5)
+    self.write('rl', 0, 4)
+    self.write('sft', 3, 4)
+    self.assertEqual(self.steps('sft'), [1, 2, 3, 4])
+    self.assertEqual(self.steps('rl'), [1, 2, 3, 4])
+
+  def test_a_partial_last_line_is_dropped(self):
+    self.write('sft', 0, 3)
+    text = self.path.read_text()
+    for cut in range(1, len(text.splitlines()[-1])):
+      self.path.write_text(text[: -1 - cut])
+      self.assertEqual(self.steps('sft'), [1, 2])
+    self.write('sft', 2, 3)
+    self.assertEqual(self.path.read_text(), text)
+
+  def test_nothing_yet(self):
+    self.assertEqual(metrics.Writer(self.workdir).rows(), [])
+
+
+class ProgressTest(absltest.TestCase):
+  def test_plain_lines_are_few_and_tell_the_end(self):
+    with self.assertLogs(metrics.LOG, logging.INFO) as logs:
+      progress = metrics.Progress('sft', 100, 90)
+      for i in range(10):
+        progress.advance(1, loss=float(i))
+      progress.close()
+    (record,) = logs.records
+    self.assertRegex(record.getMessage(), 'sft 100/100, 0 s left, loss 9')
+
+
+if __name__ == '__main__':
+  absltest.main()

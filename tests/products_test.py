@@ -1,0 +1,114 @@
+import json
+import pathlib
+import shutil
+
+from absl.testing import absltest, parameterized
+
+from taiji_jax.errors import UserError
+from taiji_jax.products import Products
+
+
+class ProductsTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.root = pathlib.Path(self.create_tempdir().full_path)
+    self.built = []
+
+  def make(self, inputs, text='hello', stage='sft', seconds=None):
+    def build(folder, scratch):
+      self.built.append(inputs)
+      (folder / 'a.txt').write_text(text)
+      (folder / 'b.txt').write_text(text * 2)
+      return seconds
+
+    return Products(self.root).make(stage, inputs, build)
+
+  def test_made_once(self):
+    first = self.make({'lr': 0.1}, seconds=12.5)
+    again = self.make({'lr': 0.1})
+    self.assertLen(self.built, 1)
+    self.assertEqual(first, again)
+    self.assertEqual(again.seconds, 12.5)
+    self.assertEqual((again.folder / 'a.txt').read_text(), 'hello')
+    self.assertLen(list(self.root.iterdir()), 1)
+
+  def test_order_of_keys_does_not_matter(self):
+    a = self.make({'x': 1, 'y': [1, 2]})
+    b = self.make({'y': [1, 2], 'x': 1})
+    self.assertEqual(a.key, b.key)
+
+  @parameterized.parameters(
+    ({'x': 1}, {'x': 2}), ({'x': 1}, {'x': 1.5}), ({'x': []}, {'x': [0]})
+  )
+  def test_another_input_another_product(self, a, b):
+    first, second = self.make(a, 'one'), self.make(b, 'two')
+    self.assertLen(self.built, 2)
+    self.assertNotEqual(first.key, second.key)
+    self.assertEqual((first.folder / 'a.txt').read_text(), 'one')
+    self.assertEqual((second.folder / 'a.txt').read_text(), 'two')
+
+  def test_another_stage_another_product(self):
+    self.make({'x': 1}, stage='sft')
+    self.make({'x': 1}, stage='rl')
+    self.assertLen(self.built, 2)
+
+  def test_seconds_are_measured(self):
+    self.assertGreaterEqual(self.make({}).seconds, 0)
+
+  def damaged(self, change):
+    product = self.make({'x': 1})
+    change(product.folder)
+    with self.assertRaises(UserError) as raised:
+      self.make({'x': 1})
+    message = str(raised.exception)
+    self.assertIn(str(product.folder), message)
+    self.assertIn('delete that folder', message)
+    self.assertNotIn('\n', message)
+    shutil.rmtree(product.folder)
+    self.assertEqual(self.make({'x': 1}).key, product.key)
+    self.assertLen(self.built, 2)
+    return message
+
+  def test_changed_file(self):
+    message = self.damaged(lambda f: (f / 'a.txt').write_text('hellO'))
+    self.assertIn('a.txt has changed', message)
+
+  def test_missing_file(self):
+    message = self.damaged(lambda f: (f / 'b.txt').unlink())
+    self.assertIn('b.txt is missing', message)
+
+  @parameterized.parameters('', '{"stage": "sft"', '{}')
+  def test_damaged_record(self, text):
+    message = self.damaged(lambda f: (f / 'product.json').write_text(text))
+    self.assertIn('product.json is missing or unreadable', message)
+
+  def test_stopped_part_is_made_anew_and_scratch_is_kept(self):
+    def stopped(folder, scratch):
+      (folder / 'half.txt').write_text('half')
+      scratch.mkdir()
+      (scratch / 'checkpoint').write_text('3')
+      raise KeyboardInterrupt
+
+    with self.assertRaises(KeyboardInterrupt):
+      Products(self.root).make('sft', {'x': 1}, stopped)
+
+    def goes_on(folder, scratch):
+      self.assertEmpty(list(folder.iterdir()))
+      self.assertEqual((scratch / 'checkpoint').read_text(), '3')
+      (folder / 'a.txt').write_text('whole')
+
+    product = Products(self.root).make('sft', {'x': 1}, goes_on)
+    names = sorted(p.name for p in product.folder.iterdir())
+    self.assertEqual(names, ['a.txt', 'product.json'])
+    self.assertEqual([p.name for p in self.root.iterdir()],
+                     [product.folder.name])  # fmt: skip
+
+  def test_record_says_what_made_it(self):
+    product = self.make({'lr': 0.1})
+    record = json.loads((product.folder / 'product.json').read_text())
+    self.assertEqual(record['stage'], 'sft')
+    self.assertEqual(record['inputs'], {'lr': 0.1})
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,280 @@
+import functools
+
+from absl.testing import absltest, parameterized
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from taiji_jax import train_state
+from taiji_jax.errors import UserError
+from taiji_jax.rl.step import RLConfig, RolloutBatch, popo_step
+
+NAMES = ('semantic', 'id')
+B, G, C, V = 3, 4, 5, 7
+TX = optax.sgd(0.1)
+EPSILON = 1e-4
+
+
+def logp(params, batch):
+  """A bigram policy: log p(token | token before)."""
+  token_bgc = batch.completion_bgc
+  first_bg1 = jnp.broadcast_to(batch.prompt_bp[:, None, -1:], (B, G, 1))
+  before_bgc = jnp.concatenate([first_bg1, token_bgc[..., :-1]], -1)
+  logits = params['table'][before_bgc] * params['scale']
+  return jnp.take_along_axis(
+    jax.nn.log_softmax(logits), token_bgc[..., None], -1
+  )[..., 0]
+
+
+def make(seed=0, noise=0.1):
+  rng = np.random.default_rng(seed)
+
+  def policy():
+    return {
+      'table': jnp.float32(rng.normal(size=(V, V))),
+      'scale': jnp.float32(1.1),
+    }
+
+  params, reference = policy(), policy()
+  batch = RolloutBatch(
+    prompt_bp=rng.integers(0, V, (B, 2)).astype(np.int32),
+    prompt_length_b=np.full(B, 2, np.int32),
+    completion_bgc=rng.integers(0, V, (B, G, C)).astype(np.int32),
+    length_bg=rng.integers(1, C + 1, (B, G)).astype(np.int32),
+    old_logp_bgc=np.zeros((B, G, C), np.float32),
+    reward_bgk=rng.normal(size=(B, G, 2)).astype(np.float32),
+  )
+  noise_bgc = noise * rng.normal(size=(B, G, C)).astype(np.float32)
+  old_bgc = np.asarray(logp(params, batch)) + noise_bgc
+  return params, reference, batch.replace(old_logp_bgc=old_bgc)
+
+
+def start(params, config):
+  weighting = config.make_weighting().init(2)
+  return train_state.create(params, TX, 0, weighting)
+
+
+@functools.cache
+def jitted(config):
+  return jax.jit(popo_step(logp, TX, config, NAMES))
+
+
+def update(config, params, reference, batch):
+  """Returns (state after, metrics, gradient that was descended)."""
+  state, metrics = jitted(config)(start(params, config), batch, reference)
+  gradient = jax.tree.map(lambda a, b: (a - b) / 0.1, params, state.params)
+  return state, metrics, gradient
+
+
+def written_loss(params, batch, reference, advantage_bg, config):
+  """The loss of the papers, written out for one advantage a rollout."""
+  now, old = logp(params, batch), batch.old_logp_bgc
+  then = logp(reference, batch)
+  mask_bgc = np.arange(C) < batch.length_bg[..., None]
+  ratio = jnp.exp(now - old)
+  clipped = jnp.clip(ratio, 1 - config.clip, 1 + config.clip)
+  a = advantage_bg[..., None]
+  kl = jnp.exp(then - now) - (then - now) - 1
+  gain = jnp.minimum(ratio * a, clipped * a) - config.kl_beta * kl
+  return -((gain * mask_bgc).sum(-1) / batch.length_bg).mean()
+
+
+written_gradient = jax.jit(jax.value_and_grad(written_loss), static_argnums=4)
+
+
+def z_score(reward_bg):
+  centred = reward_bg - reward_bg.mean(1, keepdims=True)
+  return centred / (reward_bg.std(1, keepdims=True) + EPSILON)
+
+
+def weights_by_hand(params, batch, reference, config, log_w=None):
+  """POPO's weights from one `jax.grad` a reward, in numpy float64."""
+  no_kl = RLConfig(kl_beta=0.0, clip=config.clip)
+  gradients = []
+  for k in range(2):
+    advantage_bg = z_score(batch.reward_bgk[..., k])
+    _, gradient = written_gradient(
+      params, batch, reference, advantage_bg, no_kl
+    )
+    flat = [np.asarray(x, np.float64).ravel() for x in gradient.values()]
+    gradients.append(np.concatenate(flat))
+  alignment_k = np.array([g @ sum(gradients) for g in gradients])
+  weight = np.exp(0 if log_w is None else log_w)
+  weight = weight * np.exp(config.eta / config.mu * alignment_k)
+  return weight / weight.sum(), gradients
+
+
+class PopoStepTest(parameterized.TestCase):
+  @parameterized.parameters(0, 1, 2)
+  def test_weights_equal_those_by_hand(self, seed):
+    config = RLConfig(eta=30.0, mu=3.0)
+    params, reference, batch = make(seed)
+    expected, gradients = weights_by_hand(params, batch, reference, config)
+    state, metrics, _ = update(config, params, reference, batch)
+    weights = [metrics['weight_semantic'], metrics['weight_id']]
+    np.testing.assert_allclose(weights, expected, rtol=1e-4)
+    np.testing.assert_allclose(
+      np.exp(state.weighting.log_weight_k), expected, rtol=1e-4
+    )
+    norms = [float(metrics[f'objective_norm_{n}']) for n in NAMES]
+    np.testing.assert_allclose(
+      norms, [np.linalg.norm(g) for g in gradients], rtol=1e-4
+    )
+    # K = 2: the larger gradient gains, whatever the conflict.
+    self.assertEqual(np.argmax(weights), np.argmax(norms))
+
+  def test_weights_go_on_from_the_state(self):
+    config = RLConfig(eta=30.0, mu=3.0)
+    params, reference, batch = make(0)
+    state = start(params, config)
+    log_w = None
+    for _ in range(3):
+      expected, _ = weights_by_hand(
+        state.params, batch, reference, config, log_w
+      )
+      state, metrics = jitted(config)(state, batch, reference)
+      self.assertAlmostEqual(float(metrics['weight_id']), expected[1], places=4)
+      log_w = np.log(expected)
+    self.assertGreater(abs(expected[0] - 0.5), 0.01)
+
+  @parameterized.parameters(0.0, 0.5)
+  def test_gradient_is_that_of_the_papers_loss(self, kl_beta):
+    # sum_then_normalize, the default: z-score of sum_k w_k r_k in each group.
+    config = RLConfig(eta=30.0, kl_beta=kl_beta)
+    params, reference, batch = make(0)
+    weights_k, _ = weights_by_hand(params, batch, reference, config)
+    advantage_bg = z_score(batch.reward_bgk @ weights_k)
+    loss, expected = written_gradient(
+      params, batch, reference, advantage_bg, config
+    )
+    _, metrics, gradient = update(config, params, reference, batch)
+    self.assertAlmostEqual(float(metrics['loss']), float(loss), places=5)
+    chex.assert_trees_all_close(gradient, expected, rtol=1e-3, atol=1e-5)
+    self.assertAlmostEqual(
+      float(metrics['gradient_norm']), float(optax.tree.norm(expected)), 4
+    )
+
+  def test_normalize_then_sum_lies_in_the_span(self):
+    config = functools.partial(RLConfig, eta=30.0, kl_beta=0.0, clip=1e3)
+    params, reference, batch = make(0)
+    gradients, apart = {}, {}
+    for combine in ('sum_then_normalize', 'normalize_then_sum'):
+      c = config(combine=combine)
+      weights_k, basis = weights_by_hand(params, batch, reference, c)
+      _, _, gradient = update(c, params, reference, batch)
+      flat = np.concatenate([np.ravel(x) for x in gradient.values()])
+      gradients[combine] = flat
+      fit = np.linalg.lstsq(np.stack(basis, 1), flat, rcond=None)[0]
+      apart[combine] = np.linalg.norm(np.stack(basis, 1) @ fit - flat)
+      apart[combine] /= np.linalg.norm(flat)
+    np.testing.assert_allclose(
+      gradients['normalize_then_sum'],
+      np.stack(basis, 1) @ weights_k,
+      rtol=1e-3,
+      atol=1e-5,
+    )
+    self.assertLess(apart['normalize_then_sum'], 1e-4)
+    self.assertGreater(apart['sum_then_normalize'], 1e-3)
+
+  def test_descends_towards_the_rewarded(self):
+    config = RLConfig(kl_beta=0.0)
+    params, reference, batch = make(0, noise=0.0)
+    state, _, _ = update(config, params, reference, batch)
+    mask_bgc = np.arange(C) < batch.length_bg[..., None]
+    rise_bgc = logp(state.params, batch) - logp(params, batch)
+    rise_bg = (rise_bgc * mask_bgc).sum(-1) / batch.length_bg
+    advantage_bg = z_score(batch.reward_bgk.mean(-1))
+    self.assertGreater(float((rise_bg * advantage_bg).sum()), 0)
+
+  def test_light_weighs_by_the_spread(self):
+    config = RLConfig(weighting='popo_light')
+    params, reference, batch = make(0)
+    reward_bgk = np.abs(batch.reward_bgk) + np.float32([0, 3])
+    batch = batch.replace(reward_bgk=reward_bgk)
+    ratio_k = (reward_bgk.std(1) / (reward_bgk.mean(1) + 1e-4)).mean(0)
+    _, metrics, gradient = update(config, params, reference, batch)
+    weights_k = ratio_k / ratio_k.sum()
+    np.testing.assert_allclose(metrics['weight_id'], weights_k[1], rtol=1e-4)
+    _, expected = written_gradient(
+      params, batch, reference, z_score(reward_bgk @ weights_k), config
+    )
+    chex.assert_trees_all_close(gradient, expected, rtol=1e-3, atol=1e-5)
+
+  @parameterized.parameters(((), (0.5, 0.5)), ((1.0, 3.0), (0.25, 0.75)))
+  def test_fixed(self, given, expected):
+    config = RLConfig(weighting='fixed', fixed_weights=given)
+    params, reference, batch = make(0)
+    _, metrics, gradient = update(config, params, reference, batch)
+    self.assertAlmostEqual(float(metrics['weight_id']), expected[1], places=6)
+    _, by_hand = written_gradient(
+      params,
+      batch,
+      reference,
+      z_score(batch.reward_bgk @ np.float32(expected)),
+      config,
+    )
+    chex.assert_trees_all_close(gradient, by_hand, rtol=1e-3, atol=1e-5)
+
+  def test_what_lies_behind_the_end_is_ignored(self):
+    params, reference, batch = make(0)
+    mask_bgc = np.arange(C) < batch.length_bg[..., None]
+    other = batch.replace(
+      completion_bgc=np.where(mask_bgc, batch.completion_bgc, 0),
+      old_logp_bgc=np.where(mask_bgc, batch.old_logp_bgc, -50.0),
+    )
+    a, b = (update(RLConfig(), params, reference, x) for x in (batch, other))
+    chex.assert_trees_all_close(a, b, rtol=1e-6)
+
+  @parameterized.product(
+    weighting=('popo', 'popo_light', 'fixed'), bad=(np.nan, np.inf)
+  )
+  def test_bad_reward_keeps_the_state_and_is_named(self, weighting, bad):
+    config = RLConfig(weighting=weighting)
+    params, reference, batch = make(0)
+    batch.reward_bgk[1, 2, 1] = bad
+    state, metrics, _ = update(config, params, reference, batch)
+    chex.assert_trees_all_equal(state, start(params, config))
+    self.assertFalse(np.isfinite(metrics['reward_id']))
+    self.assertTrue(np.isfinite(metrics['reward_semantic']))
+
+  def test_equal_rewards_leave_the_policy(self):
+    params, reference, batch = make(0)
+    batch = batch.replace(reward_bgk=np.ones_like(batch.reward_bgk))
+    state, metrics, _ = update(RLConfig(kl_beta=0.0), params, reference, batch)
+    chex.assert_trees_all_close(state.params, params, atol=1e-6)
+    self.assertEqual(float(metrics['zero_variance_id']), 1)
+    self.assertAlmostEqual(float(metrics['weight_id']), 0.5, places=5)
+
+  def test_one_trace(self):
+    config = RLConfig()
+    params, reference, _ = make(0)
+    chex.clear_trace_counter()
+    pure = popo_step(logp, TX, config, NAMES)
+    step = jax.jit(chex.assert_max_traces(pure, n=1), donate_argnums=0)
+    state = start(params, config)
+    for seed in range(3):
+      state, _ = step(state, make(seed)[2], reference)
+    self.assertEqual(int(state.step), 3)
+
+
+class RLConfigTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ({'weighting': 'mgda'}, "rl.weighting is 'mgda'; choose one of popo"),
+    ({'combine': 'sum'}, "rl.combine is 'sum'; choose one of sum_then"),
+    ({'group': 1}, 'rl.group is 1'),
+    ({'mu': 0.0}, 'rl.mu is 0.0'),
+    ({'temperature': -1.0}, 'rl.temperature is -1.0'),
+    ({'clip': float('nan')}, 'rl.clip is nan'),
+    ({'kl_beta': -0.1}, 'rl.kl_beta is -0.1'),
+    ({'fixed_weights': (0.0, 0.0)}, 'rl.fixed_weights'),
+    ({'fixed_weights': (-1.0, 2.0)}, 'rl.fixed_weights'),
+  )
+  def test_refuses(self, fields, message):
+    with self.assertRaisesRegex(UserError, message):
+      RLConfig(**fields)
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,213 @@
+import os
+
+# Eight devices on the host; plain code, since compiling is what takes long.
+os.environ['XLA_FLAGS'] = ' '.join(
+  (
+    os.environ.get('XLA_FLAGS', ''),
+    '--xla_force_host_platform_device_count=8',
+    '--xla_backend_optimization_level=0',
+    '--xla_llvm_disable_expensive_passes=true',
+  )
+)
+
+from absl.testing import absltest
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from taiji_jax import sharding, train_state
+from taiji_jax.decode import sample as sample_lib
+from taiji_jax.errors import UserError
+from taiji_jax.modules import logprob
+from taiji_jax.modules.decoder import Decoder, DecoderConfig
+from taiji_jax.rl.step import RLConfig, RolloutBatch, popo_step
+from taiji_jax.sft.step import sft_step
+from taiji_jax.sharding import MeshConfig
+from taiji_jax.train_state import OptimizerConfig
+
+STEPS = 3
+CONFIG = DecoderConfig(
+  vocab_size=24,
+  num_layers=2,
+  width=16,
+  num_heads=4,
+  num_kv_heads=2,
+  mlp_width=24,
+  tie_embeddings=False,
+)
+TX = OptimizerConfig(lr=3e-3, steps=8, weight_decay=0.1).make()
+ONE = MeshConfig()
+EIGHT = MeshConfig(data=2, fsdp=2, tensor=2)
+
+
+def init(decoder=None):
+  one = np.ones((1, 4), np.int32)
+  return (decoder or Decoder(CONFIG)).init(jax.random.key(0), one, one, one)
+
+
+def packed_logp(params, batch):
+  return logprob.next_token_logp(
+    Decoder(CONFIG),
+    params,
+    batch['tokens_bt'],
+    batch['position_bt'],
+    batch['segment_bt'],
+  )
+
+
+def packed_batch(seed, b=8, t=12):
+  rng = np.random.default_rng(seed)
+  # Two texts in each row, then one slot of padding.
+  segment_t = np.repeat([1, 2, 0], [5, t - 6, 1])
+  position_t = np.r_[np.arange(5), np.arange(t - 6), 0]
+  return {
+    'tokens_bt': rng.integers(1, CONFIG.vocab_size, (b, t)).astype(np.int32),
+    'segment_bt': np.tile(segment_t, (b, 1)).astype(np.int32),
+    'position_bt': np.tile(position_t, (b, 1)).astype(np.int32),
+    'loss_mask_bt': np.tile((position_t > 1) & (segment_t > 0), (b, 1)),
+  }
+
+
+def rollout_logp(params, batch):
+  b, g, c = batch.completion_bgc.shape
+  return logprob.completion_logp(
+    Decoder(CONFIG),
+    params,
+    jnp.repeat(batch.prompt_bp, g, 0),
+    jnp.repeat(batch.prompt_length_b, g, 0),
+    batch.completion_bgc.reshape(b * g, c),
+    batch.length_bg.reshape(b * g),
+  ).reshape(b, g, c)
+
+
+def rollout_batch(params, seed, b=4, g=3, p=5, c=4):
+  rng = np.random.default_rng(seed)
+  batch = RolloutBatch(
+    prompt_bp=rng.integers(1, CONFIG.vocab_size, (b, p)).astype(np.int32),
+    prompt_length_b=rng.integers(2, p + 1, b).astype(np.int32),
+    completion_bgc=rng.integers(1, CONFIG.vocab_size, (b, g, c)).astype(
+      np.int32
+    ),
+    length_bg=rng.integers(1, c + 1, (b, g)).astype(np.int32),
+    old_logp_bgc=np.zeros((b, g, c), np.float32),
+    reward_bgk=rng.normal(size=(b, g, 2)).astype(np.float32),
+  )
+  noise = rng.normal(size=(b, g, c)).astype(np.float32) / 20
+  return batch.replace(
+    old_logp_bgc=np.asarray(rollout_logp(params, batch)) + noise
+  )
+
+
+def run_sft(config):
+  mesh = config.make()
+  state = sharding.jit_init(
+    lambda: train_state.create(init(), TX, seed=0), mesh
+  )
+  chex.clear_trace_counter()
+  pure = chex.assert_max_traces(sft_step(packed_logp, TX), n=1)
+  step = sharding.jit_step(pure, state, mesh)
+  seen = []
+  for i in range(STEPS):
+    state, values = step(state, sharding.place_batch(packed_batch(i), mesh))
+    seen.append(values)
+  return jax.device_get((state, seen)), state
+
+
+def run_popo(config, method):
+  mesh = config.make()
+  params = init()
+  batches = [rollout_batch(params, seed=i) for i in range(STEPS)]
+  rule = method.make_weighting()
+  layout = sharding.state_sharding(params, mesh)
+  reference = sharding.place(params, layout)
+  state = sharding.jit_init(
+    lambda p: train_state.create(
+      jax.tree.map(jnp.copy, p), TX, seed=0, weighting=rule.init(2)
+    ),
+    mesh,
+    reference,
+  )
+  chex.clear_trace_counter()
+  pure = popo_step(rollout_logp, TX, method, ('semantic', 'id'))
+  step = sharding.jit_step(chex.assert_max_traces(pure, n=1), state, mesh)
+  seen = []
+  for batch in batches:
+    state, values = step(state, sharding.place_batch(batch, mesh), reference)
+    seen.append(values)
+  return jax.device_get((state, seen)), state
+
+
+class ShardedTest(absltest.TestCase):
+  def assert_same(self, one, eight):
+    for a, b in zip(one[1], eight[1], strict=True):
+      chex.assert_trees_all_close(a, b, rtol=1e-4, atol=1e-5)
+    self.assertEqual(int(one[0].step), STEPS)
+    chex.assert_trees_all_close(one[0], eight[0], rtol=1e-3, atol=1e-4)
+
+  def assert_spread(self, state):
+    kernel = state.params['params']['blocks']['mlp']['gate']['kernel']
+    self.assertEqual(kernel.sharding.spec, jax.P(None, 'fsdp', 'tensor'))
+    self.assertEqual(kernel.addressable_shards[0].data.shape, (2, 8, 12))
+    moments = jax.tree.leaves_with_path(state.opt_state)
+    spread = [
+      x for path, x in moments
+      if sharding.path_text(path).endswith('mlp/gate/kernel')
+    ]  # fmt: skip
+    self.assertLen(spread, 2)
+    for x in spread:
+      self.assertEqual(x.sharding.spec, kernel.sharding.spec)
+
+  def test_sft(self):
+    one, _ = run_sft(ONE)
+    eight, state = run_sft(EIGHT)
+    self.assert_same(one, eight)
+    self.assert_spread(state)
+
+  def test_popo(self):
+    method = RLConfig(eta=50.0)
+    one, _ = run_popo(ONE, method)
+    eight, state = run_popo(EIGHT, method)
+    self.assert_same(one, eight)
+    self.assert_spread(state)
+    weights = [v['weight_id'] for v in one[1]]
+    self.assertGreater(np.ptp(weights), 1e-3)
+
+  def test_sample(self):
+    config = sample_lib.SampleConfig(
+      max_tokens=5, temperature=1.0, eos_id=1, pad_id=0
+    )
+    params = init()
+    batch = rollout_batch(params, 0)
+    seed_n = np.arange(12, dtype=np.uint32)
+    draw = jax.jit(
+      lambda *args: sample_lib.sample(Decoder(CONFIG), *args, config)
+    )
+    drawn = []
+    for shape in (ONE, EIGHT):
+      mesh = shape.make()
+      placed = sharding.place(params, sharding.state_sharding(params, mesh))
+      inputs = (batch.prompt_bp, batch.prompt_length_b, seed_n)
+      drawn.append(draw(placed, *sharding.place_batch(inputs, mesh)))
+    chex.assert_trees_all_close(*map(jax.device_get, drawn), atol=1e-5)
+
+
+class RefusedTest(absltest.TestCase):
+  def test_width(self):
+    mesh = MeshConfig(fsdp=3).make()
+    with self.assertRaisesRegex(UserError, '16 does not divide by mesh.fsdp=3'):
+      sharding.jit_init(init, mesh)
+
+  def test_batch(self):
+    mesh = EIGHT.make()
+    sharding.check_batch(8, mesh, 'sft.batch')
+    with self.assertRaisesRegex(UserError, 'sft.batch is 6, .* = 4;'):
+      sharding.check_batch(6, mesh, 'sft.batch')
+
+  def test_more_than_there_are(self):
+    with self.assertRaisesRegex(UserError, '= 16, but there are 8 devices'):
+      MeshConfig(data=4, tensor=4).make()
+
+
+if __name__ == '__main__':
+  absltest.main()

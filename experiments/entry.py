@@ -25,9 +25,17 @@ FULL_OR_FORBIDDEN = (
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
 
-def run(main: Callable[[], None]) -> None:
-  """Runs `main`; a user's mistake ends in one sentence and exit code 1."""
-  app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
+def run(main: Callable[[], None], recipe: str | None = None) -> None:
+  """Runs `main`; a user's mistake ends in one sentence and exit code 1.
+
+  Args:
+    main: the experiment.
+    recipe: where its --config, if it has that flag, is not given.
+  """
+  app.run(
+    lambda argv: _guarded(main, argv),
+    flags_parser=lambda argv: _parse(argv, recipe),
+  )
 
 
 def workdir(flag: str | None, default: str) -> pathlib.Path:
@@ -43,24 +51,55 @@ def workdir(flag: str | None, default: str) -> pathlib.Path:
   return path
 
 
-def _parse(argv: list[str]) -> list[str]:
-  """Parses flags; a wrong one ends in one sentence and exit code 2."""
+def _parse(argv: list[str], recipe: str | None) -> list[str]:
+  """Parses flags; a wrong one ends in one sentence and exit code 2.
+
+  A recipe is loaded here and not as the flag's default, which would be loaded
+  at import and have to know the fields of every other recipe.
+  """
+  if recipe and not any(a.split('=')[0].lstrip('-') == 'config' for a in argv):
+    argv = [argv[0], f'--config={recipe}', *argv[1:]]
   try:
-    return flags.FLAGS(argv)
+    rest = flags.FLAGS(argv)
+    if recipe:
+      # A recipe that can't be read raises as soon as it is looked at.
+      getattr(flags.FLAGS['config'].value, 'lock', None)
+    return rest
+  except SystemExit:
+    sys.exit(0)  # --help, after which absl exits with 1.
   except (flags.Error, UserError) as error:
-    _die(str(error), 2)
-  except FileNotFoundError as error:
-    _die(f'the recipe {error.filename} does not exist; check --config.', 2)
-  except (AttributeError, KeyError, TypeError, ValueError) as error:
-    text = str(error).strip('\'"').splitlines()[0]
-    _die(f'{text}; check the --config.FIELD=VALUE flags and the recipe.', 2)
+    _die(_brief(error), 2)
+  except SyntaxError as error:
+    where = f'{error.filename}:{error.lineno}'
+    _die(f'the recipe {where}: {error.msg}; correct it.', 2)
+  except OSError as error:
+    _die(f"the recipe can't be read: {_brief(error)}; check --config.", 2)
+  except Exception as error:  # A recipe is a program: it may raise anything.
+    if '--debug' in argv:
+      raise
+    _die(f'{_brief(error)}; check --config.FIELD=VALUE and the recipe.', 2)
+
+
+def _brief(error: Exception) -> str:
+  """Returns what an error says in one line: of many the first and the last."""
+  lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+  if not lines:
+    return type(error).__name__
+  text = lines[0]
+  if (name := text.strip('\'"')).isidentifier():
+    return f'the recipe has no field {name}'
+  if isinstance(error, OSError):
+    return lines[-1]
+  return text if len(lines) == 1 else f'{text} {lines[-1]}'
 
 
 def _guarded(main: Callable[[], None], argv: list[str]) -> None:
   if len(argv) > 1:
     _die(f'unexpected argument {argv[1]!r}; see --help.', 2)
-  # Libraries log a traceback of what is told in a sentence below.
-  logging.getLogger('absl').setLevel(logging.CRITICAL)
+  if not _DEBUG.value:
+    # Libraries show tracebacks of what is told in a sentence below.
+    logging.getLogger('absl').setLevel(logging.CRITICAL)
+    sys.unraisablehook = lambda _: None
   metrics.LOG.setLevel(logging.INFO)
   metrics.LOG.propagate = False
   handler = logging.StreamHandler(sys.stderr)

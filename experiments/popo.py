@@ -13,11 +13,15 @@ from experiments import entry, pipeline
 from experiments import recipe as recipe_lib
 from experiments.stages import results
 from experiments.stages.context import Context
+from taiji_jax import sharding
+
+RECIPE = 'experiments/configs/popo/ml100k_cpu.py'
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config',
-  'experiments/configs/popo/ml100k_cpu.py',
-  'The recipe; a field is changed by --config.SECTION.FIELD=VALUE.',
+  None,
+  f'The recipe, {RECIPE} where not given; a field is changed by'
+  ' --config.SECTION.FIELD=VALUE.',
 )
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Where the run writes; runs/NAME where not given.'
@@ -33,6 +37,8 @@ def main() -> None:
     json.dumps(config.to_dict(), indent=1) + '\n'
   )
   context = Context(recipe, workdir, recipe.mesh.make())
+  sharding.check_batch(recipe.sft.batch, context.mesh, 'sft.batch')
+  sharding.check_batch(recipe.rl.prompts, context.mesh, 'rl.prompts')
   run = pipeline.before_rl(context)
   after = pipeline.reinforce(run)
   run.seconds['rl'] = after.seconds
@@ -40,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  entry.run(main)
+  entry.run(main, RECIPE)

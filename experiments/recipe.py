@@ -12,7 +12,7 @@ from taiji_jax.data.tables import TableSpec
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import DecoderConfig
 from taiji_jax.rl import rewards
-from taiji_jax.rl.step import RLConfig
+from taiji_jax.rl.config import RLConfig
 from taiji_jax.sharding import MeshConfig
 from taiji_jax.train_state import OptimizerConfig
 

@@ -19,7 +19,7 @@ TX = optax.adam(0.1)
 
 
 def setUpModule():
-  logging.set_verbosity(logging.ERROR)
+  logging.set_verbosity(logging.FATAL)
 
 
 def make(value=0.0, size=5):

@@ -21,7 +21,8 @@ from taiji_jax.decode import sample as sample_lib
 from taiji_jax.errors import UserError
 from taiji_jax.modules import logprob
 from taiji_jax.modules.decoder import Decoder, DecoderConfig
-from taiji_jax.rl.step import RLConfig, RolloutBatch, popo_step
+from taiji_jax.rl.config import RLConfig
+from taiji_jax.rl.step import RolloutBatch, popo_step
 from taiji_jax.sft.step import sft_step
 from taiji_jax.sharding import MeshConfig
 from taiji_jax.train_state import OptimizerConfig

@@ -23,14 +23,14 @@ from experiments import recipe as recipe_lib
 from experiments.benchmarks import timing
 from experiments.recipe import Recipe
 from experiments.stages.policy import Policy
-from taiji_jax import sharding
-from taiji_jax import train_state
-from taiji_jax.rl.step import popo_step
-from taiji_jax.rl.step import RolloutBatch
+from taiji_jax import sharding, train_state
+from taiji_jax.rl.step import RolloutBatch, popo_step
 from taiji_jax.sft.step import sft_step
 
+RECIPE = 'experiments/configs/popo/ml100k_cpu.py'
+
 _CONFIG = config_flags.DEFINE_config_file(
-  'config', 'experiments/configs/popo/ml100k_cpu.py', 'The recipe.'
+  'config', None, f'The recipe, {RECIPE} where not given.'
 )
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'How often each is timed.')
 
@@ -115,7 +115,13 @@ def _popo(recipe: Recipe, policy: Policy, params) -> tuple[Callable, int]:
   tx = recipe.rl.opt.make()
   weighting = method.make_weighting()
   state = train_state.create(params, tx, 0, weighting.init(2))
-  step = popo_step(policy.rollout_logp, tx, method, ('semantic', 'id'))
+  step = popo_step(
+    policy.rollout_logp,
+    tx,
+    method,
+    ('semantic', 'id'),
+    policy.rollout_vjp,
+  )
   call = _stepper(step, state, recipe)
   return lambda: call(batch, params), b * g * (p + c)
 
@@ -203,4 +209,4 @@ def _torch_rollout(recipe: Recipe) -> Callable:
 
 
 if __name__ == '__main__':
-  entry.run(main)
+  entry.run(main, RECIPE)

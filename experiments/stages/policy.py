@@ -9,7 +9,7 @@ import numpy as np
 from experiments.recipe import Recipe
 from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.decode.sample import Completions, SampleConfig, sample
-from taiji_jax.modules import logprob
+from taiji_jax.modules import logprob, objective_slots
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.rl.step import RolloutBatch
 
@@ -40,7 +40,22 @@ class Policy:
       batch['segment_bt'],
     )
 
-  def rollout_logp(self, params: Any, batch: RolloutBatch) -> jax.Array:
+  def rollout_vjp(
+    self, params: Any, batch: RolloutBatch, coef_kn: jax.Array
+  ) -> tuple:
+    """Returns `rollout_logp`, its pullback, and that of K objectives."""
+    return objective_slots.vjp(
+      lambda variables, coef: self.rollout_logp(variables, batch, coef),
+      params,
+      coef_kn,
+    )
+
+  def rollout_logp(
+    self,
+    params: Any,
+    batch: RolloutBatch,
+    coef_kn: jax.Array | None = None,
+  ) -> jax.Array:
     """Returns log-probabilities `[b, g, c]` at the rollouts' temperature."""
     b, g, c = batch.completion_bgc.shape
     logp_nc = logprob.completion_logp(
@@ -51,6 +66,7 @@ class Policy:
       batch.completion_bgc.reshape(b * g, c),
       batch.length_bg.reshape(b * g),
       self._recipe.rl.method.temperature,
+      coef_kn,
     )
     return logp_nc.reshape(b, g, c)
 

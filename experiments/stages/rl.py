@@ -80,7 +80,13 @@ class Trainer:
       reference,
     )
     update = sharding.jit_step(
-      popo_step(self._policy.rollout_logp, tx, config.method, rewards.NAMES),
+      popo_step(
+        self._policy.rollout_logp,
+        tx,
+        config.method,
+        rewards.NAMES,
+        self._policy.rollout_vjp,
+      ),
       state,
       mesh,
     )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from taiji_jax.errors import UserError
-from taiji_jax.modules import layers
+from taiji_jax.modules import layers, objective_slots
 from taiji_jax.modules.kv_cache import KVCache
 
 # Fan-in scaled, so that small widths begin with attention that can tell tokens
@@ -108,6 +108,7 @@ class Attention(nn.Module):
     cache: KVCache | None,
     layer: jax.Array,
     slot: jax.Array | None,
+    coef_kn: jax.Array | None,
   ) -> tuple[jax.Array, KVCache | None]:
     c = self.config
     dtype = jnp.dtype(c.dtype)
@@ -115,7 +116,9 @@ class Attention(nn.Module):
     out_init = _out_init(c.num_layers)
 
     def heads(name: str, count: int) -> jax.Array:
-      y = layers.Dense(count * c.head_size, init, dtype, name=name)(x_btd)
+      y = layers.Dense(count * c.head_size, init, dtype, name=name)(
+        x_btd, coef_kn
+      )
       return y.reshape(*x_btd.shape[:2], count, c.head_size)
 
     query = heads('query', c.num_heads)
@@ -137,7 +140,8 @@ class Attention(nn.Module):
       value = cache.value_lbshd[layer].astype(dtype)
     y = jax.nn.dot_product_attention(query, key, value, mask=mask_bts[:, None])
     y = y.reshape(*x_btd.shape[:2], c.num_heads * c.head_size)
-    return layers.Dense(c.width, out_init, dtype, name='out')(y), cache
+    y = layers.Dense(c.width, out_init, dtype, name='out')(y, coef_kn)
+    return y, cache
 
 
 class Block(nn.Module):
@@ -146,16 +150,17 @@ class Block(nn.Module):
   config: DecoderConfig
 
   @nn.compact
-  def __call__(self, carry, layer, position_bt, mask_bts, slot):
+  def __call__(self, carry, layer, position_bt, mask_bts, slot, coef_kn):
     c = self.config
     x_btd, cache = carry
     y, cache = Attention(c, name='attention')(
-      layers.RMSNorm(c.norm_epsilon, name='attention_norm')(x_btd),
+      layers.RMSNorm(c.norm_epsilon, name='attention_norm')(x_btd, coef_kn),
       position_bt,
       mask_bts,
       cache,
       layer,
       slot,
+      coef_kn,
     )
     x_btd = x_btd + y
     x_btd = x_btd + layers.GatedMLP(
@@ -164,7 +169,7 @@ class Block(nn.Module):
       _out_init(c.num_layers),
       jnp.dtype(c.dtype),
       name='mlp',
-    )(layers.RMSNorm(c.norm_epsilon, name='mlp_norm')(x_btd))
+    )(layers.RMSNorm(c.norm_epsilon, name='mlp_norm')(x_btd, coef_kn), coef_kn)
     return (x_btd, cache), None
 
 
@@ -196,9 +201,9 @@ class Decoder(nn.Module):
       block = nn.remat(block, policy=policy, prevent_cse=False)
     self.blocks = nn.scan(
       block,
-      variable_axes={'params': 0},
+      variable_axes={'params': 0, objective_slots.COLLECTION: 0},
       split_rngs={'params': True},
-      in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast),
+      in_axes=(0, *[nn.broadcast] * 4),
       length=c.num_layers,
       unroll=min(c.unroll, c.num_layers),
     )(c)
@@ -209,6 +214,7 @@ class Decoder(nn.Module):
     token_bt: jax.Array,
     position_bt: jax.Array,
     segment_bt: jax.Array,
+    coef_kb: jax.Array | None = None,
   ) -> jax.Array:
     """Returns hidden states `[b, t, d]` of whole texts, several to a row.
 
@@ -217,6 +223,7 @@ class Decoder(nn.Module):
       position_bt: int32, position of each token in its own text.
       segment_bt: int32, which text of the row the token belongs to, 0 for
         padding. A token sees the tokens before it of its own text.
+      coef_kb: the rows' coefficients in K objectives; see `objective_slots`.
     """
     slots = jnp.arange(token_bt.shape[1])
     mask_bts = (
@@ -224,7 +231,9 @@ class Decoder(nn.Module):
       & (segment_bt != 0)[:, None, :]
       & (slots[:, None] >= slots[None, :])
     )
-    hidden_btd, _ = self._run(token_bt, position_bt, mask_bts, None, None)
+    hidden_btd, _ = self._run(
+      token_bt, position_bt, mask_bts, None, None, coef_kb
+    )
     return hidden_btd
 
   def extend(
@@ -252,21 +261,44 @@ class Decoder(nn.Module):
       token_bt, position_bt, mask_bts, cache.replace(valid_bs=valid_bs), slot
     )
 
-  def _run(self, token_bt, position_bt, mask_bts, cache, slot):
+  def _run(self, token_bt, position_bt, mask_bts, cache, slot, coef_kb=None):
     c = self.config
-    x_btd = jnp.take(self.embedding_vd, token_bt, axis=0)
+    slot_kvd = objective_slots.slot_of(self, 'embedding')
+    if slot_kvd is None:
+      x_btd = jnp.take(self.embedding_vd, token_bt, axis=0)
+    else:
+      x_btd = objective_slots.embed(
+        self.embedding_vd, token_bt, slot_kvd, coef_kb
+      )
     x_btd = x_btd.astype(jnp.dtype(c.dtype))
     (x_btd, cache), _ = self.blocks(
-      (x_btd, cache), jnp.arange(c.num_layers), position_bt, mask_bts, slot
+      (x_btd, cache),
+      jnp.arange(c.num_layers),
+      position_bt,
+      mask_bts,
+      slot,
+      coef_kb,
     )
-    return self.final_norm(x_btd), cache
+    return self.final_norm(x_btd, coef_kb), cache
 
-  def logits(self, hidden_btd: jax.Array) -> jax.Array:
-    """Returns float32 logits `[..., v]` of the next token."""
+  def logits(
+    self, hidden_btd: jax.Array, coef_kb: jax.Array | None = None
+  ) -> jax.Array:
+    """Returns float32 logits `[..., v]` of the next token.
+
+    Args:
+      hidden_btd: what the calls above returned, or some positions of it.
+      coef_kb: as above.
+    """
     dtype = jnp.dtype(self.config.dtype)
-    head_dv = (
-      self.embedding_vd.T if self.config.tie_embeddings else self.head_dv
-    )
+    tied = self.config.tie_embeddings
+    head_dv = self.embedding_vd.T if tied else self.head_dv
+    slot = objective_slots.slot_of(self, 'embedding' if tied else 'head')
+    if slot is not None:
+      slot_kdv = jnp.swapaxes(slot, 1, 2) if tied else slot
+      return objective_slots.dense(
+        hidden_btd.astype(dtype), head_dv.astype(dtype), slot_kdv, coef_kb
+      ).astype(jnp.float32)
     flat = hidden_btd.reshape(-1, hidden_btd.shape[-1]).astype(dtype)
     logits = jnp.matmul(
       flat, head_dv.astype(dtype), preferred_element_type=jnp.float32

@@ -4,6 +4,8 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from taiji_jax.modules import objective_slots
+
 
 class Dense(nn.Module):
   """A linear map without bias over the last axis.
@@ -18,10 +20,17 @@ class Dense(nn.Module):
   dtype: jnp.dtype
 
   @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
+  def __call__(
+    self, x: jax.Array, coef_kn: jax.Array | None = None
+  ) -> jax.Array:
     kernel_io = self.param(
       'kernel', self.kernel_init, (x.shape[-1], self.features), jnp.float32
     )
+    slot_kio = objective_slots.slot_of(self, 'kernel')
+    if slot_kio is not None:
+      return objective_slots.dense(
+        x.astype(self.dtype), kernel_io.astype(self.dtype), slot_kio, coef_kn
+      )
     y = x.reshape(-1, x.shape[-1]).astype(self.dtype) @ kernel_io.astype(
       self.dtype
     )
@@ -34,12 +43,17 @@ class RMSNorm(nn.Module):
   epsilon: float
 
   @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
+  def __call__(
+    self, x: jax.Array, coef_kn: jax.Array | None = None
+  ) -> jax.Array:
     scale_d = self.param(
       'scale', nn.initializers.ones, (x.shape[-1],), jnp.float32
     )
     y = x.astype(jnp.float32)
     y = y * jax.lax.rsqrt(jnp.mean(y * y, -1, keepdims=True) + self.epsilon)
+    slot_kd = objective_slots.slot_of(self, 'scale')
+    if slot_kd is not None:
+      return objective_slots.scale(y, scale_d, slot_kd, coef_kn).astype(x.dtype)
     return (y * scale_d).astype(x.dtype)
 
 
@@ -71,9 +85,15 @@ class GatedMLP(nn.Module):
   dtype: jnp.dtype
 
   @nn.compact
-  def __call__(self, x_btd: jax.Array) -> jax.Array:
-    gate = Dense(self.hidden, self.kernel_init, self.dtype, name='gate')(x_btd)
-    up = Dense(self.hidden, self.kernel_init, self.dtype, name='up')(x_btd)
+  def __call__(
+    self, x_btd: jax.Array, coef_kn: jax.Array | None = None
+  ) -> jax.Array:
+    gate = Dense(self.hidden, self.kernel_init, self.dtype, name='gate')(
+      x_btd, coef_kn
+    )
+    up = Dense(self.hidden, self.kernel_init, self.dtype, name='up')(
+      x_btd, coef_kn
+    )
     return Dense(x_btd.shape[-1], self.out_init, self.dtype, name='down')(
-      nn.silu(gate) * up
+      nn.silu(gate) * up, coef_kn
     )

@@ -12,6 +12,7 @@ def label_logp(
   hidden_btd: jax.Array,
   label_bt: jax.Array,
   temperature: float = 1.0,
+  coef_kb: jax.Array | None = None,
 ) -> jax.Array:
   """Returns log p(label | what precedes) `[b, t]`, float32.
 
@@ -21,8 +22,9 @@ def label_logp(
     hidden_btd: hidden states, each at the position *before* its label.
     label_bt: int32 token ids.
     temperature: > 0, logits are divided by it.
+    coef_kb: see `objective_slots`.
   """
-  logits_btv = decoder.apply(params, hidden_btd, method='logits')
+  logits_btv = decoder.apply(params, hidden_btd, coef_kb, method='logits')
   logits_btv = logits_btv / temperature
   label_logit_bt = jnp.take_along_axis(logits_btv, label_bt[..., None], -1)
   return label_logit_bt[..., 0] - jax.nn.logsumexp(logits_btv, -1)
@@ -52,6 +54,7 @@ def completion_logp(
   completion_nc: jax.Array,
   completion_length_n: jax.Array,
   temperature: float = 1.0,
+  coef_kn: jax.Array | None = None,
 ) -> jax.Array:
   """Returns the log-probability of each completion token `[n, c]`, float32.
 
@@ -66,6 +69,8 @@ def completion_logp(
     completion_nc: int32 `[n, C]`.
     completion_length_n: int32; what lies beyond has no meaning: mask it.
     temperature: > 0, the one the completions were drawn with.
+    coef_kn: the sequences' coefficients in K objectives; see
+      `objective_slots`.
   """
   p, c = prompt_np.shape[1], completion_nc.shape[1]
   slot_p, slot_c = jnp.arange(p), jnp.arange(c)
@@ -77,7 +82,9 @@ def completion_logp(
   segment_nt = jnp.concatenate(
     [slot_p < length_n1, slot_c < completion_length_n[:, None]], 1
   ).astype(jnp.int32)
-  hidden_ntd = decoder.apply(params, token_nt, position_nt, segment_nt)
+  hidden_ntd = decoder.apply(params, token_nt, position_nt, segment_nt, coef_kn)
   last_n1d = jnp.take_along_axis(hidden_ntd, (length_n1 - 1)[..., None], axis=1)
   before_ncd = jnp.concatenate([last_n1d, hidden_ntd[:, p:-1]], 1)
-  return label_logp(decoder, params, before_ncd, completion_nc, temperature)
+  return label_logp(
+    decoder, params, before_ncd, completion_nc, temperature, coef_kn
+  )

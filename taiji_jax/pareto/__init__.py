@@ -6,7 +6,13 @@ from taiji_jax.pareto.dualproj import dualproj
 from taiji_jax.pareto.dwa import DwaState, dwa
 from taiji_jax.pareto.famo import FamoState, famo
 from taiji_jax.pareto.fixed import fixed
-from taiji_jax.pareto.gradients import objective_gradients
+from taiji_jax.pareto.gradients import (
+  alignment_by_jvp,
+  by_vjps,
+  combine,
+  gramian,
+  objective_gradients,
+)
 from taiji_jax.pareto.gram import finite_objectives
 from taiji_jax.pareto.imtl_g import imtl_g
 from taiji_jax.pareto.min_norm import min_norm
@@ -27,12 +33,16 @@ __all__ = [
   'PopoState',
   'Weighting',
   'aligned_mtl',
+  'alignment_by_jvp',
+  'by_vjps',
   'cagrad',
+  'combine',
   'dualproj',
   'dwa',
   'famo',
   'finite_objectives',
   'fixed',
+  'gramian',
   'imtl_g',
   'min_norm',
   'mirror_min_norm',

@@ -1,4 +1,14 @@
-"""Gradients of K objectives that share one forward pass."""
+"""Gradients of K objectives that share one forward pass.
+
+How the K gradients are come by is the caller's choice:
+
+- `by_vjps`: one forward, K backwards. Any differentiable objectives.
+- a model's own way: where the objectives differ only by a coefficient a
+  sequence, one backward gives all K (`taiji_jax.modules.objective_slots`).
+- `alignment_by_jvp`: no K gradients at all, only I_k, at a cost flat in K.
+
+`objective_gradients` then weighs them.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,61 +18,99 @@ import jax.numpy as jnp
 
 from taiji_jax.pareto.weighting import Observation
 
+Weigh = Callable[[Observation], tuple[jax.Array, Any]]
 
-def gramian(gradients_k: list[Any]) -> jax.Array:
-  """Returns <g_i, g_j>, float32 `[K, K]`, of K pytrees of gradients."""
-  flat_k = [jax.tree.leaves(g) for g in gradients_k]
 
-  def dot(a: list[jax.Array], b: list[jax.Array]) -> jax.Array:
-    parts = (
-      jnp.sum(x.astype(jnp.float32) * y.astype(jnp.float32))
-      for x, y in zip(a, b, strict=True)
+def gramian(gradients_k: Any) -> jax.Array:
+  """Returns <g_i, g_j>, float32 `[K, K]`.
+
+  Args:
+    gradients_k: a pytree whose leaves have a leading K. Each leaf is contracted
+      where it lies: of a sharded one only K x K numbers are reduced.
+  """
+
+  def leaf(x: jax.Array) -> jax.Array:
+    axes = tuple(range(1, x.ndim))
+    return jnp.tensordot(
+      x, x, axes=(axes, axes), preferred_element_type=jnp.float32
     )
-    return sum(parts, jnp.float32(0))
 
-  k = len(flat_k)
-  upper = {(i, j): dot(flat_k[i], flat_k[j]) for i in range(k)
-           for j in range(i, k)}  # fmt: skip
-  return jnp.stack(
-    [
-      jnp.stack([upper[min(i, j), max(i, j)] for j in range(k)])
-      for i in range(k)
-    ]
+  parts = [leaf(x) for x in jax.tree.leaves(gradients_k)]
+  total = sum(parts[1:], parts[0])
+  return (total + total.T) / 2
+
+
+def combine(gradients_k: Any, weights_k: jax.Array) -> Any:
+  """Returns sum_k w_k g_k, a pytree without the leading K."""
+  return jax.tree.map(
+    lambda g: jnp.tensordot(weights_k.astype(g.dtype), g, axes=1), gradients_k
   )
 
 
-def objective_gradients(
+def by_vjps(
   output: jax.Array,
   pullback: Callable[[jax.Array], Any],
   losses: Callable[[jax.Array], jax.Array],
-  combine: Callable[[jax.Array, jax.Array], jax.Array],
-  weigh: Callable[[Observation], tuple[jax.Array, Any]],
-) -> tuple[Any, jax.Array, Any, Observation]:
-  """Returns (gradient, weights_k, weigh's state, what it observed).
-
-  One forward pass serves everything: the gradient of each objective, from which
-  `weigh` finds the weights, and the gradient of what is combined with them.
-  Every objective is a function of the forward's output, so each gradient is one
-  more backward from another cotangent: K for the objectives, one for the
-  combination, which need not lie in the span of the K (Taiji's does not).
+) -> tuple[jax.Array, Any]:
+  """Returns (loss_k, the K gradients): one backward an objective.
 
   Args:
     output: what the objectives have in common, as `jax.vjp(forward, params)`
-      gives it, `[...]`.
-    pullback: cotangent of `output` -> a 1-tuple with the gradient by params;
-      the second result of `jax.vjp`.
+      gives it.
+    pullback: cotangent of `output` -> a 1-tuple with the gradient; the second
+      result of `jax.vjp`.
     losses: output -> the K objectives, `[K]`.
-    combine: (output, weights_k) -> the scalar to descend.
-    weigh: observation (with `gramian_kk`, `alignment_k`, `loss_k`) ->
-      (weights_k, state).
   """
   loss_k, losses_vjp = jax.vjp(losses, output)
   basis_kk = jnp.eye(loss_k.shape[0], dtype=loss_k.dtype)
-  gradients_k = [pullback(losses_vjp(row)[0])[0] for row in basis_kk]
+  each = [pullback(losses_vjp(row)[0])[0] for row in basis_kk]
+  return loss_k, jax.tree.map(lambda *g: jnp.stack(g), *each)
+
+
+def alignment_by_jvp(
+  forward: Callable[[Any], jax.Array],
+  losses: Callable[[jax.Array], jax.Array],
+  params: Any,
+) -> jax.Array:
+  """Returns I_k = <g_k, sum_j g_j>, float32 `[K]`, without the K gradients.
+
+  The derivative of every loss along sum_j g_j: one backward for the sum, one
+  forward-mode pass, whatever K is. `forward` must not hold a `custom_vjp`.
+
+  Args:
+    forward: params -> output.
+    losses: output -> the K objectives, `[K]`.
+    params: where to differentiate.
+  """
+  output, pullback = jax.vjp(forward, params)
+  loss_k, losses_vjp = jax.vjp(losses, output)
+  (direction,) = pullback(losses_vjp(jnp.ones_like(loss_k))[0])
+  _, along = jax.jvp(forward, (params,), (direction,))
+  _, alignment_k = jax.jvp(losses, (output,), (along,))
+  return alignment_k.astype(jnp.float32)
+
+
+def objective_gradients(
+  gradients_k: Any,
+  weigh: Weigh,
+  finish: Callable[[jax.Array], Any] | None = None,
+) -> tuple[Any, jax.Array, Any, Observation]:
+  """Returns (gradient, weights_k, weigh's state, what it observed).
+
+  Args:
+    gradients_k: the K gradients, a pytree whose leaves have a leading K.
+    weigh: observation (with `gramian_kk` and `alignment_k`) -> (weights_k,
+      state).
+    finish: weights_k -> the gradient to descend, where that is not
+      sum_k w_k g_k: Taiji's combination z-scores the weighted rewards anew in
+      each group and leaves the span of the K gradients.
+  """
   gramian_kk = gramian(gradients_k)
   observation = Observation(
-    gramian_kk=gramian_kk, alignment_k=gramian_kk.sum(-1), loss_k=loss_k
+    gramian_kk=gramian_kk, alignment_k=gramian_kk.sum(-1)
   )
   weights_k, state = weigh(observation)
-  cotangent = jax.grad(combine)(output, jax.lax.stop_gradient(weights_k))
-  return pullback(cotangent)[0], weights_k, state, observation
+  weights_k = jax.lax.stop_gradient(weights_k)
+  if finish is None:
+    return combine(gradients_k, weights_k), weights_k, state, observation
+  return finish(weights_k), weights_k, state, observation

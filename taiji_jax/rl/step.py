@@ -10,79 +10,9 @@ import jax.numpy as jnp
 import optax
 
 from taiji_jax import masked, pareto, train_state
-from taiji_jax.errors import UserError
 from taiji_jax.rl import advantage, surrogate
+from taiji_jax.rl.config import GRADIENT_RULES, RLConfig
 from taiji_jax.train_state import TrainState
-
-WEIGHTINGS = ('popo', 'popo_light', 'fixed')
-
-
-@dataclasses.dataclass(frozen=True)
-class RLConfig:
-  """The method's numbers.
-
-  Attributes:
-    weighting: 'popo' (the paper's), 'popo_light' or 'fixed'.
-    combine: 'sum_then_normalize' (the paper's: the weighted sum of rewards,
-      z-scored anew in each group) or 'normalize_then_sum' (GDPO's).
-    group: G, rollouts a prompt.
-    eta, mu: POPO's step size and KL weight. `Choice:` silent in the paper.
-    fixed_weights: for 'fixed'; uniform where empty.
-    kl_beta: weight of KL(policy || SFT model), added once to the combined
-      loss. `Choice:` whether the per-reward losses hold it is silent; here they
-      don't.
-    clip: eps of the surrogate. `Choice:` silent.
-    advantage_epsilon: added to the group's standard deviation.
-    temperature: of the rollouts. `Choice:` silent; 1, so that the sampling
-      policy is the trained one.
-  """
-
-  weighting: str = 'popo'
-  combine: str = 'sum_then_normalize'
-  group: int = 4
-  eta: float = 1.0
-  mu: float = 1.0
-  fixed_weights: tuple[float, ...] = ()
-  kl_beta: float = 0.04
-  clip: float = 0.2
-  advantage_epsilon: float = 1e-4
-  temperature: float = 1.0
-
-  def __post_init__(self):
-    for name, choices in (('weighting', WEIGHTINGS),
-                          ('combine', advantage.COMBINE)):  # fmt: skip
-      if getattr(self, name) not in choices:
-        raise UserError(
-          f'rl.{name} is {getattr(self, name)!r}; choose one of'
-          f' {", ".join(choices)}.'
-        )
-    if self.group < 2:
-      raise UserError(
-        f'rl.group is {self.group}; advantages compare the rollouts of a'
-        ' group, so it must be at least 2.'
-      )
-    for name in ('eta', 'mu', 'clip', 'advantage_epsilon', 'temperature'):
-      if not getattr(self, name) > 0:
-        raise UserError(
-          f'rl.{name} is {getattr(self, name)}; it must be above 0.'
-        )
-    if self.kl_beta < 0:
-      raise UserError(f'rl.kl_beta is {self.kl_beta}; it must be 0 or more.')
-    if self.fixed_weights and not (
-      min(self.fixed_weights) >= 0 and sum(self.fixed_weights) > 0
-    ):
-      raise UserError(
-        f'rl.fixed_weights is {self.fixed_weights}; give numbers >= 0, not'
-        ' all zero.'
-      )
-
-  def make_weighting(self) -> pareto.Weighting:
-    """Returns the weighting rule."""
-    if self.weighting == 'popo':
-      return pareto.popo(self.eta, self.mu)
-    if self.weighting == 'popo_light':
-      return pareto.popo_light()
-    return pareto.fixed(self.fixed_weights or None)
 
 
 @chex.dataclass(frozen=True)
@@ -106,11 +36,18 @@ class RolloutBatch:
   reward_bgk: jax.Array
 
 
+Logp = Callable[[Any, RolloutBatch], jax.Array]
+# (params, batch, coef_kn) -> (logp_bgc, pullback, pullback of K objectives)
+SequenceVjp = Callable[[Any, RolloutBatch, jax.Array], tuple]
+Gradients = tuple[Any, jax.Array, Any, pareto.Observation, jax.Array]
+
+
 def popo_step(
-  logp: Callable[[Any, RolloutBatch], jax.Array],
+  logp: Logp,
   tx: optax.GradientTransformation,
   config: RLConfig,
   reward_names: tuple[str, ...],
+  sequence_vjp: SequenceVjp | None = None,
 ) -> Callable[[TrainState, RolloutBatch, Any], tuple[TrainState, dict]]:
   """Returns `step(state, batch, reference) -> (state, metrics)`, pure.
 
@@ -124,77 +61,185 @@ def popo_step(
     tx: the optimiser.
     config: the method's numbers.
     reward_names: K names, for the metrics.
+    sequence_vjp: for the form 'one_backward': (params, batch, coef_kn) ->
+      (log-probabilities, pullback, pullback of K objectives), as
+      `modules.objective_slots.vjp` gives them.
+
+  Raises:
+    ValueError: the form needs a `sequence_vjp` and there is none.
   """
   weighting = config.make_weighting()
-  combine_rewards = getattr(advantage, config.combine)
+  if config.form == 'one_backward' and sequence_vjp is None:
+    raise ValueError("the form 'one_backward' needs a sequence_vjp.")
 
   def step(state: TrainState, batch: RolloutBatch, reference: Any):
-    c = batch.completion_bgc.shape[-1]
-    mask_bgc = jnp.arange(c) < batch.length_bg[..., None]
     reference_bgc = jax.lax.stop_gradient(logp(reference, batch))
-    each_bgk = jax.vmap(
-      lambda r: advantage.group_normalize(r, config.advantage_epsilon),
-      in_axes=-1,
-      out_axes=-1,
-    )(batch.reward_bgk)
-
-    def surrogate_of(logp_bgc: jax.Array, advantage_bg: jax.Array):
-      return surrogate.clipped_loss(
-        logp_bgc, batch.old_logp_bgc, advantage_bg, mask_bgc, config.clip
-      )
-
-    def losses(logp_bgc: jax.Array) -> jax.Array:
-      return jax.vmap(lambda a: surrogate_of(logp_bgc, a), in_axes=-1)(each_bgk)
-
-    def combined(logp_bgc: jax.Array, weights_k: jax.Array) -> jax.Array:
-      advantage_bg = combine_rewards(
-        batch.reward_bgk, weights_k, config.advantage_epsilon
-      )
-      kl = surrogate.kl_loss(logp_bgc, reference_bgc, mask_bgc)
-      return surrogate_of(logp_bgc, advantage_bg) + config.kl_beta * kl
+    terms = _Terms(config, batch, reference_bgc)
 
     def weigh(observation: pareto.Observation):
       observation = dataclasses.replace(
-        observation, reward_bgk=batch.reward_bgk
+        observation, reward_bgk=terms.reward_bgk
       )
       return weighting.update(observation, state.weighting)
 
-    logp_bgc, pullback = jax.vjp(lambda p: logp(p, batch), state.params)
-    if config.weighting == 'popo':
-      gradient, weights_k, rule_state, seen = pareto.objective_gradients(
-        logp_bgc, pullback, losses, combined, weigh
-      )
+    if config.weighting not in GRADIENT_RULES:
+      found = _without_gradients(terms, logp, state.params, weigh)
+    elif config.form == 'one_backward':
+      found = _one_backward(terms, sequence_vjp, state.params, weigh)
+    elif config.form == 'jvp':
+      found = _by_jvp(terms, logp, state.params, weigh)
     else:
-      seen = pareto.Observation()
-      weights_k, rule_state = weigh(seen)
-      (gradient,) = pullback(jax.grad(combined)(logp_bgc, weights_k))
-    loss = combined(logp_bgc, weights_k)
+      found = _by_vjps(terms, logp, state.params, weigh)
+    gradient, weights_k, rule_state, seen, logp_bgc = found
     norm = optax.tree.norm(gradient)
-    bad_k = ~jnp.isfinite(batch.reward_bgk).all((0, 1))
-    finite = jnp.isfinite(loss) & jnp.isfinite(norm) & ~bad_k.any()
-    metrics = {
-      'loss': loss,
-      'gradient_norm': norm,
-      'kl': surrogate.kl_loss(logp_bgc, reference_bgc, mask_bgc),
-      'off_policy': masked.mean(
-        jnp.abs(logp_bgc - batch.old_logp_bgc), mask_bgc
-      ),
-      'completion_tokens': batch.length_bg.mean(dtype=jnp.float32),
-    }
-    for k, name in enumerate(reward_names):
-      reward_bg = batch.reward_bgk[..., k]
-      metrics |= {
-        f'reward_{name}': reward_bg.mean(),
-        f'weight_{name}': weights_k[k],
-        f'zero_variance_{name}': (reward_bg.std(1) < 1e-6).mean(
-          dtype=jnp.float32
-        ),
-      }
-      if seen.gramian_kk is not None:
-        metrics[f'alignment_{name}'] = seen.alignment_k[k]
-        metrics[f'objective_norm_{name}'] = jnp.sqrt(seen.gramian_kk[k, k])
-        finite &= jnp.isfinite(seen.alignment_k[k])
+    metrics = terms.metrics(logp_bgc, weights_k) | {'gradient_norm': norm}
+    metrics |= _observed(seen, batch.reward_bgk, weights_k, reward_names)
+    finite = jnp.isfinite(metrics['loss']) & jnp.isfinite(norm)
+    finite &= jnp.isfinite(batch.reward_bgk).all()
+    for value in jax.tree.leaves(seen):
+      finite &= jnp.isfinite(value).all()
     state = train_state.advance(state, tx, gradient, finite, rule_state)
     return state, metrics
 
   return step
+
+
+class _Terms:
+  """The losses of one batch, as functions of its log-probabilities."""
+
+  def __init__(
+    self, config: RLConfig, batch: RolloutBatch, reference_bgc: jax.Array
+  ):
+    c = batch.completion_bgc.shape[-1]
+    self.config, self.batch = config, batch
+    self.reference_bgc = reference_bgc
+    self.mask_bgc = jnp.arange(c) < batch.length_bg[..., None]
+    self.reward_bgk = batch.reward_bgk
+    if config.kl == 'reward':
+      ratio_bg = masked.mean(
+        batch.old_logp_bgc - reference_bgc, self.mask_bgc, axis=-1
+      )
+      self.reward_bgk -= config.kl_beta * ratio_bg[..., None]
+    self.each_bgk = jax.vmap(
+      lambda r: advantage.group_normalize(r, config.advantage_epsilon),
+      in_axes=-1,
+      out_axes=-1,
+    )(self.reward_bgk)
+
+  def surrogate(self, logp_bgc: jax.Array, advantage_bg: jax.Array):
+    return surrogate.clipped_loss(
+      logp_bgc,
+      self.batch.old_logp_bgc,
+      advantage_bg,
+      self.mask_bgc,
+      self.config.clip,
+    )
+
+  def losses(self, logp_bgc: jax.Array) -> jax.Array:
+    """Returns L_k, `[K]`: each reward alone."""
+    one = lambda a_bg: self.surrogate(logp_bgc, a_bg)  # noqa: E731
+    return jax.vmap(one, in_axes=-1)(self.each_bgk)
+
+  def kl(self, logp_bgc: jax.Array) -> jax.Array:
+    return surrogate.kl_loss(logp_bgc, self.reference_bgc, self.mask_bgc)
+
+  def combined(self, logp_bgc: jax.Array, weights_k: jax.Array) -> jax.Array:
+    """Returns the loss to descend, a scalar."""
+    advantage_bg = getattr(advantage, self.config.combine)(
+      self.reward_bgk, weights_k, self.config.advantage_epsilon
+    )
+    loss = self.surrogate(logp_bgc, advantage_bg)
+    if self.config.kl == 'loss' and self.config.kl_beta:
+      loss += self.config.kl_beta * self.kl(logp_bgc)
+    return loss
+
+  def in_span(self) -> bool:
+    """Returns whether the combined gradient is sum_k w_k g_k."""
+    kl = self.config.kl == 'loss' and self.config.kl_beta > 0
+    return self.config.combine == 'normalize_then_sum' and not kl
+
+  def finish(self, logp_bgc: jax.Array, pullback: Callable):
+    """Returns weights_k -> the combined gradient; None where in the span."""
+    if self.in_span():
+      return None
+    return lambda weights_k: pullback(
+      jax.grad(self.combined)(logp_bgc, weights_k)
+    )
+
+  def metrics(self, logp_bgc: jax.Array, weights_k: jax.Array) -> dict:
+    moved_bgc = jnp.abs(logp_bgc - self.batch.old_logp_bgc)
+    return {
+      'loss': self.combined(logp_bgc, weights_k),
+      'kl': self.kl(logp_bgc),
+      'off_policy': masked.mean(moved_bgc, self.mask_bgc),
+      'completion_tokens': self.batch.length_bg.mean(dtype=jnp.float32),
+    }
+
+
+def _without_gradients(terms: _Terms, logp: Logp, params, weigh) -> Gradients:
+  """The rule reads rewards or nothing: weights first, then one backward."""
+  logp_bgc, pullback = jax.vjp(lambda p: logp(p, terms.batch), params)
+  seen = pareto.Observation()
+  weights_k, rule_state = weigh(seen)
+  (gradient,) = pullback(jax.grad(terms.combined)(logp_bgc, weights_k))
+  return gradient, weights_k, rule_state, seen, logp_bgc
+
+
+def _by_vjps(terms: _Terms, logp: Logp, params, weigh) -> Gradients:
+  """One forward, a backward for each reward, one for the combination."""
+  logp_bgc, pullback = jax.vjp(lambda p: logp(p, terms.batch), params)
+  _, gradients_k = pareto.by_vjps(logp_bgc, pullback, terms.losses)
+  finish = terms.finish(logp_bgc, lambda cotangent: pullback(cotangent)[0])
+  return *pareto.objective_gradients(gradients_k, weigh, finish), logp_bgc
+
+
+def _one_backward(
+  terms: _Terms, sequence_vjp: SequenceVjp, params, weigh
+) -> Gradients:
+  """One forward, one backward for all rewards, one for the combination.
+
+  Where the rollouts are the policy's own, rho = 1 and
+  dL_k/dlogp = -A_kn / (N |o_n|): one number a sequence tells the rewards apart.
+  """
+  rollouts = terms.each_bgk.shape[0] * terms.each_bgk.shape[1]
+  coef_kn = terms.each_bgk.reshape(rollouts, -1).T / rollouts
+  logp_bgc, pullback, objectives = sequence_vjp(params, terms.batch, coef_kn)
+  length_bg1 = jnp.maximum(terms.batch.length_bg, 1)[..., None]
+  gradients_k = objectives(-terms.mask_bgc / length_bg1)
+  finish = terms.finish(logp_bgc, pullback)
+  return *pareto.objective_gradients(gradients_k, weigh, finish), logp_bgc
+
+
+def _by_jvp(terms: _Terms, logp: Logp, params, weigh) -> Gradients:
+  """The alignment alone, then one backward for the combination."""
+  forward = lambda p: logp(p, terms.batch)  # noqa: E731
+  seen = pareto.Observation(
+    alignment_k=pareto.alignment_by_jvp(forward, terms.losses, params)
+  )
+  weights_k, rule_state = weigh(seen)
+  logp_bgc, pullback = jax.vjp(forward, params)
+  (gradient,) = pullback(jax.grad(terms.combined)(logp_bgc, weights_k))
+  return gradient, weights_k, rule_state, seen, logp_bgc
+
+
+def _observed(
+  seen: pareto.Observation,
+  reward_bgk: jax.Array,
+  weights_k: jax.Array,
+  names: tuple[str, ...],
+) -> dict[str, jax.Array]:
+  """Returns the metrics of each reward, by its name."""
+  metrics = {}
+  for k, name in enumerate(names):
+    reward_bg = reward_bgk[..., k]
+    still_b = reward_bg.std(1) < 1e-6
+    metrics |= {
+      f'reward_{name}': reward_bg.mean(),
+      f'weight_{name}': weights_k[k],
+      f'zero_variance_{name}': still_b.mean(dtype=jnp.float32),
+    }
+    if seen.alignment_k is not None:
+      metrics[f'alignment_{name}'] = seen.alignment_k[k]
+    if seen.gramian_kk is not None:
+      metrics[f'objective_norm_{name}'] = jnp.sqrt(seen.gramian_kk[k, k])
+  return metrics

@@ -34,7 +34,7 @@ def advance_then_stop(self, *args, **values):
     os.kill(os.getpid(), int(number))
 
 metrics.Progress.advance = advance_then_stop
-entry.run(popo.main)
+entry.run(popo.main, popo.RECIPE)
 """
 
 

@@ -9,7 +9,8 @@ import optax
 
 from taiji_jax import train_state
 from taiji_jax.errors import UserError
-from taiji_jax.rl.step import RLConfig, RolloutBatch, popo_step
+from taiji_jax.rl.config import RLConfig
+from taiji_jax.rl.step import RolloutBatch, popo_step
 
 NAMES = ('semantic', 'id')
 B, G, C, V = 3, 4, 5, 7

@@ -72,7 +72,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.rl.eta = 1.0
   config.rl.mu = 1.0
   config.rl.fixed_weights = ()
+  config.rl.kl = 'loss'
   config.rl.kl_beta = 0.04
+  config.rl.form = 'one_backward'
   config.rl.clip = 0.2
   config.rl.temperature = 1.0
   config.rl.opt = ml_collections.ConfigDict()

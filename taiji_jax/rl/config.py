@@ -1,0 +1,115 @@
+"""The numbers and choices of the RL method."""
+
+import dataclasses
+
+from taiji_jax import pareto
+from taiji_jax.errors import UserError
+from taiji_jax.rl import advantage
+
+# Rules that look at the per-reward gradients, and rules that do not.
+GRADIENT_RULES = (
+  'popo',
+  'min_norm',
+  'upgrad',
+  'pcgrad',
+  'cagrad',
+  'nash_mtl',
+  'aligned_mtl',
+  'imtl_g',
+  'dualproj',
+)
+WEIGHTINGS = (*GRADIENT_RULES, 'popo_light', 'fixed')
+KL = ('loss', 'reward')
+FORMS = ('vjps', 'one_backward', 'jvp')
+
+
+@dataclasses.dataclass(frozen=True)
+class RLConfig:
+  """The method's numbers.
+
+  Attributes:
+    weighting: 'popo' (the paper's), 'popo_light', 'fixed', or another rule of
+      `taiji_jax.pareto`.
+    combine: 'sum_then_normalize' (the paper's: the weighted sum of rewards,
+      z-scored anew in each group) or 'normalize_then_sum' (GDPO's).
+    group: G, rollouts a prompt.
+    eta, mu: POPO's step size and KL weight. `Choice:` silent in the paper.
+    fixed_weights: for 'fixed'; uniform where empty.
+    kl: 'loss' (the paper's: beta KL added once to the combined loss; `Choice:`
+      whether the per-reward losses hold it is silent, here they don't) or
+      'reward' (beta times the mean log-ratio of a rollout, subtracted from each
+      of its rewards before the advantage).
+    kl_beta: weight of KL(policy || SFT model).
+    form: how the per-reward gradients are come by: 'vjps' (one backward a
+      reward, any surrogate), 'one_backward' (all rewards in one, exact for
+      rollouts of the policy itself; see `modules.objective_slots`) or 'jvp' (no
+      per-reward gradients, only their alignment: for popo).
+    clip: eps of the surrogate. `Choice:` silent.
+    advantage_epsilon: added to the group's standard deviation.
+    temperature: of the rollouts. `Choice:` silent; 1, so that the sampling
+      policy is the trained one.
+  """
+
+  weighting: str = 'popo'
+  combine: str = 'sum_then_normalize'
+  group: int = 4
+  eta: float = 1.0
+  mu: float = 1.0
+  fixed_weights: tuple[float, ...] = ()
+  kl: str = 'loss'
+  kl_beta: float = 0.04
+  form: str = 'vjps'
+  clip: float = 0.2
+  advantage_epsilon: float = 1e-4
+  temperature: float = 1.0
+
+  def __post_init__(self):
+    for name, choices in (
+      ('weighting', WEIGHTINGS),
+      ('combine', advantage.COMBINE),
+      ('kl', KL),
+      ('form', FORMS),
+    ):
+      if getattr(self, name) not in choices:
+        raise UserError(
+          f'rl.{name} is {getattr(self, name)!r}; choose one of'
+          f' {", ".join(choices)}.'
+        )
+    if self.form == 'jvp' and self.weighting not in (
+      'popo',
+      'popo_light',
+      'fixed',
+    ):
+      raise UserError(
+        f"rl.form is 'jvp', which gives no Gramian, and rl.weighting"
+        f' {self.weighting!r} needs one; choose another form.'
+      )
+    if self.group < 2:
+      raise UserError(
+        f'rl.group is {self.group}; advantages compare the rollouts of a'
+        ' group, so it must be at least 2.'
+      )
+    for name in ('eta', 'mu', 'clip', 'advantage_epsilon', 'temperature'):
+      if not getattr(self, name) > 0:
+        raise UserError(
+          f'rl.{name} is {getattr(self, name)}; it must be above 0.'
+        )
+    if self.kl_beta < 0:
+      raise UserError(f'rl.kl_beta is {self.kl_beta}; it must be 0 or more.')
+    if self.fixed_weights and not (
+      min(self.fixed_weights) >= 0 and sum(self.fixed_weights) > 0
+    ):
+      raise UserError(
+        f'rl.fixed_weights is {self.fixed_weights}; give numbers >= 0, not'
+        ' all zero.'
+      )
+
+  def make_weighting(self) -> pareto.Weighting:
+    """Returns the weighting rule."""
+    if self.weighting == 'popo':
+      return pareto.popo(self.eta, self.mu)
+    if self.weighting == 'popo_light':
+      return pareto.popo_light()
+    if self.weighting == 'fixed':
+      return pareto.fixed(self.fixed_weights or None)
+    return getattr(pareto, self.weighting)()

@@ -1,0 +1,130 @@
+import concurrent.futures
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+
+from absl.testing import absltest
+import tiny
+
+MODULES = sorted(
+  '.'.join(p.relative_to(tiny.ROOT).with_suffix('').parts)
+  for folder in ('experiments', 'experiments/benchmarks')
+  for p in (tiny.ROOT / folder).glob('*.py')
+  if '__main__' in p.read_text()
+)
+
+
+def run(module, *flags, file_limit=None):
+  """Returns (exit code, standard output, standard error)."""
+
+  def limit():
+    if file_limit:
+      resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+
+  done = subprocess.run(
+    [sys.executable, '-m', module, *flags],
+    cwd=tiny.ROOT,
+    env=os.environ | {'PYTHONPATH': str(tiny.ROOT), 'JAX_PLATFORMS': 'cpu'},
+    text=True,
+    capture_output=True,
+    preexec_fn=limit,
+  )
+  return done.returncode, done.stdout, done.stderr
+
+
+class BadInputTest(absltest.TestCase):
+  """All processes at once, two at a time; each case then looks at its own."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    temporary = tempfile.TemporaryDirectory()
+    cls.addClassCleanup(temporary.cleanup)
+    cls.folder = folder = pathlib.Path(temporary.name)
+    tiny.write_log(folder)
+    recipe = f'--config={tiny.write_recipe(folder)}'
+    lines = (folder / 'log.csv').read_text().splitlines()
+    lines[6] = lines[6].replace(',', ';')
+    (folder / 'torn.csv').write_text('\n'.join(lines))
+    (folder / 'broken.py').write_text('def get_config(:\n')
+    cases = {
+      'field': ('--config.sft.lrr=1',),
+      'type': ('--config.sft.opt.lr=fast',),
+      'range': ('--config.rl.group=1',),
+      'path': ('--config.data.path=/nowhere',),
+      'recipe': ('--config=/nowhere/recipe.py',),
+      'syntax': (f'--config={folder}/broken.py',),
+      'flag': ('--wrkdir=x',),
+      'argument': ('x',),
+      'mesh': (recipe, '--config.mesh.data=64'),
+      'row': (
+        recipe,
+        f'--config.data.tables.interactions={folder}/torn.csv',
+      ),
+      'full': (recipe,),
+    }
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+      ends = {
+        name: pool.submit(
+          run,
+          'experiments.popo',
+          *flags,
+          *(() if name == 'flag' else (f'--workdir={folder}/{name}',)),
+          file_limit=2**13 if name == 'full' else None,
+        )
+        for name, flags in cases.items()
+      }
+      helps = {m: pool.submit(run, m, '--help') for m in MODULES}
+    cls.ends = {name: end.result() for name, end in ends.items()}
+    cls.helps = {name: end.result() for name, end in helps.items()}
+
+  def one_sentence(self, name, code, message):
+    end, _, errors = self.ends[name]
+    self.assertEqual(end, code, errors)
+    self.assertNotIn('Traceback', errors)
+    *_, last = errors.splitlines()
+    self.assertRegex(last, f'^error: .*{message}')
+    return errors
+
+  def test_flags(self):
+    for name, message in (
+      ('field', 'no field lrr; check --config.FIELD'),
+      ('type', 'fast'),
+      ('recipe', "can't be read: .*/nowhere/recipe.py'; check --config"),
+      ('syntax', 'broken.py:1: invalid syntax; correct it'),
+      ('flag', 'wrkdir'),
+      ('argument', "unexpected argument 'x'"),
+    ):
+      with self.subTest(name):
+        errors = self.one_sentence(name, 2, message)
+        self.assertLen(errors.splitlines(), 1)
+        self.assertFalse((self.folder / name).exists())
+
+  def test_values(self):
+    for name, message in (
+      ('range', 'rl.group is 1; .* at least 2'),
+      ('path', '/nowhere'),
+      ('mesh', 'mesh.data .* = 64, but there'),
+      ('row', r'torn.csv:7: .* fields where the header has 4'),
+    ):
+      with self.subTest(name):
+        self.one_sentence(name, 1, message)
+
+  def test_full_disk(self):
+    """A limit on the size of files stands in for it."""
+    self.one_sentence('full', 1, 'space|too large')
+
+  def test_every_experiment_answers_help(self):
+    self.assertIn('experiments.popo', self.helps)
+    for module, (code, output, errors) in self.helps.items():
+      with self.subTest(module):
+        self.assertEqual(code, 0)
+        self.assertIn(module.split('.')[-1] + '.py:', output)
+        self.assertNotIn('Traceback', errors)
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,115 @@
+import importlib.util
+import pathlib
+
+from absl.testing import absltest, parameterized
+import ml_collections
+
+from experiments import recipe as recipe_lib
+from taiji_jax.errors import UserError
+
+CONFIGS = pathlib.Path(recipe_lib.__file__).parent / 'configs'
+FILES = sorted(CONFIGS.rglob('*.py'))
+
+
+def config_of(path):
+  spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config(), module.__doc__
+
+
+def changed(field, value):
+  config, _ = config_of(CONFIGS / 'popo/ml100k_cpu.py')
+  *sections, name = field.split('.')
+  part = config
+  with config.unlocked(), config.ignore_type():
+    for section in sections:
+      part = part[section]
+    part[name] = value
+  return config
+
+
+class RecipesTest(parameterized.TestCase):
+  @parameterized.named_parameters(
+    (str(p.relative_to(CONFIGS)), p) for p in FILES
+  )
+  def test_builds(self, path):
+    config, doc = config_of(path)
+    recipe = recipe_lib.from_config(config)
+    self.assertEqual(recipe.name, str(path.relative_to(CONFIGS))[:-3])
+    self.assertTrue(doc)
+    longest = recipe.length.prompt + recipe.length.completion
+    self.assertGreaterEqual(recipe.sft.tokens, longest)
+    recipe.rl.method.make_weighting().init(2)
+    recipe.sft.opt.make()
+    parts = recipe.mesh.data * recipe.mesh.fsdp
+    self.assertEqual(recipe.sft.batch % parts, 0)
+    self.assertEqual(recipe.rl.prompts % parts, 0)
+
+  def test_there_are_some(self):
+    self.assertNotEmpty(FILES)
+
+
+class FromConfigTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ('sft.opt.lrr', 1.0, r'sft.opt.lrr; did you mean sft.opt.lr\?'),
+    ('data.elephant', 1, 'unknown field data.elephant. It has source'),
+    ('slt', 1, 'slt is unknown'),
+    ('seed', -1, 'seed is -1'),
+    ('seed', 1.5, 'seed is 1.5'),
+    ('mesh', 3, 'mesh is 3; it must be a ConfigDict'),
+    ('model.width', '160', "model.width is '160'; it must be a int"),
+    ('model.width', 160.0, 'model.width is 160.0'),
+    ('model.width', True, 'model.width is True'),
+    ('sft.opt.lr', '3e-3', "sft.opt.lr is '3e-3'; it must be a float"),
+    ('data.consumed_once', 1, 'data.consumed_once is 1'),
+    ('tower.mlp_widths', ('a',), 'tower.mlp_widths is .* tuple of int'),
+    ('tower.mlp_widths', 64, 'tower.mlp_widths is 64'),
+    ('prompt.profile_fields', 'age', "profile_fields is 'age'"),
+    ('rl.fixed_weights', (1.0, 1.0, 1.0), 'rl.fixed_weights has 3 numbers'),
+    ('rl.prompts', '8', "rl.prompts is '8'"),
+    ('rl.prompts', 0, 'rl.prompts is 0'),
+    ('rl.weighting', 'mgda', 'choose one of'),
+    ('evaluation.batch', 0, 'evaluation.batch is 0'),
+    ('evaluation.resamples', 0, 'evaluation.resamples is 0'),
+    ('mesh.tensor', 0, 'mesh.tensor is 0'),
+    ('tokenizer.vocab_size', 10, 'tokenizer.vocab_size is 10'),
+    ('data.source', 'netflix', "choose 'movielens' or 'tables'"),
+    ('data.miss', 2.0, 'data.miss is 2.0'),
+    ('length.completion', 1, 'length.completion is 1'),
+    ('sft.opt.warmup', 10_000, 'warmup is 10000'),
+  )
+  def test_refuses(self, field, value, message):
+    with self.assertRaisesRegex(UserError, message) as raised:
+      recipe_lib.from_config(changed(field, value))
+    self.assertNotIn('\n', str(raised.exception))
+
+  def test_missing(self):
+    config = changed('seed', 0)
+    with config.unlocked():
+      del config.tower
+    with self.assertRaisesRegex(UserError, 'tower is missing'):
+      recipe_lib.from_config(config)
+    config = changed('seed', 0)
+    with config.unlocked():
+      del config.sft.opt.lr
+    with self.assertRaisesRegex(UserError, 'sft.opt.lr is not set'):
+      recipe_lib.from_config(config)
+
+  def test_whole_numbers_and_lists_will_do(self):
+    recipe = recipe_lib.from_config(changed('sft.opt.clip_norm', 2))
+    self.assertIsInstance(recipe.sft.opt.clip_norm, float)
+    recipe = recipe_lib.from_config(changed('tower.mlp_widths', [8, 4]))
+    self.assertEqual(recipe.tower.mlp_widths, (8, 4))
+
+  def test_to_json_of_a_column_map(self):
+    tables = ml_collections.ConfigDict({'items': 'a.csv', 'profile': ('x',)})
+    recipe = recipe_lib.from_config(changed('data.tables', tables))
+    self.assertEqual(
+      recipe_lib.to_json(recipe.data)['tables'],
+      {'items': 'a.csv', 'profile': ['x']},
+    )
+
+
+if __name__ == '__main__':
+  absltest.main()

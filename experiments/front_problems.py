@@ -44,7 +44,7 @@ def quadratics(num_objectives: int) -> Problem:
     return 0.5 * jnp.einsum('kn,knm,km->k', gap_kn, matrix, gap_kn)
 
   front = []
-  for weight_k in simplex(num_objectives, 40 if num_objectives == 2 else 16):
+  for weight_k in simplex(num_objectives, 400 if num_objectives == 2 else 40):
     matrix = np.einsum('k,knm->nm', weight_k, matrix_knn)
     right = np.einsum('k,knm,km->n', weight_k, matrix_knn, center_kn)
     gap_kn = np.linalg.solve(matrix, right) - center_kn
@@ -62,8 +62,8 @@ def bandit() -> Problem:
   """Returns a bandit of five arms with two rewards, a softmax policy on it.
 
   Losses are minus the mean rewards, so that they live in the convex hull of the
-  arms; the front is its upper right edge, A - B - C here. D is dominated, E the
-  compromise under a hull that no mean can beat but mixtures do.
+  arms. The front is the hull's edge from the first arm over the second to the
+  third; the fourth is far below it, and mixtures just beat the fifth.
   """
   reward_ak = np.array(
     [[1.0, 0.0], [0.75, 0.7], [0.0, 1.0], [0.3, 0.3], [0.5, 0.75]]
@@ -72,7 +72,7 @@ def bandit() -> Problem:
   def losses(x: jax.Array) -> jax.Array:
     return -jax.nn.softmax(x) @ jnp.asarray(reward_ak, jnp.float32)
 
-  part = np.linspace(0.0, 1.0, 20)[:, None]
+  part = np.linspace(0.0, 1.0, 200)[:, None]
   edges = [(1.0 - part) * reward_ak[i] + part * reward_ak[j] for i, j in
            ((0, 1), (1, 2))]  # fmt: skip
   starts = np.eye(5) * 2.0
@@ -94,7 +94,7 @@ def fonseca_fleming(size: int = 3) -> Problem:
     square_k = jnp.stack([((x - center) ** 2).sum(), ((x + center) ** 2).sum()])
     return 1.0 - jnp.exp(-square_k)
 
-  along = np.linspace(-center, center, 60)
+  along = np.linspace(-center, center, 400)
   front = np.stack(
     [1 - np.exp(-size * (along + s * center) ** 2) for s in (-1, 1)], -1
   )

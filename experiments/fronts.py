@@ -4,8 +4,8 @@ Run: python -m experiments.fronts
 
 Every rule descends from the same starts; the figures show the paths in the
 space of the losses, POPO's weights over the steps, and where preferences lead.
-The last line is one JSON object: rule -> problem -> the mean distance of the
-ends from the front.
+The last line is one JSON object: rule -> problem -> the largest distance of the
+ends from the front, and the largest common descent left there.
 """
 
 from collections.abc import Callable
@@ -96,22 +96,45 @@ def descend(problem: Problem, weighting: pareto.Weighting, steps: int) -> Path:
 
 
 def distance(problem: Problem, path: Path) -> float:
-  """Returns the mean distance of the last losses from the front's points."""
+  """Returns the largest distance of the last losses from the front's points.
+
+  The front is a grid, so that its spacing is what 0 looks like.
+  """
   gap_sfk = path.loss_stk[:, -1, None] - problem.front
-  return float(np.linalg.norm(gap_sfk, axis=-1).min(-1).mean())
+  return float(np.linalg.norm(gap_sfk, axis=-1).min(-1).max())
+
+
+def descent_left(problem: Problem, path: Path) -> float:
+  """Returns the largest length of the min-norm point at the ends.
+
+  It is 0 where no direction descends on all losses: Pareto stationary.
+  """
+  rule = pareto.min_norm()
+
+  @jax.vmap
+  def shortest(x: jax.Array) -> jax.Array:
+    jacobian_kn = jax.jacrev(problem.losses)(x)
+    seen = pareto.Observation(gramian_kk=jacobian_kn @ jacobian_kn.T)
+    weights_k, _ = rule.update(seen, rule.init(len(jacobian_kn)))
+    return jnp.linalg.norm(weights_k @ jacobian_kn)
+
+  return float(shortest(path.x_stn[:, -1]).max())
 
 
 def main() -> None:
   """Draws the figures and prints how near each rule came."""
   workdir = entry.workdir(_WORKDIR.value, 'runs/fronts')
-  near: dict[str, dict[str, float]] = {rule: {} for rule in RULES}
+  table: dict[str, dict[str, dict[str, float]]] = {rule: {} for rule in RULES}
   for problem in front_problems.all_problems():
     paths = {
       rule: descend(problem, make(), _STEPS.value)
       for rule, make in RULES.items()
     }
     for rule, path in paths.items():
-      near[rule][problem.name] = round(distance(problem, path), 4)
+      table[rule][problem.name] = {
+        'distance': round(distance(problem, path), 4),
+        'descent_left': round(descent_left(problem, path), 4),
+      }
     losses = {rule: path.loss_stk for rule, path in paths.items()}
     _save(front_plots.paths(problem, losses), workdir, problem.name)
     if problem.name == 'quadratics_2':
@@ -120,7 +143,7 @@ def main() -> None:
   asked = [front_problems.quadratics(2), front_problems.fonseca_fleming()]
   traced = {problem.name: trace(problem, _STEPS.value) for problem in asked}
   _save(front_plots.preferences(asked, traced), workdir, 'preferences')
-  print(json.dumps({'distance_from_front': near}))
+  print(json.dumps({'steps': _STEPS.value, 'rules': table}))
 
 
 def trace(problem: Problem, steps: int) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ G_n of all n costs what one ordinary weight gradient costs, and the K sums are a
 small product, so the step is nearly flat in K. It is exact, not an estimate.
 
 The K gradients leave through a *slot*: an argument of zeros, `[K, ...]`, that
-is never read, whose cotangent they are. The parameters themselves have one copy.
+is never read, whose cotangent they are. The parameters have one copy.
 """
 
 from collections.abc import Callable

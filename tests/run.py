@@ -45,6 +45,9 @@ def run_process(command: Sequence[str]) -> tuple[int | None, str]:
   """Returns the exit status (None: timed out) and the output of a command."""
   env = os.environ | {
     'JAX_PLATFORMS': 'cpu',
+    # The programs of the tests are tiny: compiling them is what costs.
+    'XLA_FLAGS': '--xla_backend_optimization_level=0'
+    ' --xla_llvm_disable_expensive_passes=true',
     'MPLBACKEND': 'agg',
     'PYTHONPATH': str(ROOT),
     'PYTHONUNBUFFERED': '1',

@@ -1,4 +1,12 @@
-"""Multi-objective weightings as pure functions; usable alone, as optax is."""
+"""Multi-objective weightings as pure functions; usable alone, as optax is.
+
+>>> import jax.numpy as jnp
+>>> rule = min_norm()
+>>> seen = Observation(gramian_kk=jnp.array([[4.0, -2.0], [-2.0, 2.0]]))
+>>> weights_k, state = rule.update(seen, rule.init(2))
+>>> print(weights_k)
+[0.4 0.6]
+"""
 
 from taiji_jax.pareto.aligned_mtl import aligned_mtl
 from taiji_jax.pareto.cagrad import cagrad

@@ -205,7 +205,7 @@ def _one_backward(
   coef_kn = terms.each_bgk.reshape(rollouts, -1).T / rollouts
   logp_bgc, pullback, objectives = sequence_vjp(params, terms.batch, coef_kn)
   length_bg1 = jnp.maximum(terms.batch.length_bg, 1)[..., None]
-  gradients_k = objectives(-terms.mask_bgc / length_bg1)
+  gradients_k = objectives(-(terms.mask_bgc / length_bg1))
   finish = terms.finish(logp_bgc, pullback)
   return *pareto.objective_gradients(gradients_k, weigh, finish), logp_bgc
 

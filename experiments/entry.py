@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import errno
+import fcntl
 import logging
 import os
 import pathlib
@@ -22,6 +23,8 @@ FULL_OR_FORBIDDEN = (
   errno.EROFS,
 )
 
+# Held until the process ends.
+_LOCKS = []
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
 
@@ -39,7 +42,11 @@ def run(main: Callable[[], None], recipe: str | None = None) -> None:
 
 
 def workdir(flag: str | None, default: str) -> pathlib.Path:
-  """Returns the work directory, made where it does not exist."""
+  """Returns the work directory, made where it does not exist, and claims it.
+
+  Two processes that write the same checkpoints would damage them: the second
+  is refused until the first has ended, however it ends.
+  """
   path = pathlib.Path(flag or default)
   try:
     path.mkdir(parents=True, exist_ok=True)
@@ -48,6 +55,15 @@ def workdir(flag: str | None, default: str) -> pathlib.Path:
       f"can't make the work directory {path} ({error.strerror}); choose"
       ' another by --workdir.'
     ) from error
+  lock = (path / '.lock').open('w')
+  try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except OSError as error:
+    raise UserError(
+      f'another process works in {path}; wait for its end, or choose another'
+      ' folder by --workdir.'
+    ) from error
+  _LOCKS.append(lock)
   return path
 
 
@@ -100,6 +116,8 @@ def _guarded(main: Callable[[], None], argv: list[str]) -> None:
     # Libraries show tracebacks of what is told in a sentence below.
     logging.getLogger('absl').setLevel(logging.CRITICAL)
     sys.unraisablehook = lambda _: None
+  # JAX tells of the accelerators that it did not find.
+  logging.getLogger('jax').setLevel(logging.WARNING)
   metrics.LOG.setLevel(logging.INFO)
   metrics.LOG.propagate = False
   handler = logging.StreamHandler(sys.stderr)

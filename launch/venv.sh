@@ -88,7 +88,7 @@ venv_torch() {
   torch=$(cat tests/constraints.txt)
   if "$VENV_PYTHON" -m pip --disable-pip-version-check install --dry-run \
     --no-deps "$torch" </dev/null >"$VENV_LOG" 2>&1; then
-    venv_pip install -c tests/constraints.txt "$torch"
+    venv_pip install -c tests/constraints.txt "$torch" 'torchjd[full]>=0.16'
   else
     echo "No CPU build of torch here ($torch): its parity suites are skipped."
   fi

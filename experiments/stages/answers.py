@@ -31,12 +31,19 @@ def greedy(
   }
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
-    del scratch
     params = sft.load(model, policy, context)
-    rows = logs.split.evaluation
-    written = decode(
-      params, rows, encoder, policy, context.recipe.evaluation.batch, arm
-    )
+    batch, rows = context.recipe.evaluation.batch, logs.split.evaluation
+    scratch.mkdir(exist_ok=True)
+    part = scratch / 'answers.jsonl'
+    written = text.read_whole_lines(part)
+    written = written[: len(written) // batch * batch]
+    progress = metrics.Progress(f'answers of {arm}', len(rows), len(written))
+    for start in range(len(written), len(rows), batch):
+      found = decode(params, rows, start, encoder, policy, batch)
+      written += found
+      text.write_lines(part, written)
+      progress.advance(len(found))
+    progress.close()
     text.write_lines(folder / 'answers.jsonl', written)
 
   return context.products.make(f'answers_{arm}', inputs, build)
@@ -50,21 +57,16 @@ def read(product: Product) -> list[str]:
 def decode(
   params: Any,
   rows: Rows,
+  start: int,
   encoder: text.Encoder,
   policy: Policy,
   batch: int,
-  name: str,
 ) -> list[str]:
-  """Returns the greedy completion of each row."""
-  written, sampler = [], policy.sampler(0.0)
-  progress = metrics.Progress(f'answers of {name}', len(rows))
-  for start in range(0, len(rows), batch):
-    # The last batch is filled up with repeats, so that there is one trace.
-    index_b = np.arange(start, start + batch) % len(rows)
-    prompt_bp, length_b = encoder.batch(rows, index_b)
-    drawn = sampler(params, prompt_bp, length_b, np.zeros(batch, np.uint32))
-    count = min(batch, len(rows) - start)
-    written += policy.texts(drawn)[:count]
-    progress.advance(count)
-  progress.close()
-  return written
+  """Returns the greedy completions of up to `batch` rows from `start` on."""
+  # The last batch is filled up with repeats, so that there is one trace.
+  index_b = np.arange(start, start + batch) % len(rows)
+  prompt_bp, length_b = encoder.batch(rows, index_b)
+  drawn = policy.sampler(0.0)(
+    params, prompt_bp, length_b, np.zeros(batch, np.uint32)
+  )
+  return policy.texts(drawn)[: len(rows) - start]

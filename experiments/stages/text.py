@@ -138,6 +138,17 @@ def read_lines(path: pathlib.Path) -> list:
   return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def read_whole_lines(path: pathlib.Path) -> list:
+  """Returns the JSON of each line up to where a killed run broke off."""
+  found = []
+  for line in path.read_text().splitlines() if path.exists() else ():
+    try:
+      found.append(json.loads(line))
+    except json.JSONDecodeError:
+      break
+  return found
+
+
 def write_lines(path: pathlib.Path, rows: list) -> None:
   """Writes one JSON value a line."""
   path.write_text(''.join(json.dumps(r) + '\n' for r in rows))

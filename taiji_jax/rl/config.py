@@ -43,8 +43,8 @@ class RLConfig:
     form: how the per-reward gradients are come by: 'vjps' (one backward a
       reward, any surrogate), 'one_backward' (all rewards in one, exact for
       rollouts of the policy itself, one update each: ratio and clip are left
-      out of the per-reward gradients; see `modules.objective_slots`) or 'jvp' (no
-      per-reward gradients, only their alignment: for popo).
+      out of the per-reward gradients; see `modules.objective_slots`) or 'jvp'
+      (no per-reward gradients, only their alignment: for popo).
     clip: eps of the surrogate. `Choice:` silent.
     advantage_epsilon: added to the group's standard deviation.
     temperature: of the rollouts. `Choice:` silent; 1, so that the sampling

@@ -1,4 +1,24 @@
-"""Taiji with POPO on MovieLens-100K, two CPU cores."""
+"""Taiji with POPO on MovieLens-100K, two CPU cores, minutes.
+
+Paper: arXiv:2606.03866; its combination (the weighted sum of rewards, z-scored
+anew in each group) and its KL (in the loss).
+Data: MovieLens-100K, 100,000 ratings, cut in time at 80 %.
+Command: python -m experiments.popo \
+  --config=experiments/configs/popo/ml100k_cpu.py
+
+The size, by arithmetic (two cores, float32):
+- An item is 9 tokens at a vocabulary of 2,048, so 8 items and the profile are a
+  prompt of 84 tokens on average (128 at most), reasoning and answer are 24 (48
+  at most).
+- SFT: 900 steps x 8 rows x 256 tokens = 1.84M tokens, 17,000 examples. A model
+  of 0.87M parameters trains about 9,000 tokens/s: 200 s.
+- RL: 40 steps x 8 prompts x 4 rollouts. A step draws 32 x 48 tokens (0.4 s),
+  embeds up to 32 answers (0.5 s) and updates on 32 x 176 tokens (0.8 s): 70 s.
+- ID tower: 291 steps x 4,096 exposures, 15 s. Two arms x 500 answers and the
+  evaluation: 30 s. Compilation: 40 s.
+
+Measured: MEASURED
+"""
 
 import ml_collections
 

@@ -182,6 +182,27 @@ class EvaluationConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class CompareConfig:
+  """Which arms `experiments.weightings` trains, and with which seeds.
+
+  Attributes:
+    arms: rules of `taiji_jax.pareto`, or 'gdpo'.
+    seeds: of the rollouts and the order of the prompts.
+  """
+
+  arms: tuple[str, ...] = ()
+  seeds: tuple[int, ...] = (0,)
+
+  def __post_init__(self):
+    if len(set(self.arms)) < len(self.arms):
+      raise UserError(f'compare.arms {self.arms} names one twice; drop it.')
+    if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+      raise UserError(
+        f'compare.seeds is {self.seeds}; give at least one, all different.'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
   """All of a run's configuration."""
 
@@ -197,6 +218,7 @@ class Recipe:
   rl: RLTrainConfig
   mesh: MeshConfig
   evaluation: EvaluationConfig
+  compare: CompareConfig = CompareConfig()
 
 
 def from_config(config: ml_collections.ConfigDict) -> Recipe:
@@ -237,6 +259,7 @@ def from_config(config: ml_collections.ConfigDict) -> Recipe:
     ),
     mesh=fields.build(MeshConfig, 'mesh', config.mesh),
     evaluation=fields.build(EvaluationConfig, 'evaluation', config.evaluation),
+    compare=fields.build(CompareConfig, 'compare', config.get('compare', {})),
   )
 
 
@@ -255,6 +278,8 @@ def table_spec(config: DataConfig) -> TableSpec:
 def _check_sections(config: ml_collections.ConfigDict) -> None:
   """Raises UserError where a section is missing, unknown or no section."""
   sections = [f.name for f in dataclasses.fields(Recipe)]
+  optional = set(sections[-1:]) - set(config)
+  sections = [name for name in sections if name not in optional]
   if wrong := sorted(set(config) ^ set(sections)):
     raise UserError(
       f"the recipe's sections must be {', '.join(sections)}; {wrong[0]} is"

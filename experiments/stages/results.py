@@ -1,5 +1,6 @@
 """From the arms' answers to result.json and the report."""
 
+from collections.abc import Mapping, Sequence
 import json
 import resource
 import time
@@ -19,21 +20,29 @@ from taiji_jax.products import Product
 EXAMPLES = 5
 
 
-def write(run: Run, models: dict[str, Product]) -> dict[str, Any]:
-  """Writes result.json, report.md and its plots; returns the result.
+Models = Mapping[str, Sequence[Product]]
+
+
+def make(
+  run: Run, models: Models, pairs: Sequence[tuple[str, str]], seeds: list[int]
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+  """Returns the result, and the completions of each arm's first seed.
 
   Args:
     run: the stages before RL.
-    models: the arms, the base of all comparisons first.
+    models: arm -> its products, one a seed; a single one serves all seeds.
+    pairs: (arm, base) to be compared on the same rows.
+    seeds: of the arms.
   """
   context, rows = run.context, run.logs.split.evaluation
   seconds, written = dict(run.seconds), {}
-  for arm, model in models.items():
-    product = answers.greedy(
-      context, run.logs, arm, model, run.encoder, run.policy
-    )
-    written[arm] = answers.read(product)
-    seconds[f'answers_{arm}'] = product.seconds
+  for arm, products in models.items():
+    made = [
+      answers.greedy(context, run.logs, arm, model, run.encoder, run.policy)
+      for model in products
+    ]
+    written[arm] = [answers.read(product) for product in made]
+    seconds[f'answers_{arm}'] = sum(product.seconds for product in made)
   begin = time.monotonic()
   metrics.LOG.info('evaluation ...')
   data = arms_lib.EvaluationSet(
@@ -43,25 +52,48 @@ def write(run: Run, models: dict[str, Product]) -> dict[str, Any]:
     run.logs.titles,
     context.embedder.embed,
   )
-  scored = {arm: arms_lib.score(texts, data) for arm, texts in written.items()}
-  base, *others = models
+  scored = {
+    arm: _stack([arms_lib.score(texts, data) for texts in each])
+    for arm, each in written.items()
+  }
+  seen_r = run.logs.split.seen_r
   result = {
-    **_compare(run, scored, base, others, np.ones(len(rows), bool)),
+    **_compare(run, scored, pairs, np.ones(len(rows), bool)),
     'floors': _floors(run, data),
     'by_user': {
-      'seen': _compare(run, scored, base, others, run.logs.split.seen_r),
-      'unseen': _compare(run, scored, base, others, ~run.logs.split.seen_r),
+      'seen': _compare(run, scored, pairs, seen_r),
+      'unseen': _compare(run, scored, pairs, ~seen_r),
     },
-    'seeds': [context.recipe.seed],
-    'rl': {
-      'weighting': context.recipe.rl.method.weighting,
-      'combine': context.recipe.rl.method.combine,
-    },
+    'seeds': seeds,
   }
   seconds['evaluation'] = time.monotonic() - begin
   result['seconds'] = {k: round(v, 2) for k, v in seconds.items()}
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   result['peak_rss_gib'] = round(peak / 2**20, 3)
+  return result, {arm: each[0] for arm, each in written.items()}
+
+
+def write(run: Run, models: Mapping[str, Product]) -> dict[str, Any]:
+  """Writes result.json, report.md and its plots; returns the result.
+
+  Args:
+    run: the stages before RL.
+    models: the arms, the base of all comparisons first.
+  """
+  context = run.context
+  base, *others = models
+  result, written = make(
+    run,
+    {arm: [model] for arm, model in models.items()},
+    [(arm, base) for arm in others],
+    [context.recipe.seed],
+  )
+  method = context.recipe.rl.method
+  result['rl'] = {
+    'weighting': method.weighting,
+    'combine': method.combine,
+    'kl': method.kl,
+  }
   result_lib.write(context.workdir / 'result.json', result)
   report.write(
     context.workdir,
@@ -74,11 +106,15 @@ def write(run: Run, models: dict[str, Product]) -> dict[str, Any]:
   return result
 
 
+def _stack(each: list[arms_lib.Metrics]) -> dict[str, np.ndarray]:
+  """Returns the metrics of several seeds, `[S, R]` each."""
+  return {name: np.stack([m[name] for m in each]) for name in each[0]}
+
+
 def _compare(
   run: Run,
-  scored: dict[str, arms_lib.Metrics],
-  base: str,
-  others: list[str],
+  scored: Mapping[str, Mapping[str, np.ndarray]],
+  pairs: Sequence[tuple[str, str]],
   keep_r: np.ndarray,
 ) -> dict[str, Any]:
   """Returns arms and pairs with intervals over the rows `keep_r`."""
@@ -88,7 +124,7 @@ def _compare(
     'seed': run.context.recipe.seed,
   }
   part = {
-    arm: {k: v[keep_r] for k, v in values.items()}
+    arm: {k: v[:, keep_r] for k, v in values.items()}
     for arm, values in scored.items()
   }
   if not len(user_r):
@@ -104,7 +140,7 @@ def _compare(
       f'{arm}-{base}': bootstrap.paired_intervals(
         part[arm], part[base], user_r, **options
       )
-      for arm in others
+      for arm, base in pairs
     },
   }
 

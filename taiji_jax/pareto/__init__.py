@@ -22,6 +22,7 @@ from taiji_jax.pareto.gradients import (
   objective_gradients,
 )
 from taiji_jax.pareto.gram import finite_objectives
+from taiji_jax.pareto.held import HeldState, held
 from taiji_jax.pareto.imtl_g import imtl_g
 from taiji_jax.pareto.min_norm import min_norm
 from taiji_jax.pareto.mirror_min_norm import MirrorState, mirror_min_norm
@@ -35,6 +36,7 @@ from taiji_jax.pareto.weighting import Observation, Weighting
 __all__ = [
   'DwaState',
   'FamoState',
+  'HeldState',
   'MirrorState',
   'Observation',
   'PcgradState',
@@ -51,6 +53,7 @@ __all__ = [
   'finite_objectives',
   'fixed',
   'gramian',
+  'held',
   'imtl_g',
   'min_norm',
   'mirror_min_norm',

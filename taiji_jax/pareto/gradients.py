@@ -36,6 +36,8 @@ def gramian(gradients_k: Any) -> jax.Array:
     )
 
   parts = [leaf(x) for x in jax.tree.leaves(gradients_k)]
+  if not parts:
+    raise ValueError('gramian: there are no gradients; name some parameters.')
   total = sum(parts[1:], parts[0])
   return (total + total.T) / 2
 
@@ -90,10 +92,15 @@ def alignment_by_jvp(
   return alignment_k.astype(jnp.float32)
 
 
+def _text(path: tuple[Any, ...]) -> str:
+  return jax.tree_util.keystr(path, simple=True, separator='/')
+
+
 def objective_gradients(
   gradients_k: Any,
   weigh: Weigh,
   finish: Callable[[jax.Array], Any] | None = None,
+  observe: Callable[[str], bool] | None = None,
 ) -> tuple[Any, jax.Array, Any, Observation]:
   """Returns (gradient, weights_k, weigh's state, what it observed).
 
@@ -104,8 +111,13 @@ def objective_gradients(
     finish: weights_k -> the gradient to descend, where that is not
       sum_k w_k g_k: Taiji's combination z-scores the weighted rewards anew in
       each group and leaves the span of the K gradients.
+    observe: path of a leaf ('a/b/c') -> whether it counts in the Gramian; all
+      do where None.
   """
-  gramian_kk = gramian(gradients_k)
+  seen = jax.tree_util.tree_flatten_with_path(gradients_k)[0]
+  gramian_kk = gramian(
+    [x for path, x in seen if observe is None or observe(_text(path))]
+  )
   observation = Observation(
     gramian_kk=gramian_kk, alignment_k=gramian_kk.sum(-1)
   )

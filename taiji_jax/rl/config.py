@@ -1,6 +1,7 @@
 """The numbers and choices of the RL method."""
 
 import dataclasses
+import re
 
 from taiji_jax import pareto
 from taiji_jax.errors import UserError
@@ -17,6 +18,8 @@ GRADIENT_RULES = (
   'aligned_mtl',
   'imtl_g',
   'dualproj',
+  'mirror_min_norm',
+  'normalized_popo',
 )
 WEIGHTINGS = (*GRADIENT_RULES, 'popo_light', 'fixed')
 KL = ('loss', 'reward')
@@ -45,6 +48,11 @@ class RLConfig:
       rollouts of the policy itself, one update each: ratio and clip are left
       out of the per-reward gradients; see `modules.objective_slots`) or 'jvp'
       (no per-reward gradients, only their alignment: for popo).
+    alignment_every: the per-reward gradients are read in every n-th step only;
+      between, the weights stay and a step costs what a plain one costs.
+    alignment_on: regular expression of the parameter paths whose gradients are
+      read, all where empty (arXiv:2509.11452 reads some layers only). `Choice:`
+      which layers Taiji reads is silent.
     clip: eps of the surrogate. `Choice:` silent.
     advantage_epsilon: added to the group's standard deviation.
     temperature: of the rollouts. `Choice:` silent; 1, so that the sampling
@@ -60,6 +68,8 @@ class RLConfig:
   kl: str = 'loss'
   kl_beta: float = 0.04
   form: str = 'vjps'
+  alignment_every: int = 1
+  alignment_on: str = ''
   clip: float = 0.2
   advantage_epsilon: float = 1e-4
   temperature: float = 1.0
@@ -76,15 +86,6 @@ class RLConfig:
           f'rl.{name} is {getattr(self, name)!r}; choose one of'
           f' {", ".join(choices)}.'
         )
-    if self.form == 'jvp' and self.weighting not in (
-      'popo',
-      'popo_light',
-      'fixed',
-    ):
-      raise UserError(
-        f"rl.form is 'jvp', which gives no Gramian, and rl.weighting"
-        f' {self.weighting!r} needs one; choose another form.'
-      )
     if self.group < 2:
       raise UserError(
         f'rl.group is {self.group}; advantages compare the rollouts of a'
@@ -95,6 +96,7 @@ class RLConfig:
         raise UserError(
           f'rl.{name} is {getattr(self, name)}; it must be above 0.'
         )
+    self._check_alignment()
     if self.kl_beta < 0:
       raise UserError(f'rl.kl_beta is {self.kl_beta}; it must be 0 or more.')
     if self.fixed_weights and not (
@@ -105,8 +107,45 @@ class RLConfig:
         ' all zero.'
       )
 
+  def _check_alignment(self) -> None:
+    """Raises UserError where the weights can't be read as asked."""
+    if self.form == 'jvp' and self.weighting not in (
+      'popo',
+      'popo_light',
+      'fixed',
+    ):
+      raise UserError(
+        f"rl.form is 'jvp', which gives no Gramian, and rl.weighting"
+        f' {self.weighting!r} needs one; choose another form.'
+      )
+    if self.alignment_every < 1:
+      raise UserError(
+        f'rl.alignment_every is {self.alignment_every}; it must be at least 1.'
+      )
+    try:
+      re.compile(self.alignment_on)
+    except re.error as error:
+      raise UserError(
+        f'rl.alignment_on {self.alignment_on!r} is no regular expression'
+        f' ({error}); correct it or leave it empty.'
+      ) from error
+    if self.alignment_on and self.form == 'jvp':
+      raise UserError(
+        "rl.alignment_on needs per-reward gradients, which rl.form 'jvp' does"
+        ' not make; choose another form.'
+      )
+
   def make_weighting(self) -> pareto.Weighting:
     """Returns the weighting rule."""
+    rule = self._rule()
+    return pareto.held(rule) if self.reads_rarely else rule
+
+  @property
+  def reads_rarely(self) -> bool:
+    """Returns whether the per-reward gradients are not read in every step."""
+    return self.alignment_every > 1 and self.weighting in GRADIENT_RULES
+
+  def _rule(self) -> pareto.Weighting:
     if self.weighting == 'popo':
       return pareto.popo(self.eta, self.mu)
     if self.weighting == 'popo_light':

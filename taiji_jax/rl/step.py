@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import dataclasses
+import re
 from typing import Any
 
 import chex
@@ -82,14 +83,23 @@ def popo_step(
       )
       return weighting.update(observation, state.weighting)
 
-    if config.weighting not in GRADIENT_RULES:
-      found = _without_gradients(terms, logp, state.params, weigh)
-    elif config.form == 'one_backward':
-      found = _one_backward(terms, sequence_vjp, state.params, weigh)
-    elif config.form == 'jvp':
-      found = _by_jvp(terms, logp, state.params, weigh)
+    def read() -> Gradients:
+      if config.weighting not in GRADIENT_RULES:
+        return _without_gradients(terms, logp, state.params, weigh)
+      if config.form == 'one_backward':
+        return _one_backward(terms, sequence_vjp, state.params, weigh)
+      if config.form == 'jvp':
+        return _by_jvp(terms, logp, state.params, weigh)
+      return _by_vjps(terms, logp, state.params, weigh)
+
+    if config.reads_rarely:
+      found = jax.lax.cond(
+        state.step % config.alignment_every == 0,
+        read,
+        lambda: _unread(terms, logp, state, jax.eval_shape(read)[3]),
+      )
     else:
-      found = _by_vjps(terms, logp, state.params, weigh)
+      found = read()
     gradient, weights_k, rule_state, seen, logp_bgc = found
     norm = optax.tree.norm(gradient)
     metrics = terms.metrics(logp_bgc, weights_k) | {'gradient_norm': norm}
@@ -153,6 +163,10 @@ class _Terms:
       loss += self.config.kl_beta * self.kl(logp_bgc)
     return loss
 
+  def observes(self, path: str) -> bool:
+    """Returns whether a parameter's gradients count for the weights."""
+    return bool(re.search(self.config.alignment_on, path))
+
   def in_span(self) -> bool:
     """Returns whether the combined gradient is sum_k w_k g_k."""
     kl = self.config.kl == 'loss' and self.config.kl_beta > 0
@@ -190,7 +204,16 @@ def _by_vjps(terms: _Terms, logp: Logp, params, weigh) -> Gradients:
   logp_bgc, pullback = jax.vjp(lambda p: logp(p, terms.batch), params)
   _, gradients_k = pareto.by_vjps(logp_bgc, pullback, terms.losses)
   finish = terms.finish(logp_bgc, lambda cotangent: pullback(cotangent)[0])
-  return *pareto.objective_gradients(gradients_k, weigh, finish), logp_bgc
+  found = pareto.objective_gradients(gradients_k, weigh, finish, terms.observes)
+  return *found, logp_bgc
+
+
+def _unread(terms: _Terms, logp: Logp, state: TrainState, seen) -> Gradients:
+  """The weights of the last reading; what was not observed is 0."""
+  keep = lambda _: (state.weighting.weight_k, state.weighting)  # noqa: E731
+  found = _without_gradients(terms, logp, state.params, keep)
+  nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), seen)
+  return *found[:3], nothing, found[4]
 
 
 def _one_backward(
@@ -207,7 +230,8 @@ def _one_backward(
   length_bg1 = jnp.maximum(terms.batch.length_bg, 1)[..., None]
   gradients_k = objectives(-(terms.mask_bgc / length_bg1))
   finish = terms.finish(logp_bgc, pullback)
-  return *pareto.objective_gradients(gradients_k, weigh, finish), logp_bgc
+  found = pareto.objective_gradients(gradients_k, weigh, finish, terms.observes)
+  return *found, logp_bgc
 
 
 def _by_jvp(terms: _Terms, logp: Logp, params, weigh) -> Gradients:

@@ -137,6 +137,48 @@ class FormsTest(parameterized.TestCase):
       inside, after.opt_state.trace, rtol=1e-4, atol=1e-6
     )
 
+  def test_the_alignment_on_some_parameters(self):
+    # I_k over one leaf alone, from the gradients by one backward each.
+    _, metrics = take_step(alignment_on='mlp/down/kernel')
+    params, _, batch = make()
+    config = RLConfig(kl_beta=0.1, eta=0.1)
+    reward_bgk = np.asarray(batch.reward_bgk)
+    mean_bk = reward_bgk.mean(1, keepdims=True)
+    std_bk = reward_bgk.std(1, keepdims=True) + config.advantage_epsilon
+    advantage_bgk = (reward_bgk - mean_bk) / std_bk
+    mask_bgc = np.arange(C) < np.asarray(batch.length_bg)[..., None]
+    share_bgc = mask_bgc / mask_bgc.sum(-1, keepdims=True) / (B * G)
+
+    @jax.jit
+    def gradient(advantage_bg):
+      def loss(p):
+        return -jnp.sum(logp(p, batch) * share_bgc * advantage_bg[..., None])
+
+      blocks = jax.grad(loss)(params)['params']['blocks']
+      return jnp.ravel(blocks['mlp']['down']['kernel'])
+
+    g_kp = np.stack([gradient(advantage_bgk[..., k]) for k in range(K)])
+    for i, name in enumerate(NAMES):
+      np.testing.assert_allclose(
+        metrics[f'alignment_{name}'], g_kp[i] @ g_kp.sum(0), rtol=1e-3
+      )
+
+  def test_between_readings_the_weights_stay(self):
+    config = RLConfig(kl_beta=0.1, eta=0.1, alignment_every=2)
+    params, reference, batch = make()
+    state = train_state.create(params, TX, 0, config.make_weighting().init(K))
+    step = jax.jit(popo_step(logp, TX, config, NAMES, sequence_vjp))
+    seen = []
+    for _ in range(3):
+      state, metrics = step(state, batch, reference)
+      seen.append([float(metrics[f'weight_{n}']) for n in NAMES])
+      seen[-1].append(float(metrics['alignment_a']))
+    np.testing.assert_array_equal(seen[1][:K], seen[0][:K])
+    self.assertEqual(seen[1][K], 0)
+    self.assertNotEqual(seen[0][K], 0)
+    # The third reads again, and the weights move on from where they stood.
+    self.assertGreater(np.abs(np.subtract(seen[2], seen[0])[:K]).max(), 1e-6)
+
   def test_a_form_without_a_gramian_is_refused_where_one_is_needed(self):
     with self.assertRaisesRegex(UserError, "'min_norm' needs one"):
       RLConfig(weighting='min_norm', form='jvp')

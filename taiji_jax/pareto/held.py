@@ -1,0 +1,38 @@
+"""A rule that remembers what it answered last."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from taiji_jax.pareto.weighting import Observation, Weighting
+
+
+class HeldState(NamedTuple):
+  """The rule's own state, and its last weights, float32 `[K]`."""
+
+  rule: Any
+  weight_k: jax.Array
+
+
+def held(rule: Weighting) -> Weighting:
+  """Returns `rule` with its last weights in the state, uniform at first.
+
+  For callers that look at the gradients in some steps only and use the last
+  weights between. It promises what `rule` promises.
+
+  Args:
+    rule: any weighting.
+  """
+
+  def init(num_objectives: int) -> HeldState:
+    uniform_k = jnp.full((num_objectives,), 1.0 / num_objectives, jnp.float32)
+    return HeldState(rule.init(num_objectives), uniform_k)
+
+  def update(
+    observation: Observation, state: HeldState
+  ) -> tuple[jax.Array, HeldState]:
+    weights_k, inner = rule.update(observation, state.rule)
+    return weights_k, HeldState(inner, weights_k.astype(jnp.float32))
+
+  return Weighting(init, update)

@@ -51,7 +51,7 @@ def before_rl(context: Context) -> Run:
     seconds['tokenizer'] = trained.seconds
   tokenizer = text.load_tokenizer(context, trained)
   encoder = text.Encoder(context, logs, tokenizer)
-  policy = Policy(context.recipe, tokenizer)
+  policy = Policy(context.recipe, tokenizer, context.mesh)
   key = trained.key if trained else context.recipe.tokenizer.path
   start = sft.train(context, logs, cot, key, encoder, policy)
   seconds['sft'] = start.seconds

@@ -145,6 +145,25 @@ def state_sharding(state: Any, mesh: Mesh) -> Any:
   )
 
 
+def constrain_gradients(gradients_k: Any, mesh: Mesh) -> Any:
+  """Returns K gradients laid out as the parameters are, K whole on each device.
+
+  Args:
+    gradients_k: a pytree like the parameters, every leaf with a leading K;
+      inside jit.
+    mesh: where it runs.
+  """
+  return jax.tree_util.tree_map_with_path(
+    lambda path, x: jax.lax.with_sharding_constraint(
+      x,
+      NamedSharding(
+        mesh, P(None, *spec_of(path_text(path), tuple(x.shape[1:]), mesh))
+      ),
+    ),
+    gradients_k,
+  )
+
+
 def check_batch(size: int, mesh: Mesh, field: str) -> None:
   """Raises UserError where the batch does not divide over the mesh."""
   parts = mesh.shape['data'] * mesh.shape['fsdp']

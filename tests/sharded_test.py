@@ -10,7 +10,7 @@ os.environ['XLA_FLAGS'] = ' '.join(
   )
 )
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 import chex
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ import numpy as np
 from taiji_jax import sharding, train_state
 from taiji_jax.decode import sample as sample_lib
 from taiji_jax.errors import UserError
-from taiji_jax.modules import logprob
+from taiji_jax.modules import logprob, objective_slots
 from taiji_jax.modules.decoder import Decoder, DecoderConfig
 from taiji_jax.rl.config import RLConfig
 from taiji_jax.rl.step import RolloutBatch, popo_step
@@ -70,7 +70,7 @@ def packed_batch(seed, b=8, t=12):
   }
 
 
-def rollout_logp(params, batch):
+def rollout_logp(params, batch, coef_kn=None):
   b, g, c = batch.completion_bgc.shape
   return logprob.completion_logp(
     Decoder(CONFIG),
@@ -79,6 +79,8 @@ def rollout_logp(params, batch):
     jnp.repeat(batch.prompt_length_b, g, 0),
     batch.completion_bgc.reshape(b * g, c),
     batch.length_bg.reshape(b * g),
+    1.0,
+    coef_kn,
   ).reshape(b, g, c)
 
 
@@ -130,16 +132,33 @@ def run_popo(config, method):
     reference,
   )
   chex.clear_trace_counter()
-  pure = popo_step(rollout_logp, TX, method, ('semantic', 'id'))
+  layouts = []
+
+  def rollout_vjp(params, batch, coef_kn):
+    logp_bgc, pullback, objectives = objective_slots.vjp(
+      lambda v, coef: rollout_logp(v, batch, coef), params, coef_kn
+    )
+
+    def laid_out(cotangent):
+      found = sharding.constrain_gradients(objectives(cotangent), mesh)
+      jax.debug.inspect_array_sharding(
+        found['params']['blocks']['mlp']['gate']['kernel'],
+        callback=layouts.append,
+      )
+      return found
+
+    return logp_bgc, pullback, laid_out
+
+  pure = popo_step(rollout_logp, TX, method, ('semantic', 'id'), rollout_vjp)
   step = sharding.jit_step(chex.assert_max_traces(pure, n=1), state, mesh)
   seen = []
   for batch in batches:
     state, values = step(state, sharding.place_batch(batch, mesh), reference)
     seen.append(values)
-  return jax.device_get((state, seen)), state
+  return jax.device_get((state, seen)), state, layouts
 
 
-class ShardedTest(absltest.TestCase):
+class ShardedTest(parameterized.TestCase):
   def assert_same(self, one, eight):
     for a, b in zip(one[1], eight[1], strict=True):
       chex.assert_trees_all_close(a, b, rtol=1e-4, atol=1e-5)
@@ -165,11 +184,16 @@ class ShardedTest(absltest.TestCase):
     self.assert_same(one, eight)
     self.assert_spread(state)
 
-  def test_popo(self):
-    method = RLConfig(eta=50.0)
-    one, _ = run_popo(ONE, method)
-    eight, state = run_popo(EIGHT, method)
+  @parameterized.parameters('vjps', 'one_backward')
+  def test_popo(self, form):
+    method = RLConfig(eta=5.0, form=form)
+    one, *_ = run_popo(ONE, method)
+    eight, state, layouts = run_popo(EIGHT, method)
     self.assert_same(one, eight)
+    for layout in layouts:
+      # K = 2, 2 layers, 16 x 24: spread like the parameter itself.
+      self.assertEqual(layout.shard_shape((2, 2, 16, 24)), (2, 2, 8, 12))
+    self.assertLen(layouts, int(form == 'one_backward'))
     self.assert_spread(state)
     weights = [v['weight_id'] for v in one[1]]
     self.assertGreater(np.ptp(weights), 1e-3)

@@ -46,7 +46,7 @@ class NoEnd:
 def main() -> None:
   """Times the contenders and prints tokens a second and ratios."""
   recipe = recipe_lib.from_config(_CONFIG.value)
-  policy = Policy(recipe, NoEnd(recipe.model.vocab_size))
+  policy = Policy(recipe, NoEnd(recipe.model.vocab_size), recipe.mesh.make())
   params = policy.init()
   contenders, tokens = {}, {}
   contenders['sft'], tokens['sft'] = _sft(recipe, policy, params)

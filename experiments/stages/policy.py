@@ -4,9 +4,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 import numpy as np
 
 from experiments.recipe import Recipe
+from taiji_jax import sharding
 from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.decode.sample import Completions, SampleConfig, sample
 from taiji_jax.modules import logprob, objective_slots
@@ -17,12 +19,12 @@ from taiji_jax.rl.step import RolloutBatch
 class Policy:
   """A decoder of the recipe's size and the functions that training needs."""
 
-  def __init__(self, recipe: Recipe, tokenizer: Tokenizer):
+  def __init__(self, recipe: Recipe, tokenizer: Tokenizer, mesh: Mesh):
     model = recipe.model
     self.decoder = Decoder(
       model.__class__(**{**vars(model), 'vocab_size': tokenizer.vocab_size})
     )
-    self._recipe, self._tokenizer = recipe, tokenizer
+    self._recipe, self._tokenizer, self._mesh = recipe, tokenizer, mesh
     self._samplers: dict[float, Any] = {}
 
   def init(self) -> Any:
@@ -44,10 +46,17 @@ class Policy:
     self, params: Any, batch: RolloutBatch, coef_kn: jax.Array
   ) -> tuple:
     """Returns `rollout_logp`, its pullback, and that of K objectives."""
-    return objective_slots.vjp(
+    logp_bgc, pullback, objectives = objective_slots.vjp(
       lambda variables, coef: self.rollout_logp(variables, batch, coef),
       params,
       coef_kn,
+    )
+    return (
+      logp_bgc,
+      pullback,
+      lambda cotangent: sharding.constrain_gradients(
+        objectives(cotangent), self._mesh
+      ),
     )
 
   def rollout_logp(

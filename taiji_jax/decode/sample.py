@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.kv_cache import KVCache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,36 +84,11 @@ def sample(
   n, limit = seed_n.shape[0], config.max_tokens
   if n % b:
     raise ValueError(f'{n} seeds for {b} prompts; give a multiple.')
-  slot_p = jnp.arange(p)
-  cache = decoder.apply(params, b, p + limit, method='empty_cache')
-  hidden_bpd, cache = decoder.apply(
-    params,
-    prompt_bp,
-    jnp.minimum(slot_p[None], prompt_length_b[:, None] - 1),
-    slot_p[None] < prompt_length_b[:, None],
-    cache,
-    jnp.int32(0),
-    method='extend',
+  logits_bv, cache = _prefill(
+    decoder, params, prompt_bp, prompt_length_b, p + limit
   )
-  last_bd = jnp.take_along_axis(
-    hidden_bpd, (prompt_length_b - 1)[:, None, None], axis=1
-  )[:, 0]
-  logits_bv = decoder.apply(params, last_bd, method='logits')
   key_n = jax.vmap(jax.random.key)(seed_n)
   length_n = jnp.repeat(prompt_length_b, n // b)
-
-  def draw(logits_nv: jax.Array, i: jax.Array) -> tuple[jax.Array, jax.Array]:
-    if config.temperature == 0:
-      token_n = logits_nv.argmax(-1)
-    else:
-      logits_nv = logits_nv / config.temperature
-      token_n = jax.vmap(
-        lambda key, x: jax.random.categorical(jax.random.fold_in(key, i), x)
-      )(key_n, logits_nv)
-    logp_n = jnp.take_along_axis(
-      jax.nn.log_softmax(logits_nv), token_n[:, None], -1
-    )[:, 0]
-    return token_n.astype(jnp.int32), logp_n
 
   def more(carry) -> jax.Array:
     i, out, _, _ = carry
@@ -120,7 +96,7 @@ def sample(
 
   def step(carry):
     i, out, logits_nv, cache = carry
-    token_n, logp_n = draw(logits_nv, i)
+    token_n, logp_n = _draw(logits_nv, key_n, i, config.temperature)
     alive_n = ~out.ended_n
     token_n = jnp.where(alive_n, token_n, config.pad_id)
     out = Completions(
@@ -154,3 +130,44 @@ def sample(
     cache.repeat(n // b),
   )
   return jax.lax.while_loop(more, step, start)[1]
+
+
+def _prefill(
+  decoder: Decoder,
+  params: dict,
+  prompt_bp: jax.Array,
+  prompt_length_b: jax.Array,
+  slots: int,
+) -> tuple[jax.Array, KVCache]:
+  """Returns the logits after each prompt `[b, v]`, and the prompts' cache."""
+  b, p = prompt_bp.shape
+  slot_p = jnp.arange(p)
+  hidden_bpd, cache = decoder.apply(
+    params,
+    prompt_bp,
+    jnp.minimum(slot_p[None], prompt_length_b[:, None] - 1),
+    slot_p[None] < prompt_length_b[:, None],
+    decoder.apply(params, b, slots, method='empty_cache'),
+    jnp.int32(0),
+    method='extend',
+  )
+  last_bd = jnp.take_along_axis(
+    hidden_bpd, (prompt_length_b - 1)[:, None, None], axis=1
+  )[:, 0]
+  return decoder.apply(params, last_bd, method='logits'), cache
+
+
+def _draw(
+  logits_nv: jax.Array, key_n: jax.Array, i: jax.Array, temperature: float
+) -> tuple[jax.Array, jax.Array]:
+  """Returns token i of each row and its log-probability, `[n]` each."""
+  if temperature == 0:
+    token_n = logits_nv.argmax(-1)
+  else:
+    logits_nv = logits_nv / temperature
+    token_n = jax.vmap(
+      lambda key, x: jax.random.categorical(jax.random.fold_in(key, i), x)
+    )(key_n, logits_nv)
+  logp_nv = jax.nn.log_softmax(logits_nv)
+  logp_n = jnp.take_along_axis(logp_nv, token_n[:, None], -1)[:, 0]
+  return token_n.astype(jnp.int32), logp_n

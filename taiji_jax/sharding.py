@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 import numpy as np
@@ -162,6 +163,40 @@ def constrain_gradients(gradients_k: Any, mesh: Mesh) -> Any:
     ),
     gradients_k,
   )
+
+
+def gramian(gradients_k: Any, mesh: Mesh) -> jax.Array:
+  """Returns <g_i, g_j>, float32 `[K, K]`, summed over the devices once.
+
+  Every device contracts its own part of every leaf, and the K x K numbers of
+  all leaves together are reduced; `pareto.gramian` reduces them leaf by leaf.
+
+  Args:
+    gradients_k: as `constrain_gradients` lays them out; inside jit.
+    mesh: where it runs.
+  """
+  leaves = jax.tree_util.tree_flatten_with_path(gradients_k)[0]
+  specs = [
+    P(None, *spec_of(path_text(path), tuple(x.shape[1:]), mesh))
+    for path, x in leaves
+  ]
+
+  def local(*parts: jax.Array) -> jax.Array:
+    total = 0.0
+    for x, spec in zip(parts, specs, strict=True):
+      axes = tuple(range(1, x.ndim))
+      product_kk = jnp.tensordot(
+        x, x, axes=(axes, axes), preferred_element_type=jnp.float32
+      )
+      # A leaf that is whole along an axis is there that many times.
+      copies = [mesh.shape[a] for a in AXES if a not in spec]
+      total += product_kk / math.prod(copies)
+    return jax.lax.psum(total, AXES)
+
+  total = jax.shard_map(
+    local, mesh=mesh, in_specs=tuple(specs), out_specs=P(), check_vma=False
+  )(*(x for _, x in leaves))
+  return (total + total.T) / 2
 
 
 def check_batch(size: int, mesh: Mesh, field: str) -> None:

@@ -1,4 +1,5 @@
 import os
+import re
 
 # Eight devices on the host; plain code, since compiling is what takes long.
 os.environ['XLA_FLAGS'] = ' '.join(
@@ -149,7 +150,14 @@ def run_popo(config, method):
 
     return logp_bgc, pullback, laid_out
 
-  pure = popo_step(rollout_logp, TX, method, ('semantic', 'id'), rollout_vjp)
+  pure = popo_step(
+    rollout_logp,
+    TX,
+    method,
+    ('semantic', 'id'),
+    rollout_vjp,
+    lambda gradients_k: sharding.gramian(gradients_k, mesh),
+  )
   step = sharding.jit_step(chex.assert_max_traces(pure, n=1), state, mesh)
   seen = []
   for batch in batches:
@@ -197,6 +205,33 @@ class ShardedTest(parameterized.TestCase):
     self.assert_spread(state)
     weights = [v['weight_id'] for v in one[1]]
     self.assertGreater(np.ptp(weights), 1e-3)
+
+  def test_gramian_is_reduced_once(self):
+    mesh = EIGHT.make()
+    like = init()
+    layout = sharding.state_sharding(like, mesh)
+    rng = np.random.default_rng(0)
+    gradients_k = jax.tree.map(
+      lambda x: rng.normal(size=(3, *x.shape)).astype(np.float32), like
+    )
+    # Placed as the parameters are, with K in front.
+    placed = jax.tree.map(
+      lambda x, s: jax.device_put(
+        x, jax.NamedSharding(mesh, jax.P(None, *s.spec))
+      ),
+      gradients_k,
+      layout,
+    )
+    compiled = (
+      jax.jit(lambda g: sharding.gramian(g, mesh)).lower(placed).compile()
+    )
+    leaves = jax.tree.leaves(gradients_k)
+    flat = np.concatenate([x.reshape(3, -1) for x in leaves], 1)
+    flat = flat.astype(np.float64)
+    np.testing.assert_allclose(compiled(placed), flat @ flat.T, rtol=1e-4)
+    text = compiled.as_text()
+    self.assertLen(re.findall(r' all-reduce(?:-start)?\(', text), 1)
+    self.assertNotIn('all-gather', text)
 
   def test_sample(self):
     config = sample_lib.SampleConfig(

@@ -59,6 +59,10 @@ class Policy:
       ),
     )
 
+  def gramian(self, gradients_k: Any) -> jax.Array:
+    """Returns the Gramian of K gradients that lie on the mesh."""
+    return sharding.gramian(gradients_k, self._mesh)
+
   def rollout_logp(
     self,
     params: Any,

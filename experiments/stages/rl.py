@@ -86,6 +86,7 @@ class Trainer:
         config.method,
         rewards.NAMES,
         self._policy.rollout_vjp,
+        self._policy.gramian,
       ),
       state,
       mesh,

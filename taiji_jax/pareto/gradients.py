@@ -22,14 +22,17 @@ Weigh = Callable[[Observation], tuple[jax.Array, Any]]
 
 
 def gramian(gradients_k: Any) -> jax.Array:
-  """Returns <g_i, g_j>, float32 `[K, K]`.
+  """Returns <g_i, g_j>, float32 `[K, K]`, symmetric.
 
   Args:
-    gradients_k: a pytree whose leaves have a leading K. Each leaf is contracted
-      where it lies: of a sharded one only K x K numbers are reduced.
+    gradients_k: a pytree whose leaves have a leading K.
+
+  Raises:
+    ValueError: there is no leaf.
   """
 
   def leaf(x: jax.Array) -> jax.Array:
+    # Contracted where it lies: flattening would gather a sharded one.
     axes = tuple(range(1, x.ndim))
     return jnp.tensordot(
       x, x, axes=(axes, axes), preferred_element_type=jnp.float32
@@ -101,6 +104,7 @@ def objective_gradients(
   weigh: Weigh,
   finish: Callable[[jax.Array], Any] | None = None,
   observe: Callable[[str], bool] | None = None,
+  gramian: Callable[[Any], jax.Array] = gramian,
 ) -> tuple[Any, jax.Array, Any, Observation]:
   """Returns (gradient, weights_k, weigh's state, what it observed).
 
@@ -113,11 +117,14 @@ def objective_gradients(
       each group and leaves the span of the K gradients.
     observe: path of a leaf ('a/b/c') -> whether it counts in the Gramian; all
       do where None.
+    gramian: the gradients by their paths -> `[K, K]`; another where they are
+      sharded and the sum over devices shall be taken once.
   """
-  seen = jax.tree_util.tree_flatten_with_path(gradients_k)[0]
-  gramian_kk = gramian(
-    [x for path, x in seen if observe is None or observe(_text(path))]
-  )
+  leaves = jax.tree_util.tree_flatten_with_path(gradients_k)[0]
+  seen = {_text(path): x for path, x in leaves}
+  if observe is not None:
+    seen = {path: x for path, x in seen.items() if observe(path)}
+  gramian_kk = gramian(seen)
   observation = Observation(
     gramian_kk=gramian_kk, alignment_k=gramian_kk.sum(-1)
   )

@@ -49,6 +49,7 @@ def popo_step(
   config: RLConfig,
   reward_names: tuple[str, ...],
   sequence_vjp: SequenceVjp | None = None,
+  gramian: Callable[[Any], jax.Array] = pareto.gramian,
 ) -> Callable[[TrainState, RolloutBatch, Any], tuple[TrainState, dict]]:
   """Returns `step(state, batch, reference) -> (state, metrics)`, pure.
 
@@ -65,6 +66,7 @@ def popo_step(
     sequence_vjp: for the form 'one_backward': (params, batch, coef_kn) ->
       (log-probabilities, pullback, pullback of K objectives), as
       `modules.objective_slots.vjp` gives them.
+    gramian: see `pareto.objective_gradients`.
 
   Raises:
     ValueError: the form needs a `sequence_vjp` and there is none.
@@ -75,7 +77,7 @@ def popo_step(
 
   def step(state: TrainState, batch: RolloutBatch, reference: Any):
     reference_bgc = jax.lax.stop_gradient(logp(reference, batch))
-    terms = _Terms(config, batch, reference_bgc)
+    terms = _Terms(config, batch, reference_bgc, gramian)
 
     def weigh(observation: pareto.Observation):
       observation = dataclasses.replace(
@@ -104,6 +106,7 @@ def popo_step(
     norm = optax.tree.norm(gradient)
     metrics = terms.metrics(logp_bgc, weights_k) | {'gradient_norm': norm}
     metrics |= _observed(seen, batch.reward_bgk, weights_k, reward_names)
+    metrics |= _log_weights(rule_state, reward_names)
     finite = jnp.isfinite(metrics['loss']) & jnp.isfinite(norm)
     finite &= jnp.isfinite(batch.reward_bgk).all()
     for value in jax.tree.leaves(seen):
@@ -118,11 +121,15 @@ class _Terms:
   """The losses of one batch, as functions of its log-probabilities."""
 
   def __init__(
-    self, config: RLConfig, batch: RolloutBatch, reference_bgc: jax.Array
+    self,
+    config: RLConfig,
+    batch: RolloutBatch,
+    reference_bgc: jax.Array,
+    gramian: Callable[[Any], jax.Array],
   ):
     c = batch.completion_bgc.shape[-1]
     self.config, self.batch = config, batch
-    self.reference_bgc = reference_bgc
+    self.reference_bgc, self.gramian = reference_bgc, gramian
     self.mask_bgc = jnp.arange(c) < batch.length_bg[..., None]
     self.reward_bgk = batch.reward_bgk
     if config.kl == 'reward':
@@ -204,7 +211,9 @@ def _by_vjps(terms: _Terms, logp: Logp, params, weigh) -> Gradients:
   logp_bgc, pullback = jax.vjp(lambda p: logp(p, terms.batch), params)
   _, gradients_k = pareto.by_vjps(logp_bgc, pullback, terms.losses)
   finish = terms.finish(logp_bgc, lambda cotangent: pullback(cotangent)[0])
-  found = pareto.objective_gradients(gradients_k, weigh, finish, terms.observes)
+  found = pareto.objective_gradients(
+    gradients_k, weigh, finish, terms.observes, terms.gramian
+  )
   return *found, logp_bgc
 
 
@@ -230,7 +239,9 @@ def _one_backward(
   length_bg1 = jnp.maximum(terms.batch.length_bg, 1)[..., None]
   gradients_k = objectives(-(terms.mask_bgc / length_bg1))
   finish = terms.finish(logp_bgc, pullback)
-  found = pareto.objective_gradients(gradients_k, weigh, finish, terms.observes)
+  found = pareto.objective_gradients(
+    gradients_k, weigh, finish, terms.observes, terms.gramian
+  )
   return *found, logp_bgc
 
 
@@ -267,3 +278,14 @@ def _observed(
     if seen.gramian_kk is not None:
       metrics[f'objective_norm_{name}'] = jnp.sqrt(seen.gramian_kk[k, k])
   return metrics
+
+
+def _log_weights(
+  rule_state: Any, names: tuple[str, ...]
+) -> dict[str, jax.Array]:
+  """Returns popo's log w: its weights may be too small for a float."""
+  rule = getattr(rule_state, 'rule', rule_state)
+  log_weight_k = getattr(rule, 'log_weight_k', None)
+  if log_weight_k is None:
+    return {}
+  return {f'log_weight_{n}': log_weight_k[k] for k, n in enumerate(names)}

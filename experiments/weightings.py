@@ -64,7 +64,9 @@ def main() -> None:
     pairs += [(arm, 'fixed') for arm in arms if arm != 'fixed']
   result, _ = results.make(run, models, pairs, seeds)
   result_lib.write(workdir / 'weightings_result.json', result)
-  plots.save(plots.front(result), workdir / 'weightings_front.png')
+  # Without the floors, which lie far from the arms.
+  figure = plots.front({**result, 'floors': {}})
+  plots.save(figure, workdir / 'weightings_front.png')
   result_lib.write_text(workdir / 'weightings.md', table(result))
   metrics.LOG.info('%s', workdir / 'weightings.md')
 

@@ -1,6 +1,7 @@
 """The figures of the report; no state, no display."""
 
 from collections.abc import Mapping, Sequence
+import itertools
 import math
 import pathlib
 from typing import Any
@@ -12,7 +13,18 @@ import numpy as np
 from taiji_jax.errors import UserError
 
 # Okabe and Ito's colours, told apart by all readers.
-COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+COLORS = (
+  '#0072B2',
+  '#D55E00',
+  '#009E73',
+  '#CC79A7',
+  '#E69F00',
+  '#56B4E9',
+  '#000000',
+  '#B2A100',
+)
+# With more arms than this their names go into a legend.
+NAMED = 3
 GREY = '#777777'
 DPI = 120
 
@@ -76,7 +88,7 @@ def front(
 
   Args:
     result: as `result.check` wants it. The first arm is where RL started; an
-      arrow leads from it to each other arm.
+      arrow leads from it to each other arm, where these are few.
     x, y: the two metrics.
   """
   figure, (ax,) = _panels(1)
@@ -84,14 +96,17 @@ def front(
     _point(ax, name, metrics[x], metrics[y], GREY, 'D')
   start = None
   arms = result['arms'].items()
-  for color, (name, metrics) in zip(COLORS, arms, strict=False):
-    point = _point(ax, name, metrics[x], metrics[y], color, 'o')
-    if start and point:
+  legend = len(arms) > NAMED
+  for color, (name, metrics) in zip(itertools.cycle(COLORS), arms):  # noqa: B905
+    point = _point(ax, name, metrics[x], metrics[y], color, 'o', legend)
+    if start and point and not legend:
       ax.annotate(
         '', point, start, arrowprops={'arrowstyle': '->', 'color': GREY}
       )
     start = start or point
   ax.margins(0.15)
+  if legend:
+    ax.legend(frameon=False)
   _name_axes(ax, 'Before and after RL, 95 % intervals', x, y)
   return figure
 
@@ -160,6 +175,7 @@ def _point(
   y: Mapping[str, float | None],
   color: str,
   marker: str,
+  legend: bool = False,
 ) -> tuple[float, float] | None:
   """Returns where the named point was drawn, None where it has no value."""
   if x['mean'] is None or y['mean'] is None:
@@ -173,8 +189,11 @@ def _point(
     capsize=3,
     color=color,
     linewidth=1,
+    label=name,
   )
   at = x['mean'], y['mean']
+  if legend:
+    return at
   ax.annotate(name, at, (7, -14), textcoords='offset points', color=color)
   return at
 

@@ -11,7 +11,8 @@ to all. Contenders run in turn, ratios are medians over rounds:
   the reward; `ratio_k2_paper`: K = 2, `sum_then_normalize`, KL in the loss.
 - the same with `_vjps` (K backwards), `_jvp` (alignment only) and `_separate`
   (K + 1 gradients compiled and run one by one: what one does by hand).
-- `ratio_iteration`: rollouts, reference, paper's update and AdamW, whole.
+- `ratio_iteration`, `ratio_iteration_paper`: rollouts, reference, update and
+  AdamW, whole, K = 2, with the first and with the paper's combination and KL.
 - `error`: largest relative difference of gradient and weights from K separate
   `jax.grad` calls. `temp_mib`: what a step needs beside its arguments.
 
@@ -30,7 +31,7 @@ import optax
 
 from experiments import entry
 from experiments.benchmarks import timing
-from taiji_jax import masked, train_state
+from taiji_jax import masked, metrics, train_state
 from taiji_jax.decode.sample import SampleConfig, sample
 from taiji_jax.modules import logprob, objective_slots
 from taiji_jax.modules.decoder import Decoder, DecoderConfig
@@ -41,6 +42,18 @@ from taiji_jax.rl.step import RolloutBatch, popo_step
 _ROUNDS = flags.DEFINE_integer('rounds', 10, 'How often each is timed.')
 _LAYERS = flags.DEFINE_integer('layers', 6, 'Blocks of the decoder.')
 _WIDTH = flags.DEFINE_integer('width', 256, 'Width of the decoder.')
+
+_CASES = flags.DEFINE_multi_enum(
+  'cases',
+  ['k2', 'k8', 'k2_paper'],
+  ['k2', 'k8', 'k2_paper', 'none'],
+  'Which single steps are timed; none times iterations only.',
+)
+_RIVALS = flags.DEFINE_list(
+  'rivals',
+  ['vjps', 'jvp', 'separate'],
+  'What is timed beside the one backward and the plain step.',
+)
 
 B, G, P, C, V = 8, 4, 96, 64, 4096
 SPAN = {'combine': 'normalize_then_sum', 'kl': 'reward'}
@@ -206,22 +219,30 @@ def main() -> None:
   result = {'parameters': sum(x.size for x in leaves), 'temp_mib': {}}
   result['gradient_bytes_each'] = 4 * result['parameters']
   errors = []
-  for case, (k, fields) in CASES.items():
-    configs = {form: RLConfig(form=form, group=G, **fields) for form in FORMS}
+  for case in (case for case in CASES if case in _CASES.value):
+    k, fields = CASES[case]
+    forms = ['one_backward', *(f for f in FORMS if f in _RIVALS.value)]
+    configs = {form: RLConfig(form=form, group=G, **fields) for form in forms}
     configs['plain'] = RLConfig(weighting='fixed', group=G, **fields)
     contenders = {}
     for name, config in configs.items():
       contenders[name], temp = _contender(problem, config, k)
       result['temp_mib'][f'{case}_{name}'] = round(temp / 2**20, 1)
-    contenders['separate'] = separate(problem, configs['vjps'], k)
+    if 'separate' in _RIVALS.value:
+      contenders['separate'] = separate(problem, configs['one_backward'], k)
     seconds = timing.interleave(contenders, _ROUNDS.value)
-    result[f'seconds_{case}_plain'] = round(np.median(seconds['plain']), 3)
-    for name in (*FORMS, 'separate'):
+    result[f'seconds_{case}_plain'] = round(
+      float(np.median(seconds['plain'])), 3
+    )
+    for name in contenders.keys() - {'plain'}:
       key = f'ratio_{case}' + ('' if name == 'one_backward' else f'_{name}')
       result[key] = round(timing.ratio(seconds[name], seconds['plain']), 3)
     errors.append(error(problem, configs['one_backward'], k))
-  result['error'] = float(f'{max(errors):.2g}')
-  result['ratio_iteration'] = round(_iteration(problem), 3)
+    metrics.LOG.info('%s: %s', case, result)
+  if errors:
+    result['error'] = float(f'{max(errors):.2g}')
+  result['ratio_iteration'] = round(_iteration(problem, SPAN), 3)
+  result['ratio_iteration_paper'] = round(_iteration(problem, PAPER), 3)
   print(json.dumps(result))
 
 
@@ -235,11 +256,11 @@ def _contender(problem: Problem, config: RLConfig, k: int):
   return call, memory.temp_size_in_bytes
 
 
-def _iteration(problem: Problem) -> float:
-  """Returns the ratio of whole RL iterations, the paper's configuration."""
+def _iteration(problem: Problem, fields: dict) -> float:
+  """Returns the ratio of whole RL iterations, K = 2."""
   contenders = {}
   for name, rule in (('popo', 'popo'), ('plain', 'fixed')):
-    config = RLConfig(weighting=rule, form='one_backward', group=G, **PAPER)
+    config = RLConfig(weighting=rule, form='one_backward', group=G, **fields)
     step, state = problem.step(config, 2, optax.adamw(1e-4))
 
     def call(step=step, state=state):

@@ -122,9 +122,13 @@ def refuse_nonfinite(
   bad = [name for name, value in values.items() if not math.isfinite(value)]
   if bad:
     at = checkpointer.latest()
-    kept = f'step {at} is kept' if at is not None else 'nothing was saved yet'
+    kept = (
+      f'the checkpoint of step {at} is kept'
+      if at is not None
+      else 'no checkpoint was made yet'
+    )
     raise UserError(
       f'{stage} step {step}: {", ".join(bad)} became NaN or infinite; the'
-      f' parameters were not updated and the checkpoint of {kept}. Lower the'
+      f' parameters were not updated and {kept}. Lower the'
       ' learning rate, or look at the data of that step, and run again.'
     )

@@ -10,7 +10,7 @@ from experiments import fields
 from taiji_jax.data.prompts import PromptConfig
 from taiji_jax.data.tables import TableSpec
 from taiji_jax.errors import UserError
-from taiji_jax.modules.decoder import DecoderConfig
+from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.rl import rewards
 from taiji_jax.rl.config import RLConfig
 from taiji_jax.sharding import MeshConfig

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import dataclasses
+import functools
 import math
 import re
 from typing import Any
@@ -25,6 +26,7 @@ LOGICAL = {
   'mlp': 'tensor',
   'vocab': 'tensor',
   'rows': 'fsdp',
+  'rank': None,
   'whole': None,
 }
 
@@ -35,7 +37,16 @@ RULES = (
   (r'blocks/attention/out/kernel', ('layers', 'heads', 'width')),
   (r'blocks/mlp/(gate|up)/kernel', ('layers', 'width', 'mlp')),
   (r'blocks/mlp/down/kernel', ('layers', 'mlp', 'width')),
+  (r'blocks/attention/(query|key|value)/bias', ('layers', 'heads')),
+  (r'blocks/attention/(query|key)_norm/scale', ('layers', 'whole')),
   (r'blocks/(attention|mlp)_norm/scale', ('layers', 'whole')),
+  (r'blocks/.*/(query|key|value)/lora_a', ('layers', 'width', 'rank')),
+  (r'blocks/.*/(query|key|value)/lora_b', ('layers', 'rank', 'heads')),
+  (r'blocks/.*/out/lora_a', ('layers', 'heads', 'rank')),
+  (r'blocks/.*/(gate|up)/lora_a', ('layers', 'width', 'rank')),
+  (r'blocks/.*/(gate|up)/lora_b', ('layers', 'rank', 'mlp')),
+  (r'blocks/.*/down/lora_a', ('layers', 'mlp', 'rank')),
+  (r'blocks/.*/(out|down)/lora_b', ('layers', 'rank', 'width')),
   (r'final_norm/scale', ('whole',)),
   (r'embedding', ('vocab', 'width')),
   (r'head', ('width', 'vocab')),
@@ -108,9 +119,13 @@ def spec_of(path: str, shape: tuple[int, ...], mesh: Mesh) -> P:
   """
   if not shape:
     return P()
+  block = re.search(r'(^|/)blocks_\d+/', path)
+  stacked = re.sub(r'(^|/)blocks_\d+/', r'\1blocks/', path)
   logical = next(
-    (axes for rule, axes in RULES if re.search(rf'(^|/){rule}$', path)), None
+    (axes for rule, axes in RULES if re.search(rf'(^|/){rule}$', stacked)), None
   )
+  if block and logical:
+    logical = logical[1:]
   if logical is None:
     raise UserError(
       f'parameter {path} {shape} matches no rule of sharding.RULES; add one.'
@@ -134,6 +149,31 @@ def spec_of(path: str, shape: tuple[int, ...], mesh: Mesh) -> P:
         f' mesh.{axis}={mesh.shape[axis]}; change the mesh or the width.'
       )
   return P(*axes)
+
+
+def constrain_rows(x: jax.Array) -> jax.Array:
+  """Returns `x`, its first axis split over data and fsdp; inside a jit_step."""
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.empty or mesh.size == 1:
+    return x
+  return jax.lax.with_sharding_constraint(x, BATCH)
+
+
+def constrain_heads(tree: Any) -> Any:
+  """Returns arrays `[rows, heads, ...]` with their heads split over tensor."""
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.empty or mesh.size == 1:
+    return tree
+  return jax.tree.map(
+    lambda x: jax.lax.with_sharding_constraint(
+      x,
+      P(
+        ('data', 'fsdp'),
+        'tensor' if x.shape[1] % mesh.shape['tensor'] == 0 else None,
+      ),
+    ),
+    tree,
+  )
 
 
 def state_sharding(state: Any, mesh: Mesh) -> Any:
@@ -242,4 +282,17 @@ def jit_step(step: Callable[..., Any], state: Any, mesh: Mesh):
   """
   shardings = state_sharding(state, mesh)
   whole = NamedSharding(mesh, P())
-  return jax.jit(step, donate_argnums=0, out_shardings=(shardings, whole))
+  return jax.jit(
+    on(step, mesh), donate_argnums=0, out_shardings=(shardings, whole)
+  )
+
+
+def on(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+  """Returns `function`, traced where `constrain_rows` knows the mesh."""
+
+  @functools.wraps(function)
+  def placed(*args: Any) -> Any:
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+      return function(*args)
+
+  return placed

@@ -21,7 +21,8 @@ from taiji_jax import sharding, train_state
 from taiji_jax.decode import sample as sample_lib
 from taiji_jax.errors import UserError
 from taiji_jax.modules import logprob, objective_slots
-from taiji_jax.modules.decoder import Decoder, DecoderConfig
+from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.rl.config import RLConfig
 from taiji_jax.rl.step import RolloutBatch, popo_step
 from taiji_jax.sft.step import sft_step

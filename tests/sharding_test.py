@@ -9,7 +9,8 @@ import numpy as np
 
 from taiji_jax import pareto, sharding, train_state
 from taiji_jax.errors import UserError
-from taiji_jax.modules.decoder import Decoder, DecoderConfig
+from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.id_tower import IdTower, IdTowerConfig
 from taiji_jax.sharding import MeshConfig
 from taiji_jax.train_state import OptimizerConfig
@@ -49,7 +50,7 @@ class SpecTest(parameterized.TestCase):
 
   @parameterized.parameters(
     'params/conv/kernel', 'my_embedding_table', 'embeddings', 'xhead',
-    'blocks/attention/query/bias',
+    'blocks/attention/query/offset',
   )  # fmt: skip
   def test_unmatched(self, path):
     with self.assertRaisesRegex(UserError, f'{path} .*matches no rule'):

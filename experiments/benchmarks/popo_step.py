@@ -32,9 +32,11 @@ import optax
 from experiments import entry
 from experiments.benchmarks import timing
 from taiji_jax import masked, metrics, train_state
-from taiji_jax.decode.sample import SampleConfig, sample
+from taiji_jax.decode.sample import sample
+from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.modules import logprob, objective_slots
-from taiji_jax.modules.decoder import Decoder, DecoderConfig
+from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.rl import advantage
 from taiji_jax.rl.config import RLConfig
 from taiji_jax.rl.step import RolloutBatch, popo_step

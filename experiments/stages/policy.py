@@ -1,5 +1,6 @@
 """The enhancer as functions: how stages call the decoder."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -10,7 +11,8 @@ import numpy as np
 from experiments.recipe import Recipe
 from taiji_jax import sharding
 from taiji_jax.data.tokenizer import Tokenizer
-from taiji_jax.decode.sample import Completions, SampleConfig, sample
+from taiji_jax.decode.sample import Completions, sample
+from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.modules import logprob, objective_slots
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.rl.step import RolloutBatch
@@ -20,9 +22,8 @@ class Policy:
   """A decoder of the recipe's size and the functions that training needs."""
 
   def __init__(self, recipe: Recipe, tokenizer: Tokenizer, mesh: Mesh):
-    model = recipe.model
     self.decoder = Decoder(
-      model.__class__(**{**vars(model), 'vocab_size': tokenizer.vocab_size})
+      dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size)
     )
     self._recipe, self._tokenizer, self._mesh = recipe, tokenizer, mesh
     self._samplers: dict[float, Any] = {}

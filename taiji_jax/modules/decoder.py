@@ -1,97 +1,49 @@
 """A decoder-only transformer: the enhancer's body."""
 
+from collections.abc import Callable
 import dataclasses
+import functools
+from typing import Any
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from taiji_jax.errors import UserError
-from taiji_jax.modules import layers, objective_slots
-from taiji_jax.modules.kv_cache import KVCache
+from taiji_jax import sharding
+from taiji_jax.modules import attention, layers, objective_slots
+from taiji_jax.modules.decoder_config import DecoderConfig
+from taiji_jax.modules.kv_cache import KVCache, Slots
+from taiji_jax.modules.rotary import rotary
 
 # Fan-in scaled, so that small widths begin with attention that can tell tokens
 # apart; what is added to the stream is divided by its number of additions.
 _IN_INIT = nn.initializers.lecun_normal()
 
 
-def _out_init(layers: int):
+def _out_init(num_layers: int):
   return nn.initializers.variance_scaling(
-    1 / (2 * layers), 'fan_in', 'truncated_normal'
+    1 / (2 * num_layers), 'fan_in', 'truncated_normal'
   )
 
 
-REMAT = ('none', 'full', 'dots')
-
-
+@functools.partial(
+  jax.tree_util.register_dataclass,
+  data_fields=('position_bt', 'segment_bt'),
+  meta_fields=('fork', 'keep'),
+)
 @dataclasses.dataclass(frozen=True)
-class DecoderConfig:
-  """Sizes and options of `Decoder`.
+class Layout:
+  """Where the tokens of whole texts lie; see `attention.whole`.
 
   Attributes:
-    vocab_size, num_layers, width, num_heads, num_kv_heads, mlp_width: sizes;
-      the query heads share `num_kv_heads` key/value heads (arXiv:2305.13245).
-    head_width: width of a head; `width // num_heads` where 0.
-    rope_theta: base of the rotary wavelengths.
-    norm_epsilon: of RMSNorm.
-    tie_embeddings: whether the output head is the embedding, transposed.
-    dtype: of the matrix products, 'float32' or 'bfloat16'; parameters, norms,
-      softmax and logits stay float32.
-    unroll: layers compiled one after the other in each turn of the scan: 1
-      compiles fastest, `num_layers` runs fastest on a CPU.
-    remat: what the backward recomputes: 'none', 'dots' (all but matrix
-      products) or 'full'.
+    position_bt, segment_bt, fork: as there.
+    keep: whether the keys and values are returned as well.
   """
 
-  vocab_size: int
-  num_layers: int
-  width: int
-  num_heads: int
-  num_kv_heads: int
-  mlp_width: int
-  head_width: int = 0
-  rope_theta: float = 10_000.0
-  norm_epsilon: float = 1e-6
-  tie_embeddings: bool = True
-  dtype: str = 'float32'
-  unroll: int = 1
-  remat: str = 'none'
-
-  def __post_init__(self):
-    for name in ('vocab_size', 'num_layers', 'width', 'num_heads',
-                 'num_kv_heads', 'mlp_width', 'unroll'):  # fmt: skip
-      if getattr(self, name) < 1:
-        raise UserError(
-          f'model.{name} is {getattr(self, name)}; it must be at least 1.'
-        )
-    if self.num_heads % self.num_kv_heads:
-      raise UserError(
-        f'model.num_heads={self.num_heads} does not divide into'
-        f' model.num_kv_heads={self.num_kv_heads} groups; make it a multiple.'
-      )
-    if not self.head_width and self.width % self.num_heads:
-      raise UserError(
-        f'model.width={self.width} is no multiple of'
-        f' model.num_heads={self.num_heads}; change one or set'
-        ' model.head_width.'
-      )
-    if self.head_size % 2:
-      raise UserError(
-        f'the head width is {self.head_size}; rotary positions need an even'
-        ' one, so change model.width, model.num_heads or model.head_width.'
-      )
-    if self.dtype not in ('float32', 'bfloat16'):
-      raise UserError(
-        f"model.dtype is {self.dtype!r}; choose 'float32' or 'bfloat16'."
-      )
-    if self.remat not in REMAT:
-      raise UserError(
-        f'model.remat is {self.remat!r}; choose one of {", ".join(REMAT)}.'
-      )
-
-  @property
-  def head_size(self) -> int:
-    return self.head_width or self.width // self.num_heads
+  position_bt: jax.Array
+  segment_bt: jax.Array
+  fork: tuple[int, int] | None = None
+  keep: bool = False
 
 
 class Attention(nn.Module):
@@ -99,49 +51,61 @@ class Attention(nn.Module):
 
   config: DecoderConfig
 
-  @nn.compact
-  def __call__(
-    self,
-    x_btd: jax.Array,
-    position_bt: jax.Array,
-    mask_bts: jax.Array,
-    cache: KVCache | None,
-    layer: jax.Array,
-    slot: jax.Array | None,
-    coef_kn: jax.Array | None,
-  ) -> tuple[jax.Array, KVCache | None]:
+  def setup(self):
     c = self.config
-    dtype = jnp.dtype(c.dtype)
-    init = _IN_INIT
-    out_init = _out_init(c.num_layers)
+    dense = functools.partial(
+      layers.Dense, dtype=jnp.dtype(c.dtype), lora=_lora(c)
+    )
+    wide, narrow = c.num_heads * c.head_size, c.num_kv_heads * c.head_size
+    self.query = dense(wide, _IN_INIT, use_bias=c.qkv_bias)
+    self.key = dense(narrow, _IN_INIT, use_bias=c.qkv_bias)
+    self.value = dense(narrow, _IN_INIT, use_bias=c.qkv_bias)
+    self.out = dense(c.width, _out_init(c.num_layers))
+    if c.qk_norm:
+      self.query_norm = layers.RMSNorm(c.norm_epsilon)
+      self.key_norm = layers.RMSNorm(c.norm_epsilon)
 
-    def heads(name: str, count: int) -> jax.Array:
-      y = layers.Dense(count * c.head_size, init, dtype, name=name)(
-        x_btd, coef_kn
-      )
-      return y.reshape(*x_btd.shape[:2], count, c.head_size)
+  def __call__(
+    self, x_btd: jax.Array, layout: Layout, coef_kn: jax.Array | None
+  ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    """Returns what the tokens attend to `[b, t, d]`, and (keys, values)."""
+    query, key, value = self._heads(x_btd, layout.position_bt, coef_kn)
+    y = attention.whole(
+      query, key, value, layout.segment_bt, layout.fork, self.config.attention
+    )
+    y = self.out(y.reshape(*x_btd.shape[:2], -1), coef_kn)
+    return y, (key, value)
 
-    query = heads('query', c.num_heads)
-    key = heads('key', c.num_kv_heads)
-    value = heads('value', c.num_kv_heads)
-    query = layers.rotary(query, position_bt, c.rope_theta)
-    key = layers.rotary(key, position_bt, c.rope_theta)
-    if cache is not None:
-      at = (layer, 0, slot, 0, 0)
-      cache = cache.replace(
-        key_lbshd=jax.lax.dynamic_update_slice(
-          cache.key_lbshd, key[None].astype(cache.key_lbshd.dtype), at
-        ),
-        value_lbshd=jax.lax.dynamic_update_slice(
-          cache.value_lbshd, value[None].astype(cache.value_lbshd.dtype), at
-        ),
-      )
-      key = cache.key_lbshd[layer].astype(dtype)
-      value = cache.value_lbshd[layer].astype(dtype)
-    y = jax.nn.dot_product_attention(query, key, value, mask=mask_bts[:, None])
-    y = y.reshape(*x_btd.shape[:2], c.num_heads * c.head_size)
-    y = layers.Dense(c.width, out_init, dtype, name='out')(y, coef_kn)
-    return y, cache
+  def step(
+    self, x_n1d: jax.Array, cache: KVCache, layer: int
+  ) -> tuple[jax.Array, Slots]:
+    """Returns what one more token a row attends to, and the layer's slots."""
+    query, key, value = self._heads(x_n1d, cache.position_n[:, None], None)
+    slots = cache.completions[layer].write(key, value, cache.filled)
+    y_nhd = attention.step(
+      query[:, 0],
+      cache.prompts[layer],
+      slots,
+      cache.prompt_length_b,
+      cache.filled + 1,
+      self.config.attention,
+    )
+    return self.out(y_nhd.reshape(len(x_n1d), 1, -1), None), slots
+
+  def _heads(self, x_btd, position_bt, coef_kn):
+    """Returns queries, keys and values by head, positions turned in."""
+    c = self.config
+
+    def heads(dense: layers.Dense) -> jax.Array:
+      y = dense(x_btd, coef_kn)
+      return y.reshape(*x_btd.shape[:2], -1, c.head_size)
+
+    query, key, value = heads(self.query), heads(self.key), heads(self.value)
+    if c.qk_norm:
+      query, key = self.query_norm(query, coef_kn), self.key_norm(key, coef_kn)
+    query = rotary(query, position_bt, c.rope_theta, c.rope_scaling)
+    key = rotary(key, position_bt, c.rope_theta, c.rope_scaling)
+    return query, key, value
 
 
 class Block(nn.Module):
@@ -149,34 +113,43 @@ class Block(nn.Module):
 
   config: DecoderConfig
 
-  @nn.compact
-  def __call__(self, carry, layer, position_bt, mask_bts, slot, coef_kn):
+  def setup(self):
     c = self.config
-    x_btd, cache = carry
-    y, cache = Attention(c, name='attention')(
-      layers.RMSNorm(c.norm_epsilon, name='attention_norm')(x_btd, coef_kn),
-      position_bt,
-      mask_bts,
-      cache,
-      layer,
-      slot,
-      coef_kn,
-    )
-    x_btd = x_btd + y
-    x_btd = x_btd + layers.GatedMLP(
+    self.attention_norm = layers.RMSNorm(c.norm_epsilon)
+    self.attention = Attention(c)
+    self.mlp_norm = layers.RMSNorm(c.norm_epsilon)
+    self.mlp = layers.GatedMLP(
       c.mlp_width,
       _IN_INIT,
       _out_init(c.num_layers),
       jnp.dtype(c.dtype),
-      name='mlp',
-    )(layers.RMSNorm(c.norm_epsilon, name='mlp_norm')(x_btd, coef_kn), coef_kn)
-    return (x_btd, cache), None
+      _lora(c),
+    )
+
+  def __call__(
+    self, x_btd: jax.Array, layout: Layout, coef_kn: jax.Array | None
+  ) -> tuple[jax.Array, tuple[jax.Array, jax.Array] | None]:
+    x_btd = sharding.constrain_rows(x_btd)
+    y, kept = self.attention(
+      self.attention_norm(x_btd, coef_kn), layout, coef_kn
+    )
+    x_btd = x_btd + y
+    x_btd = x_btd + self.mlp(self.mlp_norm(x_btd, coef_kn), coef_kn)
+    return sharding.constrain_rows(x_btd), kept if layout.keep else None
+
+  def step(
+    self, x_n1d: jax.Array, cache: KVCache, layer: int
+  ) -> tuple[jax.Array, Slots]:
+    y, slots = self.attention.step(self.attention_norm(x_n1d), cache, layer)
+    x_n1d = x_n1d + y
+    return x_n1d + self.mlp(self.mlp_norm(x_n1d)), slots
 
 
 class Decoder(nn.Module):
   """Tokens to hidden states to logits; the parameters are plain arrays.
 
-  Every block's parameters are stacked over layers (`nn.scan`).
+  Where `config.stacked`, every block's parameters are stacked over layers
+  (`nn.scan`); decoding wants them apart, see `apart`.
   """
 
   config: DecoderConfig
@@ -198,15 +171,22 @@ class Decoder(nn.Module):
         if c.remat == 'dots'
         else None
       )
-      block = nn.remat(block, policy=policy, prevent_cse=False)
-    self.blocks = nn.scan(
-      block,
-      variable_axes={'params': 0, objective_slots.COLLECTION: 0},
-      split_rngs={'params': True},
-      in_axes=(0, *[nn.broadcast] * 4),
-      length=c.num_layers,
-      unroll=min(c.unroll, c.num_layers),
-    )(c)
+      block = nn.remat(block, policy=policy, prevent_cse=not c.stacked)
+    if c.stacked:
+      self.blocks = nn.scan(
+        block,
+        variable_axes={
+          'params': 0,
+          layers.LORA: 0,
+          objective_slots.COLLECTION: 0,
+        },
+        split_rngs={'params': True},
+        in_axes=nn.broadcast,
+        length=c.num_layers,
+        unroll=min(c.unroll, c.num_layers),
+      )(c)
+    else:
+      self.blocks = [block(c) for _ in range(c.num_layers)]
     self.final_norm = layers.RMSNorm(c.norm_epsilon)
 
   def __call__(
@@ -215,54 +195,92 @@ class Decoder(nn.Module):
     position_bt: jax.Array,
     segment_bt: jax.Array,
     coef_kb: jax.Array | None = None,
+    fork: tuple[int, int] | None = None,
   ) -> jax.Array:
     """Returns hidden states `[b, t, d]` of whole texts, several to a row.
 
     Args:
       token_bt: int32 token ids.
       position_bt: int32, position of each token in its own text.
-      segment_bt: int32, which text of the row the token belongs to, 0 for
-        padding. A token sees the tokens before it of its own text.
+      segment_bt, fork: which tokens see one another; see `attention.whole`.
       coef_kb: the rows' coefficients in K objectives; see `objective_slots`.
     """
-    slots = jnp.arange(token_bt.shape[1])
-    mask_bts = (
-      (segment_bt[:, :, None] == segment_bt[:, None, :])
-      & (segment_bt != 0)[:, None, :]
-      & (slots[:, None] >= slots[None, :])
-    )
-    hidden_btd, _ = self._run(
-      token_bt, position_bt, mask_bts, None, None, coef_kb
-    )
-    return hidden_btd
+    layout = Layout(position_bt, segment_bt, fork)
+    x_btd = self._embed(token_bt, coef_kb)
+    if self.config.stacked:
+      x_btd, _ = self.blocks(x_btd, layout, coef_kb)
+    else:
+      for block in self.blocks:
+        x_btd, _ = block(x_btd, layout, coef_kb)
+    return self.final_norm(x_btd, coef_kb)
 
-  def extend(
+  def prefill(
     self,
-    token_bt: jax.Array,
-    position_bt: jax.Array,
-    valid_bt: jax.Array,
-    cache: KVCache,
-    slot: jax.Array,
+    token_bp: jax.Array,
+    length_b: jax.Array,
+    group: int,
+    slots: int,
+    dtype: jnp.dtype,
   ) -> tuple[jax.Array, KVCache]:
-    """Returns hidden states `[b, t, d]` and the cache with these tokens in it.
+    """Returns the last hidden state of each prompt `[b, d]`, and a cache.
 
     Args:
-      token_bt, position_bt: as above.
-      valid_bt: bool, false for padding.
-      cache: holds what came before.
-      slot: int32 scalar, the cache slot of the first of these tokens; the same
-        in all rows.
+      token_bp: int32, prompts padded on the right.
+      length_b: int32, their tokens, at least 1.
+      group: G, the completions each prompt will have.
+      slots: the most tokens of a completion.
+      dtype: what the cache is stored in.
     """
-    valid_bs = jax.lax.dynamic_update_slice(cache.valid_bs, valid_bt, (0, slot))
-    slots = jnp.arange(valid_bs.shape[1])
-    here = slot + jnp.arange(token_bt.shape[1])
-    mask_bts = valid_bs[:, None, :] & (slots[None, :] <= here[:, None])[None]
-    return self._run(
-      token_bt, position_bt, mask_bts, cache.replace(valid_bs=valid_bs), slot
-    )
-
-  def _run(self, token_bt, position_bt, mask_bts, cache, slot, coef_kb=None):
+    self._check_apart()
     c = self.config
+    slot_p = jnp.arange(token_bp.shape[1])
+    segment_bp = (slot_p < length_b[:, None]).astype(jnp.int32)
+    position_bp = jnp.minimum(slot_p, length_b[:, None] - 1)
+    layout = Layout(position_bp, segment_bp, keep=True)
+    x_bpd, prompts = self._embed(token_bp), []
+    for block in self.blocks:
+      x_bpd, (key, value) = block(x_bpd, layout, None)
+      prompts.append(sharding.constrain_heads(Slots.of(key, value, dtype)))
+    rows = group * len(token_bp)
+    empty = Slots.empty(rows, c.num_kv_heads, slots, c.head_size, dtype)
+    empty = sharding.constrain_heads(empty)
+    cache = KVCache(
+      prompts=tuple(prompts),
+      completions=tuple(
+        jax.tree.map(jnp.copy, empty) for _ in range(c.num_layers)
+      ),
+      prompt_length_b=length_b,
+      filled=jnp.int32(0),
+    )
+    last_bd = jnp.take_along_axis(x_bpd, (length_b - 1)[:, None, None], axis=1)[
+      :, 0
+    ]
+    return self.final_norm(last_bd), cache
+
+  def extend(
+    self, token_n: jax.Array, cache: KVCache
+  ) -> tuple[jax.Array, KVCache]:
+    """Returns hidden states `[n, d]` of one more token a row, and the cache.
+
+    Args:
+      token_n: int32, the token that follows what the cache holds of each row.
+      cache: with room for one more.
+    """
+    self._check_apart()
+    x_n1d, completions = self._embed(token_n[:, None]), []
+    for layer, block in enumerate(self.blocks):
+      x_n1d, slots = block.step(x_n1d, cache, layer)
+      completions.append(slots)
+    cache = cache.replace(
+      completions=tuple(completions), filled=cache.filled + 1
+    )
+    return self.final_norm(x_n1d[:, 0]), cache
+
+  def _check_apart(self) -> None:
+    if self.config.stacked:
+      raise ValueError('decoding needs the blocks apart: see decoder.apart.')
+
+  def _embed(self, token_bt, coef_kb=None) -> jax.Array:
     slot_kvd = objective_slots.slot_of(self, 'embedding')
     if slot_kvd is None:
       x_btd = jnp.take(self.embedding_vd, token_bt, axis=0)
@@ -270,16 +288,7 @@ class Decoder(nn.Module):
       x_btd = objective_slots.embed(
         self.embedding_vd, token_bt, slot_kvd, coef_kb
       )
-    x_btd = x_btd.astype(jnp.dtype(c.dtype))
-    (x_btd, cache), _ = self.blocks(
-      (x_btd, cache),
-      jnp.arange(c.num_layers),
-      position_bt,
-      mask_bts,
-      slot,
-      coef_kb,
-    )
-    return self.final_norm(x_btd, coef_kb), cache
+    return sharding.constrain_rows(x_btd.astype(jnp.dtype(self.config.dtype)))
 
   def logits(
     self, hidden_btd: jax.Array, coef_kb: jax.Array | None = None
@@ -292,27 +301,54 @@ class Decoder(nn.Module):
     """
     dtype = jnp.dtype(self.config.dtype)
     tied = self.config.tie_embeddings
-    head_dv = self.embedding_vd.T if tied else self.head_dv
     slot = objective_slots.slot_of(self, 'embedding' if tied else 'head')
     if slot is not None:
+      head_dv = self.embedding_vd.T if tied else self.head_dv
       slot_kdv = jnp.swapaxes(slot, 1, 2) if tied else slot
       return objective_slots.dense(
         hidden_btd.astype(dtype), head_dv.astype(dtype), slot_kdv, coef_kb
       ).astype(jnp.float32)
     flat = hidden_btd.reshape(-1, hidden_btd.shape[-1]).astype(dtype)
-    logits = jnp.matmul(
-      flat, head_dv.astype(dtype), preferred_element_type=jnp.float32
+    table = self.embedding_vd if tied else self.head_dv
+    logits = jax.lax.dot_general(
+      flat,
+      table.astype(dtype),
+      (((1,), (1 if tied else 0,)), ((), ())),
+      preferred_element_type=jnp.float32,
     )
     return logits.reshape(*hidden_btd.shape[:-1], -1)
 
-  def empty_cache(self, rows: int, slots: int) -> KVCache:
-    """Returns a cache for `rows` texts of up to `slots` tokens."""
-    c = self.config
-    return KVCache.empty(
-      c.num_layers,
-      rows,
-      slots,
-      c.num_kv_heads,
-      c.head_size,
-      jnp.dtype(c.dtype),
-    )
+
+def _lora(config: DecoderConfig) -> tuple[int, float]:
+  rank = config.lora_rank
+  return rank, config.lora_alpha / max(rank, 1)
+
+
+def apart(decoder: Decoder, params: Any) -> tuple[Decoder, Any]:
+  """Returns the same network with each block's parameters an own array.
+
+  Args:
+    decoder: either form.
+    params: its variables, `{collection: ...}`.
+  """
+  if not decoder.config.stacked:
+    return decoder, params
+  config = dataclasses.replace(decoder.config, stacked=False)
+  return Decoder(config), unstack(params, config.num_layers)
+
+
+def unstack(params: Any, num_layers: int) -> Any:
+  """Returns variables with `blocks_0, blocks_1...` instead of `blocks`."""
+
+  def split(collection: dict) -> dict:
+    rest = {k: v for k, v in collection.items() if k != 'blocks'}
+    for i in range(num_layers if 'blocks' in collection else 0):
+      take = _taker(i)
+      rest[f'blocks_{i}'] = jax.tree.map(take, collection['blocks'])
+    return rest
+
+  return {name: split(collection) for name, collection in params.items()}
+
+
+def _taker(index: int) -> Callable[[jax.Array], jax.Array]:
+  return lambda x: x[index]

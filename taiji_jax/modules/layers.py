@@ -6,18 +6,32 @@ import jax.numpy as jnp
 
 from taiji_jax.modules import objective_slots
 
+# The collection of the low-rank adapters.
+LORA = 'lora'
+
 
 class Dense(nn.Module):
-  """A linear map without bias over the last axis.
+  """A linear map over the last axis.
 
   The input is flattened to two axes first: the gradient of the kernel is then
   one plain matrix product, which XLA's CPU back end runs much faster than the
   contraction over two axes that autodiff would make.
+
+  Attributes:
+    features: width of the output.
+    kernel_init: of the kernel.
+    dtype: of the product.
+    use_bias: whether a bias is added.
+    lora: (rank, scale) of the low-rank adapter beside the kernel, rank 0 for
+      none; its matrices are the collection `LORA`, and without that collection
+      the layer is the kernel's alone.
   """
 
   features: int
   kernel_init: nn.initializers.Initializer
   dtype: jnp.dtype
+  use_bias: bool = False
+  lora: tuple[int, float] = (0, 1.0)
 
   @nn.compact
   def __call__(
@@ -26,15 +40,38 @@ class Dense(nn.Module):
     kernel_io = self.param(
       'kernel', self.kernel_init, (x.shape[-1], self.features), jnp.float32
     )
-    slot_kio = objective_slots.slot_of(self, 'kernel')
+    y = self._product(x, 'kernel', kernel_io, coef_kn)
+    rank, scale = self.lora
+    if rank and (self.is_initializing() or self.has_variable(LORA, 'lora_a')):
+      a_ir = self._adapter('lora_a', self.kernel_init, (x.shape[-1], rank))
+      b_ro = self._adapter('lora_b', nn.initializers.zeros, (rank, y.shape[-1]))
+      inner = self._product(x, 'lora_a', a_ir, coef_kn)
+      y = y + self._product(inner, 'lora_b', b_ro, coef_kn) * scale
+    if not self.use_bias:
+      return y
+    bias_o = self.param(
+      'bias', nn.initializers.zeros, (self.features,), jnp.float32
+    ).astype(self.dtype)
+    slot_ko = objective_slots.slot_of(self, 'bias')
+    if slot_ko is not None:
+      return objective_slots.shift(y, bias_o, slot_ko, coef_kn)
+    return y + bias_o
+
+  def _adapter(self, name: str, init, shape: tuple[int, int]) -> jax.Array:
+    return self.variable(
+      LORA, name, lambda: init(self.make_rng('params'), shape, jnp.float32)
+    ).value
+
+  def _product(
+    self, x: jax.Array, name: str, kernel_io: jax.Array, coef_kn
+  ) -> jax.Array:
+    """Returns x times a matrix of this layer."""
+    x, kernel_io = x.astype(self.dtype), kernel_io.astype(self.dtype)
+    slot_kio = objective_slots.slot_of(self, name)
     if slot_kio is not None:
-      return objective_slots.dense(
-        x.astype(self.dtype), kernel_io.astype(self.dtype), slot_kio, coef_kn
-      )
-    y = x.reshape(-1, x.shape[-1]).astype(self.dtype) @ kernel_io.astype(
-      self.dtype
-    )
-    return y.reshape(*x.shape[:-1], self.features)
+      return objective_slots.dense(x, kernel_io, slot_kio, coef_kn)
+    y = x.reshape(-1, x.shape[-1]) @ kernel_io
+    return y.reshape(*x.shape[:-1], kernel_io.shape[-1])
 
 
 class RMSNorm(nn.Module):
@@ -57,25 +94,6 @@ class RMSNorm(nn.Module):
     return (y * scale_d).astype(x.dtype)
 
 
-def rotary(
-  x_bthd: jax.Array, position_bt: jax.Array, theta: float
-) -> jax.Array:
-  """Returns `x` turned by its position (arXiv:2104.09864), half-split layout.
-
-  Args:
-    x_bthd: queries or keys; the head width is even.
-    position_bt: int32, the position of each token in its own text.
-    theta: the base of the wavelengths.
-  """
-  half = x_bthd.shape[-1] // 2
-  frequency = theta ** (-jnp.arange(half, dtype=jnp.float32) / half)
-  angle_bt1f = position_bt[..., None, None].astype(jnp.float32) * frequency
-  cos, sin = jnp.cos(angle_bt1f), jnp.sin(angle_bt1f)
-  a, b = jnp.split(x_bthd.astype(jnp.float32), 2, -1)
-  turned = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
-  return turned.astype(x_bthd.dtype)
-
-
 class GatedMLP(nn.Module):
   """down(silu(gate x) * up x) (SwiGLU, arXiv:2002.05202)."""
 
@@ -83,17 +101,17 @@ class GatedMLP(nn.Module):
   kernel_init: nn.initializers.Initializer
   out_init: nn.initializers.Initializer
   dtype: jnp.dtype
+  lora: tuple[int, float] = (0, 1.0)
 
   @nn.compact
   def __call__(
     self, x_btd: jax.Array, coef_kn: jax.Array | None = None
   ) -> jax.Array:
-    gate = Dense(self.hidden, self.kernel_init, self.dtype, name='gate')(
-      x_btd, coef_kn
-    )
-    up = Dense(self.hidden, self.kernel_init, self.dtype, name='up')(
-      x_btd, coef_kn
-    )
-    return Dense(x_btd.shape[-1], self.out_init, self.dtype, name='down')(
+    def dense(name: str, features: int, init) -> Dense:
+      return Dense(features, init, self.dtype, lora=self.lora, name=name)
+
+    gate = dense('gate', self.hidden, self.kernel_init)(x_btd, coef_kn)
+    up = dense('up', self.hidden, self.kernel_init)(x_btd, coef_kn)
+    return dense('down', x_btd.shape[-1], self.out_init)(
       nn.silu(gate) * up, coef_kn
     )

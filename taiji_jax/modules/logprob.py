@@ -16,6 +16,9 @@ def label_logp(
 ) -> jax.Array:
   """Returns log p(label | what precedes) `[b, t]`, float32.
 
+  With `config.loss_chunk`, logits of that many tokens of each row exist at a
+  time, so that no `[tokens, vocab]` array is held.
+
   Args:
     decoder: the network.
     params: its parameters.
@@ -24,6 +27,39 @@ def label_logp(
     temperature: > 0, logits are divided by it.
     coef_kb: see `objective_slots`.
   """
+  chunk = decoder.config.loss_chunk
+  length = label_bt.shape[1]
+  if not chunk or chunk >= length:
+    return _label_logp(
+      decoder, params, hidden_btd, label_bt, temperature, coef_kb
+    )
+  parts = -(-length // chunk)
+  pad = parts * chunk - length
+
+  def split(x_bt: jax.Array) -> jax.Array:
+    x_bt = jnp.pad(x_bt, ((0, 0), (0, pad)) + ((0, 0),) * (x_bt.ndim - 2))
+    x_bt = x_bt.reshape(len(x_bt), parts, chunk, *x_bt.shape[2:])
+    return jnp.moveaxis(x_bt, 1, 0)
+
+  # The logits of a chunk are made anew in the backward pass.
+  @jax.checkpoint
+  def part(params, coef_kb, hidden_bcd, label_bc):
+    return _label_logp(
+      decoder, params, hidden_bcd, label_bc, temperature, coef_kb
+    )
+
+  _, logp_pbc = jax.lax.scan(
+    lambda _, x: (None, part(params, coef_kb, *x)),
+    None,
+    (split(hidden_btd), split(label_bt)),
+  )
+  logp_bt = jnp.moveaxis(logp_pbc, 0, 1).reshape(len(label_bt), -1)
+  return logp_bt[:, :length]
+
+
+def _label_logp(
+  decoder, params, hidden_btd, label_bt, temperature, coef_kb
+) -> jax.Array:
   logits_btv = decoder.apply(params, hidden_btd, coef_kb, method='logits')
   logits_btv = logits_btv / temperature
   label_logit_bt = jnp.take_along_axis(logits_btv, label_bt[..., None], -1)
@@ -88,3 +124,55 @@ def completion_logp(
   return label_logp(
     decoder, params, before_ncd, completion_nc, temperature, coef_kn
   )
+
+
+def forked_logp(
+  decoder: Decoder,
+  params: dict,
+  prompt_bp: jax.Array,
+  prompt_length_b: jax.Array,
+  completion_bgc: jax.Array,
+  length_bg: jax.Array,
+  temperature: float = 1.0,
+) -> jax.Array:
+  """Returns what `completion_logp` does, `[b, g, c]`, each prompt read once.
+
+  A row is one prompt and its G completions, none of which sees another:
+  P + G C tokens instead of G (P + C).
+
+  Args:
+    decoder, params, temperature: as above.
+    prompt_bp: int32, padded on the right.
+    prompt_length_b: int32, at least 1.
+    completion_bgc: int32, padded on the right.
+    length_bg: int32.
+  """
+  (b, p), (_, g, c) = prompt_bp.shape, completion_bgc.shape
+  slot_p, slot_c = jnp.arange(p), jnp.arange(c)
+  length_b1 = prompt_length_b[:, None]
+  position_bgc = jnp.broadcast_to(length_b1[..., None] + slot_c, (b, g, c))
+  valid_bgc = slot_c < length_bg[..., None]
+
+  def row(prompt_bp: jax.Array, completion_bgc: jax.Array) -> jax.Array:
+    return jnp.concatenate([prompt_bp, completion_bgc.reshape(b, g * c)], 1)
+
+  hidden_btd = decoder.apply(
+    params,
+    row(prompt_bp, completion_bgc),
+    row(jnp.minimum(slot_p, length_b1 - 1), position_bgc),
+    row(slot_p < length_b1, valid_bgc).astype(jnp.int32),
+    None,
+    (p, c),
+  )
+  last_bd = jnp.take_along_axis(hidden_btd, (length_b1 - 1)[..., None], axis=1)
+  own_bgcd = hidden_btd[:, p:].reshape(b, g, c, -1)
+  last_bgd = jnp.broadcast_to(last_bd[:, None], (b, g, 1, last_bd.shape[-1]))
+  before_bgcd = jnp.concatenate([last_bgd, own_bgcd[:, :, :-1]], 2)
+  logp_nc = label_logp(
+    decoder,
+    params,
+    before_bgcd.reshape(b * g, c, -1),
+    completion_bgc.reshape(b * g, c),
+    temperature,
+  )
+  return logp_nc.reshape(b, g, c)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flax import linen as nn
+from flax import traverse_util
 import jax
 import jax.numpy as jnp
 
@@ -116,12 +117,35 @@ def _scale_fwd(x_ntd, scale_d, slot_kd, coef_kn):
 
 def _scale_bwd(residuals, y_ntd):
   x_ntd, scale_d, coef_kn, slot_kd = residuals
-  own_nd = jnp.einsum('ntd,ntd->nd', x_ntd, y_ntd)
+  own_nd = (x_ntd * y_ntd).sum(tuple(range(1, x_ntd.ndim - 1)))
   slot_bar = (coef_kn @ own_nd).astype(slot_kd.dtype)
   return y_ntd * scale_d, own_nd.sum(0), slot_bar, None
 
 
 scale.defvjp(_scale_fwd, _scale_bwd)
+
+
+@jax.custom_vjp
+def shift(
+  x_ntd: jax.Array, bias_d: jax.Array, slot_kd: jax.Array, coef_kn: jax.Array
+) -> jax.Array:
+  """Returns x + bias; see `dense`."""
+  del slot_kd, coef_kn
+  return x_ntd + bias_d
+
+
+def _shift_fwd(x_ntd, bias_d, slot_kd, coef_kn):
+  return x_ntd + bias_d, (bias_d, coef_kn, slot_kd)
+
+
+def _shift_bwd(residuals, y_ntd):
+  bias_d, coef_kn, slot_kd = residuals
+  own_nd = y_ntd.astype(jnp.float32).sum(tuple(range(1, y_ntd.ndim - 1)))
+  slot_bar = (coef_kn @ own_nd).astype(slot_kd.dtype)
+  return y_ntd, own_nd.sum(0).astype(bias_d.dtype), slot_bar, None
+
+
+shift.defvjp(_shift_fwd, _shift_bwd)
 
 
 @jax.custom_vjp
@@ -169,7 +193,7 @@ def vjp(
   Args:
     forward: (variables, coef_kn) -> output `[n, ...]`, row n from sequence n
       alone; hands both to a module's `apply`.
-    params: the module's variables, `{'params': ...}`.
+    params: the module's trained variables, `{collection: ...}`.
     coef_kn: float32 `[K, n]`.
 
   Returns:
@@ -179,25 +203,31 @@ def vjp(
   k = coef_kn.shape[0]
   slots = jax.tree_util.tree_map_with_path(
     lambda path, x: jnp.zeros(_slot_shape(path, x.shape, k), jnp.float32),
-    params['params'],
+    params,
   )
   output, pullback = jax.vjp(
-    lambda p, s: forward({**p, COLLECTION: s}, coef_kn), params, slots
+    lambda p, s: forward({**p, COLLECTION: _joined(s)}, coef_kn), params, slots
   )
 
   def objectives(cotangent: jax.Array) -> Any:
-    found = pullback(cotangent)[1]
-    return {
-      'params': jax.tree_util.tree_map_with_path(
-        lambda path, x: jnp.moveaxis(x, 1, 0) if _stacked(path) else x, found
-      )
-    }
+    return jax.tree_util.tree_map_with_path(
+      lambda path, x: jnp.moveaxis(x, 1, 0) if _stacked(path) else x,
+      pullback(cotangent)[1],
+    )
 
   return output, lambda cotangent: pullback(cotangent)[0], objectives
 
 
+def _joined(collections: dict) -> dict:
+  """Returns the slots of all collections as one tree: no two share a name."""
+  flat = {}
+  for tree in collections.values():
+    flat |= traverse_util.flatten_dict(tree)
+  return traverse_util.unflatten_dict(flat)
+
+
 def _stacked(path: tuple[Any, ...]) -> bool:
-  return path[0].key == 'blocks'
+  return path[1].key == 'blocks'
 
 
 def _slot_shape(

@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taiji_jax.decode.sample import Completions, SampleConfig, sample
+from taiji_jax.decode.sample import Completions, sample
+from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules import logprob
-from taiji_jax.modules.decoder import Decoder, DecoderConfig
+from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.decoder_config import DecoderConfig
 
 EOS, PAD = 1, 0
 DECODER = Decoder(

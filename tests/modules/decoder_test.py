@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from taiji_jax.errors import UserError
-from taiji_jax.modules.decoder import Decoder, DecoderConfig
+from taiji_jax.modules.decoder import Decoder, apart
+from taiji_jax.modules.decoder_config import DecoderConfig
 
 B, T = 2, 7
 CONFIG = DecoderConfig(
@@ -224,30 +225,35 @@ class DecoderTest(parameterized.TestCase):
     self.assertEqual(count(tie_embeddings=False) - count(), 12 * 11)
     self.assertEqual(count(dtype='bfloat16'), count())
 
-  @parameterized.parameters(1, 3, 7)
-  def test_extend_in_pieces_equals_whole(self, piece):
-    decoder, params = make()
-    token_bt, position_bt, segment_bt = text()
-    cache = decoder.apply(params, B, T + 2, method='empty_cache')
-    found = []
-    for start in range(0, T, piece):
-      part = slice(start, start + piece)
-      hidden, cache = extend(
-        decoder,
-        params,
-        token_bt[:, part],
-        position_bt[:, part],
-        segment_bt[:, part].astype(bool),
-        cache,
-        jnp.int32(start),
-      )
-      found.append(hidden)
-    np.testing.assert_allclose(
-      jnp.concatenate(found, 1),
-      hidden_of(decoder, params, token_bt, position_bt, segment_bt),
-      rtol=1e-4,
-      atol=1e-4,
+  @parameterized.parameters(1, 2)
+  def test_prefill_and_extend_equal_whole(self, group):
+    stacked, variables = make()
+    decoder, params = apart(stacked, variables)
+    rng = np.random.default_rng(5)
+    prompt_bp = rng.integers(0, 11, (B, 4)).astype(np.int32)
+    length_b = np.array([4, 2], np.int32)[:B]
+    completion_nc = rng.integers(0, 11, (B * group, 3)).astype(np.int32)
+    _, cache = decoder.apply(
+      params, prompt_bp, length_b, group, 3, jnp.float32, method='prefill'
     )
+    for i in range(3):
+      hidden_nd, cache = jax.jit(
+        lambda token_n, cache: decoder.apply(
+          params, token_n, cache, method='extend'
+        )
+      )(completion_nc[:, i], cache)
+      for n in range(B * group):
+        length = length_b[n // group]
+        whole_t = np.concatenate(
+          [prompt_bp[n // group, :length], completion_nc[n, : i + 1]]
+        )
+        expected = stacked.apply(
+          variables,
+          whole_t[None],
+          np.arange(len(whole_t))[None],
+          np.ones((1, len(whole_t)), np.int32),
+        )[0, -1]
+        np.testing.assert_allclose(hidden_nd[n], expected, rtol=1e-4, atol=1e-4)
 
   def test_one_trace(self):
     decoder, params = make()
@@ -265,7 +271,7 @@ class DecoderConfigTest(parameterized.TestCase):
     ({'num_kv_heads': 4}, 'num_heads=6 does not divide into'),
     ({'head_width': 0, 'num_heads': 10}, 'no multiple of model.num_heads=10'),
     ({'head_width': 3}, 'the head width is 3; rotary'),
-    ({'dtype': 'float16'}, "'float16'; choose 'float32' or 'bfloat16'"),
+    ({'dtype': 'float16'}, "'float16'; choose one of float32, bfloat16"),
     ({'remat': 'some'}, "'some'; choose one of none, full, dots"),
     ({'unroll': 0}, 'model.unroll is 0'),
   )

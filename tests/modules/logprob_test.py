@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from taiji_jax.modules import logprob
-from taiji_jax.modules.decoder import Decoder, DecoderConfig
+from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.decoder_config import DecoderConfig
 
 DECODER = Decoder(
   DecoderConfig(

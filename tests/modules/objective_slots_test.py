@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from taiji_jax.modules import logprob, objective_slots
-from taiji_jax.modules.decoder import Decoder, DecoderConfig
+from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.decoder_config import DecoderConfig
 
 N, P, C, V = 6, 7, 5, 23
 

@@ -12,7 +12,8 @@ import optax
 from taiji_jax import train_state
 from taiji_jax.errors import UserError
 from taiji_jax.modules import logprob, objective_slots
-from taiji_jax.modules.decoder import Decoder, DecoderConfig
+from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.rl.config import GRADIENT_RULES, RLConfig
 from taiji_jax.rl.step import RolloutBatch, popo_step
 

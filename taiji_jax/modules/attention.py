@@ -1,0 +1,140 @@
+"""Causal grouped-query attention: whole texts, and one more token a row.
+
+The plain forms (XLA) are the reference and what CPUs and GPUs run.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from taiji_jax.modules.kv_cache import Slots
+
+# Attention scores of what may not be seen.
+_NEVER = -1e30
+
+
+def whole(
+  query_bthd: jax.Array,
+  key_bthd: jax.Array,
+  value_bthd: jax.Array,
+  segment_bt: jax.Array,
+  fork: tuple[int, int] | None = None,
+  form: str = 'plain',
+) -> jax.Array:
+  """Returns what each token of whole texts attends to, `[b, t, h, d]`.
+
+  Args:
+    query_bthd: `[b, t, heads, head width]`, positions already turned in.
+    key_bthd, value_bthd: the same with the kv heads.
+    segment_bt: int32, which text of the row a token belongs to, 0 for padding.
+      A token sees itself and the tokens before it of its own text.
+    fork: (P, C): the row holds one prompt in its first P slots and after it
+      completions of C slots each; a completion sees the prompt and itself, and
+      every token that is no padding has segment 1.
+    form: 'plain' (also 'auto') or 'kernel'; see `DecoderConfig.attention`.
+  """
+  mask_bts = visible(segment_bt, fork)
+  return jax.nn.dot_product_attention(
+    query_bthd, key_bthd, value_bthd, mask=mask_bts[:, None]
+  )
+
+
+def visible(
+  segment_bt: jax.Array, fork: tuple[int, int] | None = None
+) -> jax.Array:
+  """Returns which token sees which, bool `[b, t, s]`; see `whole`."""
+  slot = jnp.arange(segment_bt.shape[1])
+  mask_ts = slot[:, None] >= slot[None, :]
+  if fork is not None:
+    region = branch(slot, fork)
+    mask_ts &= (region[:, None] == region[None, :]) | (region[None, :] == 0)
+  return (
+    mask_ts
+    & (segment_bt[:, :, None] == segment_bt[:, None, :])
+    & (segment_bt != 0)[:, None, :]
+  )
+
+
+def branch(slot, fork: tuple[int, int]):
+  """Returns 0 for slots of the prompt, i for those of completion i (from 1)."""
+  prompt, completion = fork
+  return (slot >= prompt) * (1 + (slot - prompt) // completion)
+
+
+def step(
+  query_nhd: jax.Array,
+  prompt: Slots,
+  completion: Slots,
+  prompt_length_b: jax.Array,
+  filled: jax.Array,
+  form: str = 'plain',
+) -> jax.Array:
+  """Returns what the newest token of each row attends to, `[n, h, d]`.
+
+  Args:
+    query_nhd: of n = b * G rows, the G of a prompt next to each other.
+    prompt: `b` rows; shared by the G completions of a prompt.
+    completion: `n` rows.
+    prompt_length_b: int32, slots of the prompt that hold a token.
+    filled: int32 scalar, slots of the completions that hold a token.
+    form: as for `whole`.
+  """
+  n, heads, d = query_nhd.shape
+  b, kv = prompt.key_bhsd.shape[:2]
+  group, share = n // b, heads // kv
+  # Rows of a group and heads of a kv head are queries of the same keys.
+  query_bkqd = query_nhd.reshape(b, group, kv, share, d)
+  query_bkqd = jnp.swapaxes(query_bkqd, 1, 2).reshape(b, kv, group * share, d)
+  seen_bp = (jnp.arange(prompt.key_bhsd.shape[2]) < prompt_length_b[:, None])[
+    :, None, None
+  ]
+  score_bkqp = jnp.where(seen_bp, _scores(query_bkqd, prompt), _NEVER)
+  query_nksd = query_nhd.reshape(n, kv, share, d)
+  seen_c = jnp.arange(completion.key_bhsd.shape[2]) < filled
+  score_nksc = jnp.where(seen_c, _scores(query_nksd, completion), _NEVER)
+
+  def per_row(x_bkq):  # [b, kv, group * share, ...] -> [n, kv, share, ...]
+    rest = x_bkq.shape[3:]
+    x = x_bkq.reshape(b, kv, group, share, *rest)
+    return jnp.swapaxes(x, 1, 2).reshape(n, kv, share, *rest)
+
+  def per_prompt(x_nks):
+    rest = x_nks.shape[3:]
+    x = x_nks.reshape(b, group, kv, share, *rest)
+    return jnp.swapaxes(x, 1, 2).reshape(b, kv, group * share, *rest)
+
+  top_nks = jnp.maximum(per_row(score_bkqp.max(-1)), score_nksc.max(-1))
+  weight_bkqp = jnp.exp(score_bkqp - per_prompt(top_nks)[..., None])
+  weight_nksc = jnp.exp(score_nksc - top_nks[..., None])
+  total_nks = per_row(weight_bkqp.sum(-1)) + weight_nksc.sum(-1)
+  mixed = per_row(_mix(weight_bkqp, prompt)) + _mix(weight_nksc, completion)
+  mixed /= total_nks[..., None]
+  return mixed.reshape(n, heads, d).astype(query_nhd.dtype)
+
+
+def _scores(query_bqd: jax.Array, slots: Slots) -> jax.Array:
+  """Returns q k / sqrt(d), float32 `[rows, kv heads, queries, slots]`."""
+  score = jnp.einsum(
+    'bkqd,bksd->bkqs',
+    query_bqd,
+    slots.key_bhsd.astype(query_bqd.dtype),
+    preferred_element_type=jnp.float32,
+  )
+  if slots.key_scale_bhs is not None:
+    score *= slots.key_scale_bhs[:, :, None]
+  return score / query_bqd.shape[-1] ** 0.5
+
+
+def _mix(weight_bkqs: jax.Array, slots: Slots) -> jax.Array:
+  """Returns the weighted sums of the values, float32."""
+  if slots.value_scale_bhs is not None:
+    weight_bkqs = weight_bkqs * slots.value_scale_bhs[:, :, None]
+    value_bhsd = slots.value_bhsd.astype(jnp.float32)
+  else:
+    value_bhsd = slots.value_bhsd
+    weight_bkqs = weight_bkqs.astype(value_bhsd.dtype)
+  return jnp.einsum(
+    'bkqs,bksd->bkqd',
+    weight_bkqs,
+    value_bhsd,
+    preferred_element_type=jnp.float32,
+  )

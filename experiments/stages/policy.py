@@ -22,9 +22,13 @@ class Policy:
   """A decoder of the recipe's size and the functions that training needs."""
 
   def __init__(self, recipe: Recipe, tokenizer: Tokenizer, mesh: Mesh):
-    self.decoder = Decoder(
-      dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size)
-    )
+    model = dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size)
+    if model.attention == 'auto':
+      on_tpu = mesh.devices.flat[0].platform == 'tpu'
+      model = dataclasses.replace(
+        model, attention='kernel' if on_tpu else 'plain'
+      )
+    self.decoder = Decoder(model)
     self._recipe, self._tokenizer, self._mesh = recipe, tokenizer, mesh
     self._samplers: dict[float, Any] = {}
 
@@ -71,6 +75,17 @@ class Policy:
     coef_kn: jax.Array | None = None,
   ) -> jax.Array:
     """Returns log-probabilities `[b, g, c]` at the rollouts' temperature."""
+    temperature = self._recipe.rl.method.temperature
+    if self._recipe.rl.method.share_prompt:
+      return logprob.forked_logp(
+        self.decoder,
+        params,
+        batch.prompt_bp,
+        batch.prompt_length_b,
+        batch.completion_bgc,
+        batch.length_bg,
+        temperature,
+      )
     b, g, c = batch.completion_bgc.shape
     logp_nc = logprob.completion_logp(
       self.decoder,
@@ -79,7 +94,7 @@ class Policy:
       jnp.repeat(batch.prompt_length_b, g, 0),
       batch.completion_bgc.reshape(b * g, c),
       batch.length_bg.reshape(b * g),
-      self._recipe.rl.method.temperature,
+      temperature,
       coef_kn,
     )
     return logp_nc.reshape(b, g, c)

@@ -53,6 +53,9 @@ class RLConfig:
     alignment_on: regular expression of the parameter paths whose gradients are
       read, all where empty (arXiv:2509.11452 reads some layers only). `Choice:`
       which layers Taiji reads is silent.
+    share_prompt: whether a prompt is read once for its G rollouts in the
+      training forward too, P + G C tokens instead of G (P + C); same numbers.
+      Not with the form 'one_backward', which needs sequences of their own.
     clip: eps of the surrogate. `Choice:` silent.
     advantage_epsilon: added to the group's standard deviation.
     temperature: of the rollouts. `Choice:` silent; 1, so that the sampling
@@ -70,6 +73,7 @@ class RLConfig:
   form: str = 'vjps'
   alignment_every: int = 1
   alignment_on: str = ''
+  share_prompt: bool = False
   clip: float = 0.2
   advantage_epsilon: float = 1e-4
   temperature: float = 1.0
@@ -117,6 +121,16 @@ class RLConfig:
       raise UserError(
         f"rl.form is 'jvp', which gives no Gramian, and rl.weighting"
         f' {self.weighting!r} needs one; choose another form.'
+      )
+    if (
+      self.share_prompt
+      and self.form == 'one_backward'
+      and self.weighting in GRADIENT_RULES
+    ):
+      raise UserError(
+        "rl.share_prompt mixes the rollouts of a group, which rl.form"
+        " 'one_backward' takes apart; set rl.form to 'vjps', or"
+        ' rl.share_prompt to False.'
       )
     if self.alignment_every < 1:
       raise UserError(

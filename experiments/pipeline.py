@@ -46,13 +46,14 @@ def before_rl(context: Context) -> Run:
   cot = text.make_cot(context, logs)
   seconds = {'tower': tower.seconds, 'cot': cot.seconds}
   trained = None
-  if not context.recipe.tokenizer.path:
+  recipe = context.recipe
+  if not (recipe.tokenizer.path or recipe.source):
     trained = text.make_tokenizer(context, logs)
     seconds['tokenizer'] = trained.seconds
   tokenizer = text.load_tokenizer(context, trained)
   encoder = text.Encoder(context, logs, tokenizer)
-  policy = Policy(context.recipe, tokenizer, context.mesh)
-  key = trained.key if trained else context.recipe.tokenizer.path
+  policy = Policy(recipe, tokenizer, context.mesh)
+  key = trained.key if trained else recipe.tokenizer.path
   start = sft.train(context, logs, cot, key, encoder, policy)
   seconds['sft'] = start.seconds
   return Run(

@@ -11,6 +11,7 @@ from taiji_jax.data.prompts import PromptConfig
 from taiji_jax.data.tables import TableSpec
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder_config import DecoderConfig
+from taiji_jax.modules.weights import pretrained
 from taiji_jax.rl import rewards
 from taiji_jax.rl.config import RLConfig
 from taiji_jax.sharding import MeshConfig
@@ -204,7 +205,13 @@ class CompareConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-  """All of a run's configuration."""
+  """All of a run's configuration.
+
+  `rollout_mesh`, where given, is how rollouts lay out the devices of `mesh`:
+  training wants parameters in many parts, decoding would gather them for each
+  token. `source` names the checkpoint that training starts from
+  (`config.model.source`, see `modules.weights.pretrained.find`), '' for none.
+  """
 
   name: str
   seed: int
@@ -219,6 +226,21 @@ class Recipe:
   mesh: MeshConfig
   evaluation: EvaluationConfig
   compare: CompareConfig = CompareConfig()
+  rollout_mesh: MeshConfig | None = None
+  source: str = ''
+
+
+# Fields of `DecoderConfig` that are the run's and not a checkpoint's.
+OPTIONS = (
+  'dtype',
+  'stacked',
+  'unroll',
+  'remat',
+  'attention',
+  'loss_chunk',
+  'lora_rank',
+  'lora_alpha',
+)
 
 
 def from_config(config: ml_collections.ConfigDict) -> Recipe:
@@ -240,11 +262,8 @@ def from_config(config: ml_collections.ConfigDict) -> Recipe:
     length=fields.build(LengthConfig, 'length', config.length),
     tokenizer=tokenizer,
     tower=fields.build(TowerConfig, 'tower', config.tower),
-    model=fields.build(
-      DecoderConfig,
-      'model',
-      {'vocab_size': tokenizer.vocab_size, **config.model},
-    ),
+    model=_model(config.model, tokenizer.vocab_size),
+    source=config.model.get('source', ''),
     sft=fields.build(SFTConfig, 'sft', {**config.sft, 'opt': sft_opt}),
     rl=fields.build(
       RLTrainConfig,
@@ -260,7 +279,44 @@ def from_config(config: ml_collections.ConfigDict) -> Recipe:
     mesh=fields.build(MeshConfig, 'mesh', config.mesh),
     evaluation=fields.build(EvaluationConfig, 'evaluation', config.evaluation),
     compare=fields.build(CompareConfig, 'compare', config.get('compare', {})),
+    rollout_mesh=(
+      fields.build(MeshConfig, 'rollout_mesh', config.rollout_mesh)
+      if 'rollout_mesh' in config
+      else None
+    ),
   )
+
+
+def _model(
+  section: ml_collections.ConfigDict, vocab_size: int
+) -> DecoderConfig:
+  """Returns the decoder: of the section's sizes, or of its checkpoint."""
+  values = {k: v for k, v in section.items() if k != 'source'}
+  source = section.get('source', '')
+  if not isinstance(source, str):
+    raise UserError(
+      f"model.source is {source!r}; give a checkpoint's name, or '' for none."
+    )
+  if not source:
+    model = fields.build(
+      DecoderConfig, 'model', {'vocab_size': vocab_size, **values}
+    )
+    if model.lora_rank:
+      raise UserError(
+        f'model.lora_rank is {model.lora_rank}, but adapters need a model to'
+        ' adapt; set model.source.'
+      )
+    return model
+  if given := sorted(set(values) - set(OPTIONS)):
+    raise UserError(
+      f'model.{given[0]} is given, but the checkpoint {source} says it; drop'
+      f' it, only {", ".join(OPTIONS)} are yours.'
+    )
+  found = pretrained.config(source)
+  checked = fields.build(
+    DecoderConfig, 'model', {**dataclasses.asdict(found), **values}
+  )
+  return dataclasses.replace(checked, rope_scaling=found.rope_scaling)
 
 
 def to_json(value: Any) -> Any:
@@ -277,8 +333,8 @@ def table_spec(config: DataConfig) -> TableSpec:
 
 def _check_sections(config: ml_collections.ConfigDict) -> None:
   """Raises UserError where a section is missing, unknown or no section."""
-  sections = [f.name for f in dataclasses.fields(Recipe)]
-  optional = set(sections[-1:]) - set(config)
+  sections = [f.name for f in dataclasses.fields(Recipe)][:-1]
+  optional = set(sections[-2:]) - set(config)
   sections = [name for name in sections if name not in optional]
   if wrong := sorted(set(config) ^ set(sections)):
     raise UserError(

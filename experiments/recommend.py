@@ -43,7 +43,7 @@ def main() -> None:
   run = _finished(workdir)
   model = pipeline.reinforce(run)
   rows = _user_row(run) if _USER.value is not None else _history_row(run)
-  params = sft.load(model, run.policy, run.context)
+  params = run.policy.for_rollouts(sft.load(model, run.policy, run.context))
   (text,) = answers.decode(params, rows, 0, run.encoder, run.policy, 1)
   parsed = prompts.parse(text)
   print(f'Prompt\n{run.encoder.prompt_text(rows, 0)}')

@@ -126,6 +126,16 @@ def create(
   )
 
 
+def joined(params: Any, frozen: Any = None) -> Any:
+  """Returns all variables of a network: the trained ones and the others.
+
+  Args:
+    params: what is trained, `{collection: ...}` where something is frozen.
+    frozen: other collections, None where everything is trained.
+  """
+  return params if frozen is None else {**frozen, **params}
+
+
 def advance(
   state: TrainState,
   tx: optax.GradientTransformation,

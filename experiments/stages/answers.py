@@ -31,7 +31,7 @@ def greedy(
   }
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
-    params = sft.load(model, policy, context)
+    params = policy.for_rollouts(sft.load(model, policy, context))
     batch, rows = context.recipe.evaluation.batch, logs.split.evaluation
     scratch.mkdir(exist_ok=True)
     part = scratch / 'answers.jsonl'

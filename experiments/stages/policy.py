@@ -1,6 +1,7 @@
 """The enhancer as functions: how stages call the decoder."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -8,13 +9,17 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 import numpy as np
 
+from experiments import recipe as recipe_lib
 from experiments.recipe import Recipe
-from taiji_jax import sharding
+from taiji_jax import sharding, train_state
 from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.decode.sample import Completions, sample
 from taiji_jax.decode.sampling import SampleConfig
-from taiji_jax.modules import logprob, objective_slots
+from taiji_jax.errors import UserError
+from taiji_jax.modules import decoder as decoder_lib
+from taiji_jax.modules import layers, logprob, objective_slots
 from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.weights import pretrained
 from taiji_jax.rl.step import RolloutBatch
 
 
@@ -22,7 +27,15 @@ class Policy:
   """A decoder of the recipe's size and the functions that training needs."""
 
   def __init__(self, recipe: Recipe, tokenizer: Tokenizer, mesh: Mesh):
-    model = dataclasses.replace(recipe.model, vocab_size=tokenizer.vocab_size)
+    model = recipe.model
+    if not recipe.source:
+      model = dataclasses.replace(model, vocab_size=tokenizer.vocab_size)
+    elif tokenizer.vocab_size > model.vocab_size:
+      raise UserError(
+        f'the tokenizer has {tokenizer.vocab_size} tokens, the model'
+        f' {recipe.source} {model.vocab_size}; leave tokenizer.path empty, so'
+        " that the model's own is taken."
+      )
     if model.attention == 'auto':
       on_tpu = mesh.devices.flat[0].platform == 'tpu'
       model = dataclasses.replace(
@@ -33,9 +46,69 @@ class Policy:
     self._samplers: dict[float, Any] = {}
 
   def init(self) -> Any:
-    """Returns parameters before training."""
+    """Returns all variables, drawn at random."""
     one = np.ones((1, 8), np.int32)
     return self.decoder.init(jax.random.key(self._recipe.seed), one, one, one)
+
+  def init_trained(self) -> Any:
+    """Returns what is trained, drawn at random: all, or the adapters alone."""
+    variables = self.init()
+    if not self.decoder.config.lora_rank:
+      return variables
+    return {layers.LORA: variables[layers.LORA]}
+
+  def start(self) -> Any:
+    """Returns what is trained as it is before training, on the mesh."""
+    if self._recipe.source and not self.decoder.config.lora_rank:
+      return self._pretrained()
+    return sharding.jit_init(self.init_trained, self._mesh)
+
+  @functools.cached_property
+  def frozen(self) -> Any:
+    """Returns what is not trained, on the mesh: None, or all but adapters."""
+    return self._pretrained() if self.decoder.config.lora_rank else None
+
+  def _pretrained(self) -> Any:
+    model = self.decoder.config
+    options = {f: getattr(model, f) for f in recipe_lib.OPTIONS}
+    return pretrained.load(self._recipe.source, self._mesh, **options)[1]
+
+  def for_rollouts(self, params: Any) -> Any:
+    """Returns all variables, laid out as the recipe's rollouts want them.
+
+    Args:
+      params: the trained ones.
+    """
+    variables = train_state.joined(params, self.frozen)
+    if self._recipe.rollout_mesh is None:
+      return variables
+    return self._to_rollouts(variables)
+
+  @functools.cached_property
+  def rollout_mesh(self) -> Mesh:
+    """Returns the devices as rollouts lay them out."""
+    config = self._recipe.rollout_mesh
+    if config is None:
+      return self._mesh
+    return config.make()
+
+  @functools.cached_property
+  def _to_rollouts(self) -> Any:
+    """Returns a jitted copy of the variables: apart, in the compute dtype."""
+    config = self.decoder.config
+
+    def copy(variables: Any) -> Any:
+      if config.stacked:
+        variables = decoder_lib.unstack(variables, config.num_layers)
+      return jax.tree.map(lambda x: x.astype(config.dtype), variables)
+
+    def move(variables: Any) -> Any:
+      copied = jax.jit(copy)(variables)
+      return sharding.place(
+        copied, sharding.state_sharding(copied, self.rollout_mesh)
+      )
+
+    return move
 
   def packed_logp(self, params: Any, batch: dict) -> jax.Array:
     """Returns log-probabilities `[b, t]` of a packed batch."""
@@ -48,11 +121,17 @@ class Policy:
     )
 
   def rollout_vjp(
-    self, params: Any, batch: RolloutBatch, coef_kn: jax.Array
+    self,
+    params: Any,
+    batch: RolloutBatch,
+    coef_kn: jax.Array,
+    frozen: Any = None,
   ) -> tuple:
     """Returns `rollout_logp`, its pullback, and that of K objectives."""
     logp_bgc, pullback, objectives = objective_slots.vjp(
-      lambda variables, coef: self.rollout_logp(variables, batch, coef),
+      lambda variables, coef: self.rollout_logp(
+        train_state.joined(variables, frozen), batch, coef
+      ),
       params,
       coef_kn,
     )
@@ -109,8 +188,15 @@ class Policy:
       eos_id=self._tokenizer.eos_id,
       pad_id=self._tokenizer.pad_id,
     )
+    decoder = self.decoder
+    if self._recipe.rollout_mesh is not None:
+      decoder = decoder_lib.Decoder(
+        dataclasses.replace(decoder.config, stacked=False)
+      )
     self._samplers[temperature] = jax.jit(
-      lambda *args: sample(self.decoder, *args, config)
+      sharding.on(
+        lambda *args: sample(decoder, *args, config), self.rollout_mesh
+      )
     )
     return self._samplers[temperature]
 

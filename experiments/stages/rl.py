@@ -56,15 +56,15 @@ class Trainer:
     }
 
     def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
-      reference = sft.load(start, self._policy, self._context)
-      state, seconds = self._run(reference, scratch, stage)
+      trained = sft.load(start, self._policy, self._context)
+      state, seconds = self._run(trained, scratch, stage)
       tree.save(folder / 'model.safetensors', state.params)
       return seconds
 
     return self._context.products.make(stage, inputs, build)
 
   def _run(
-    self, reference: Any, scratch: pathlib.Path, stage: str
+    self, start: Any, scratch: pathlib.Path, stage: str
   ) -> tuple[Any, float]:
     config, mesh = self._config, self._context.mesh
     tx = config.opt.make()
@@ -77,8 +77,9 @@ class Trainer:
         weighting.init(len(rewards.NAMES)),
       ),
       mesh,
-      reference,
+      start,
     )
+    reference = train_state.joined(start, self._policy.frozen)
     update = sharding.jit_step(
       popo_step(
         self._policy.rollout_logp,
@@ -95,7 +96,10 @@ class Trainer:
     def step(state: Any, index_b: np.ndarray) -> tuple[Any, dict]:
       batch, seen = self.collect(state.params, index_b, int(state.step))
       state, values = update(
-        state, sharding.place_batch(batch, mesh), reference
+        state,
+        sharding.place_batch(batch, mesh),
+        reference,
+        self._policy.frozen,
       )
       return state, values | seen
 
@@ -125,9 +129,12 @@ class Trainer:
     b, g = len(index_b), method.group
     prompt_bp, length_b = self._encoder.batch(self._logs.rl, index_b)
     seed_n = np.random.SeedSequence((self._seed, step)).generate_state(b * g)
-    prompt = sharding.place_batch((prompt_bp, length_b, seed_n),
-                                  self._context.mesh)  # fmt: skip
-    drawn = self._policy.sampler(method.temperature)(params, *prompt)
+    prompt = sharding.place_batch(
+      (prompt_bp, length_b, seed_n), self._policy.rollout_mesh
+    )
+    drawn = self._policy.sampler(method.temperature)(
+      self._policy.for_rollouts(params), *prompt
+    )
     judged = self._judge(self._policy.texts(drawn), np.repeat(index_b, g))
     batch = RolloutBatch(
       prompt_bp=prompt_bp,

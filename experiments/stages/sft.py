@@ -5,6 +5,7 @@ import pathlib
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from experiments import recipe as recipe_lib
 from experiments.stages import text
@@ -37,6 +38,7 @@ def train(
     'tokenizer': tokenizer_key,
     'sft': recipe_lib.to_json(config),
     'model': recipe_lib.to_json(policy.decoder.config),
+    'source': recipe.source,
     'prompt': recipe_lib.to_json(recipe.prompt),
     'length': recipe_lib.to_json(recipe.length),
     'mesh': recipe_lib.to_json(recipe.mesh),
@@ -54,8 +56,11 @@ def train(
     )
     tx = config.opt.make()
     state = sharding.jit_init(
-      lambda: train_state.create(policy.init(), tx, recipe.seed),
+      lambda params: train_state.create(
+        jax.tree.map(jnp.copy, params), tx, recipe.seed
+      ),
       context.mesh,
+      policy.start(),
     )
     jitted = sharding.jit_step(
       sft_step(policy.packed_logp, tx, config.prompt_weight),
@@ -65,7 +70,7 @@ def train(
     checkpointer = Checkpointer(scratch)
     state, seconds = loop.run(
       lambda state, batch: jitted(
-        state, sharding.place_batch(batch, context.mesh)
+        state, sharding.place_batch(batch, context.mesh), policy.frozen
       ),
       state,
       Grain(batches),
@@ -81,8 +86,8 @@ def train(
 
 
 def load(product: Product, policy: Policy, context: Context) -> Any:
-  """Returns the parameters of an SFT or RL product, on the mesh."""
-  like = jax.eval_shape(policy.init)
+  """Returns what was trained of an SFT or RL product, on the mesh."""
+  like = jax.eval_shape(policy.init_trained)
   params = tree.load(product.folder / 'model.safetensors', like)
   return sharding.place(params, sharding.state_sharding(like, context.mesh))
 

@@ -14,6 +14,7 @@ from taiji_jax.cot.template_teacher import PHRASES, TemplateTeacher
 from taiji_jax.data import corpus, prompts
 from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.data.tokenizer import Tokenizer
+from taiji_jax.modules.weights import pretrained
 from taiji_jax.products import Product
 from taiji_jax.types import Rows
 
@@ -89,10 +90,13 @@ def make_tokenizer(context: Context, logs: Logs) -> Product:
 
 
 def load_tokenizer(context: Context, product: Product | None) -> Tokenizer:
-  """Returns the recipe's tokenizer."""
-  if context.recipe.tokenizer.path:
-    return tokenizer_lib.load(context.recipe.tokenizer.path)
-  return tokenizer_lib.load(product.folder / 'tokenizer.model')
+  """Returns the recipe's tokenizer: trained, its own, or its model's."""
+  if product is not None:
+    return tokenizer_lib.load(product.folder / 'tokenizer.model')
+  recipe = context.recipe
+  return tokenizer_lib.load(
+    recipe.tokenizer.path or pretrained.find(recipe.source)
+  )
 
 
 class Encoder:

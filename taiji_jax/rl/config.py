@@ -128,7 +128,7 @@ class RLConfig:
       and self.weighting in GRADIENT_RULES
     ):
       raise UserError(
-        "rl.share_prompt mixes the rollouts of a group, which rl.form"
+        'rl.share_prompt mixes the rollouts of a group, which rl.form'
         " 'one_backward' takes apart; set rl.form to 'vjps', or"
         ' rl.share_prompt to False.'
       )

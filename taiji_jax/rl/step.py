@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import dataclasses
+import functools
 import re
 from typing import Any
 
@@ -38,7 +39,8 @@ class RolloutBatch:
 
 
 Logp = Callable[[Any, RolloutBatch], jax.Array]
-# (params, batch, coef_kn) -> (logp_bgc, pullback, pullback of K objectives)
+# (params, batch, coef_kn, frozen=None) -> (logp_bgc, pullback, pullback of K
+# objectives)
 SequenceVjp = Callable[[Any, RolloutBatch, jax.Array], tuple]
 Gradients = tuple[Any, jax.Array, Any, pareto.Observation, jax.Array]
 
@@ -50,8 +52,11 @@ def popo_step(
   reward_names: tuple[str, ...],
   sequence_vjp: SequenceVjp | None = None,
   gramian: Callable[[Any], jax.Array] = pareto.gramian,
-) -> Callable[[TrainState, RolloutBatch, Any], tuple[TrainState, dict]]:
-  """Returns `step(state, batch, reference) -> (state, metrics)`, pure.
+) -> Callable[..., tuple[TrainState, dict]]:
+  """Returns `step(state, batch, reference, frozen=None) -> (state, metrics)`.
+
+  Pure. `reference` are all variables of the SFT model, `frozen` those that are
+  not trained (`train_state.joined`).
 
   With K rewards: L_k is the clipped surrogate of reward k alone, z-scored in
   its group; I_k = <grad L_k, sum_j grad L_j>; the rule turns I into w; the
@@ -75,8 +80,13 @@ def popo_step(
   if config.form == 'one_backward' and sequence_vjp is None:
     raise ValueError("the form 'one_backward' needs a sequence_vjp.")
 
-  def step(state: TrainState, batch: RolloutBatch, reference: Any):
+  def step(
+    state: TrainState, batch: RolloutBatch, reference: Any, frozen: Any = None
+  ):
     reference_bgc = jax.lax.stop_gradient(logp(reference, batch))
+    own_logp = lambda p, batch: logp(  # noqa: E731
+      train_state.joined(p, frozen), batch
+    )
     terms = _Terms(config, batch, reference_bgc, gramian)
 
     def weigh(observation: pareto.Observation):
@@ -87,18 +97,19 @@ def popo_step(
 
     def read() -> Gradients:
       if config.weighting not in GRADIENT_RULES:
-        return _without_gradients(terms, logp, state.params, weigh)
+        return _without_gradients(terms, own_logp, state.params, weigh)
       if config.form == 'one_backward':
-        return _one_backward(terms, sequence_vjp, state.params, weigh)
+        own_vjp = functools.partial(sequence_vjp, frozen=frozen)
+        return _one_backward(terms, own_vjp, state.params, weigh)
       if config.form == 'jvp':
-        return _by_jvp(terms, logp, state.params, weigh)
-      return _by_vjps(terms, logp, state.params, weigh)
+        return _by_jvp(terms, own_logp, state.params, weigh)
+      return _by_vjps(terms, own_logp, state.params, weigh)
 
     if config.reads_rarely:
       found = jax.lax.cond(
         state.step % config.alignment_every == 0,
         read,
-        lambda: _unread(terms, logp, state, jax.eval_shape(read)[3]),
+        lambda: _unread(terms, own_logp, state, jax.eval_shape(read)[3]),
       )
     else:
       found = read()

@@ -15,8 +15,10 @@ def sft_step(
   logp: Callable[[Any, dict], jax.Array],
   tx: optax.GradientTransformation,
   prompt_weight: float = 0.0,
-) -> Callable[[TrainState, dict], tuple[TrainState, dict]]:
-  """Returns `step(state, batch) -> (state, metrics)`, pure.
+) -> Callable[..., tuple[TrainState, dict]]:
+  """Returns `step(state, batch, frozen=None) -> (state, metrics)`, pure.
+
+  `frozen` are variables that are not trained (`train_state.joined`).
 
   The loss is the weighted mean of -log p over the tokens of the whole batch:
   weight 1 for completion tokens, `prompt_weight` for those of the prompt.
@@ -30,8 +32,8 @@ def sft_step(
     prompt_weight: at least 0.
   """
 
-  def loss_of(params: Any, batch: dict) -> tuple[jax.Array, tuple]:
-    loss_bt = -logp(params, batch)
+  def loss_of(params: Any, batch: dict, frozen: Any) -> tuple[jax.Array, dict]:
+    loss_bt = -logp(train_state.joined(params, frozen), batch)
     label_bt = batch['loss_mask_bt']
     # A text's first token has nothing before it to be told from.
     prompt_bt = (batch['segment_bt'] > 0) & (batch['position_bt'] > 0)
@@ -46,9 +48,11 @@ def sft_step(
     }
     return (total + prompt_weight * prompt_total) / weight, values
 
-  def step(state: TrainState, batch: dict) -> tuple[TrainState, dict]:
+  def step(
+    state: TrainState, batch: dict, frozen: Any = None
+  ) -> tuple[TrainState, dict]:
     (loss, values), gradient = jax.value_and_grad(loss_of, has_aux=True)(
-      state.params, batch
+      state.params, batch, frozen
     )
     norm = optax.tree.norm(gradient)
     finite = jnp.isfinite(loss) & jnp.isfinite(norm)

@@ -65,6 +65,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.tower.weight_decay = 1e-4
 
   config.model = ml_collections.ConfigDict()
+  config.model.source = ''
   config.model.num_layers = 3
   config.model.width = 128
   config.model.num_heads = 4
@@ -98,6 +99,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.rl.kl = 'loss'
   config.rl.kl_beta = 0.04
   config.rl.form = 'one_backward'
+  config.rl.share_prompt = False
   config.rl.clip = 0.2
   config.rl.temperature = 1.0
   config.rl.opt = ml_collections.ConfigDict()

@@ -20,23 +20,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import entry
-from experiments.benchmarks import timing
+from experiments.benchmarks import timing, torch_llama
+from experiments.benchmarks.torch_llama import SMOLLM2
 from taiji_jax.decode.sample import sample
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.decoder_config import DecoderConfig
-
-SMOLLM2 = DecoderConfig(
-  vocab_size=49152,
-  num_layers=30,
-  width=576,
-  num_heads=9,
-  num_kv_heads=3,
-  mlp_width=1536,
-  rope_theta=100_000.0,
-  norm_epsilon=1e-5,
-)
 
 _BATCHES = flags.DEFINE_list('batches', ['1', '16', '64'], 'Rows at a time.')
 _PROMPT = flags.DEFINE_integer('prompt', 128, 'Tokens of a prompt.')
@@ -57,7 +47,7 @@ def main() -> None:
   decoder = Decoder(config)
   params = _params(decoder)
   rival = _RIVAL.value and importlib.util.find_spec('torch') is not None
-  model = torch_model(config) if rival else None
+  model = torch_llama.make(config) if rival else None
   result = {
     'device': jax.devices()[0].device_kind,
     'parameters': config.parameters,
@@ -153,29 +143,6 @@ def _ours(
     jnp.arange(batch, dtype=jnp.uint32),
   )
   return lambda: jax.block_until_ready(run(params, *args))
-
-
-def torch_model(config: DecoderConfig):
-  """Returns the same Llama in torch, random weights."""
-  import torch
-  import transformers
-
-  torch.manual_seed(0)
-  model = transformers.LlamaForCausalLM(
-    transformers.LlamaConfig(
-      vocab_size=config.vocab_size,
-      hidden_size=config.width,
-      intermediate_size=config.mlp_width,
-      num_hidden_layers=config.num_layers,
-      num_attention_heads=config.num_heads,
-      num_key_value_heads=config.num_kv_heads,
-      tie_word_embeddings=config.tie_embeddings,
-      rms_norm_eps=config.norm_epsilon,
-      attn_implementation='sdpa',
-    )
-  )
-  device = 'cuda' if torch.cuda.is_available() else 'cpu'
-  return model.to(device, getattr(torch, config.dtype))
 
 
 def _torch(model, batch: int) -> Callable[[], object]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from experiments import entry
 from experiments import recipe as recipe_lib
-from experiments.benchmarks import timing
+from experiments.benchmarks import timing, torch_llama
 from experiments.recipe import Recipe
 from experiments.stages.policy import Policy
 from taiji_jax import sharding, train_state
@@ -144,30 +144,10 @@ def _stepper(step, state, recipe: Recipe) -> Callable:
   return call
 
 
-def _torch_model(recipe: Recipe):
-  import torch
-  import transformers
-
-  model = recipe.model
-  torch.manual_seed(0)
-  return transformers.LlamaForCausalLM(
-    transformers.LlamaConfig(
-      vocab_size=model.vocab_size,
-      hidden_size=model.width,
-      intermediate_size=model.mlp_width,
-      num_hidden_layers=model.num_layers,
-      num_attention_heads=model.num_heads,
-      num_key_value_heads=model.num_kv_heads,
-      tie_word_embeddings=model.tie_embeddings,
-      attn_implementation='sdpa',
-    )
-  )
-
-
 def _torch_sft(recipe: Recipe) -> Callable:
   import torch
 
-  model = _torch_model(recipe)
+  model = torch_llama.make(recipe.model)
   optimiser = torch.optim.AdamW(model.parameters(), fused=True)
   tokens = torch.from_numpy(
     _random(recipe, recipe.sft.batch, recipe.sft.tokens).astype(np.int64)
@@ -186,7 +166,7 @@ def _torch_sft(recipe: Recipe) -> Callable:
 def _torch_rollout(recipe: Recipe) -> Callable:
   import torch
 
-  model = _torch_model(recipe).eval()
+  model = torch_llama.make(recipe.model).eval()
   group, limit = recipe.rl.method.group, recipe.length.completion
   prompt = torch.from_numpy(
     _random(recipe, recipe.rl.prompts, recipe.length.prompt).astype(np.int64)

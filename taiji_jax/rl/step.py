@@ -39,8 +39,8 @@ class RolloutBatch:
 
 
 Logp = Callable[[Any, RolloutBatch], jax.Array]
-# (params, batch, coef_kn, frozen=None) -> (logp_bgc, pullback, pullback of K
-# objectives)
+# (params, batch, coef_kn) -> (logp_bgc, pullback, pullback of K objectives); it
+# takes `frozen` as well where some variables are not trained.
 SequenceVjp = Callable[[Any, RolloutBatch, jax.Array], tuple]
 Gradients = tuple[Any, jax.Array, Any, pareto.Observation, jax.Array]
 
@@ -99,7 +99,7 @@ def popo_step(
       if config.weighting not in GRADIENT_RULES:
         return _without_gradients(terms, own_logp, state.params, weigh)
       if config.form == 'one_backward':
-        own_vjp = functools.partial(sequence_vjp, frozen=frozen)
+        own_vjp = _beside(sequence_vjp, frozen)
         return _one_backward(terms, own_vjp, state.params, weigh)
       if config.form == 'jvp':
         return _by_jvp(terms, own_logp, state.params, weigh)
@@ -126,6 +126,12 @@ def popo_step(
     return state, metrics
 
   return step
+
+
+def _beside(sequence_vjp: SequenceVjp, frozen: Any) -> SequenceVjp:
+  if frozen is None:
+    return sequence_vjp
+  return functools.partial(sequence_vjp, frozen=frozen)
 
 
 class _Terms:

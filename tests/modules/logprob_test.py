@@ -1,6 +1,9 @@
+import dataclasses
 import functools
+import re
 
 from absl.testing import absltest, parameterized
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -127,6 +130,76 @@ class LogprobTest(parameterized.TestCase):
       np.ones(11, np.int32),
     )
     self.assertAlmostEqual(float(jnp.exp(logp_nv).sum()), 1, places=5)
+
+  @parameterized.parameters(1, 2, 4)
+  def test_chunks_of_the_loss_change_nothing(self, chunk):
+    params, prompt_np, completion_nc = make()
+    args = (prompt_np, PROMPT_LENGTH_N, completion_nc, LENGTH_N)
+    chunked = Decoder(dataclasses.replace(DECODER.config, loss_chunk=chunk))
+
+    def run(decoder):
+      return jax.jit(
+        lambda p: jax.vjp(
+          lambda p: logprob.completion_logp(decoder, p, *args), p
+        )
+      )(params)
+
+    (whole, pull), (parts, pull_parts) = run(DECODER), run(chunked)
+    np.testing.assert_allclose(parts, whole, atol=1e-5)
+    cotangent = jnp.cos(jnp.arange(whole.size)).reshape(whole.shape)
+    chex.assert_trees_all_close(
+      pull_parts(cotangent), pull(cotangent), rtol=1e-4, atol=1e-5
+    )
+
+  def test_chunks_hold_no_logits_of_all_tokens(self):
+    params, *_ = make()
+    token_bt = np.zeros((2, 65), np.int32)
+
+    def loss(decoder, params):
+      return logprob.next_token_logp(
+        decoder, params, token_bt, token_bt, token_bt + 1
+      ).sum()
+
+    def widest(chunk):
+      decoder = Decoder(dataclasses.replace(DECODER.config, loss_chunk=chunk))
+      text = str(jax.make_jaxpr(jax.grad(lambda p: loss(decoder, p)))(params))
+      return re.findall(r'f32\[(?:128|2,64),11\]', text)
+
+    self.assertNotEmpty(widest(0))
+    self.assertEmpty(widest(8))
+
+  def test_rollouts_that_share_their_prompt(self):
+    params, prompt_bp, _ = make()
+    rng = np.random.default_rng(4)
+    completion_bgc = rng.integers(0, 11, (3, 2, C)).astype(np.int32)
+    length_bg = np.array([[3, 5], [1, 2], [4, 1]], np.int32)
+    mask_bgc = np.arange(C) < length_bg[..., None]
+
+    def forked(p):
+      return logprob.forked_logp(
+        DECODER, p, prompt_bp, PROMPT_LENGTH_N, completion_bgc, length_bg, 1.5
+      )
+
+    def alone(p):
+      return logprob.completion_logp(
+        DECODER,
+        p,
+        np.repeat(prompt_bp, 2, 0),
+        np.repeat(PROMPT_LENGTH_N, 2),
+        completion_bgc.reshape(6, C),
+        length_bg.reshape(6),
+        1.5,
+      ).reshape(3, 2, C)
+
+    def masked(f):
+      value = lambda p: jnp.where(mask_bgc, f(p), 0.0)  # noqa: E731
+      return jax.jit(
+        lambda p: (value(p), jax.grad(lambda p: jnp.cos(value(p)).sum())(p))
+      )(params)
+
+    chex.assert_trees_all_close(
+      masked(forked), masked(alone), rtol=1e-4, atol=1e-5
+    )
 
 
 if __name__ == '__main__':

@@ -48,6 +48,8 @@ class ObjectiveSlotsTest(parameterized.TestCase):
     (5, {'tie_embeddings': False}),
     (2, {'remat': 'full'}),
     (2, {'remat': 'dots', 'unroll': 2}),
+    (2, {'qkv_bias': True, 'qk_norm': True}),
+    (3, {'stacked': False, 'loss_chunk': 2}),
   )
   def test_equals_k_backwards(self, k, fields):
     forward, params, cotangent = make(**fields)
@@ -61,6 +63,23 @@ class ObjectiveSlotsTest(parameterized.TestCase):
     close(plain, pull(params, cotangent))
     for i in range(k):
       want = pull(params, coef_kn[i][:, None] * cotangent)
+      close(jax.tree.map(lambda x, i=i: x[i], objectives), want)
+
+  def test_adapters_alone(self):
+    forward, variables, cotangent = make(lora_rank=3)
+    frozen = {'params': variables['params']}
+    rng = np.random.default_rng(5)
+    lora = jax.tree.map(
+      lambda x: jnp.float32(rng.normal(size=x.shape)), variables['lora']
+    )
+    own = lambda p, coef=None: forward({**frozen, **p}, coef)  # noqa: E731
+    coef_kn = jax.random.normal(jax.random.key(1), (2, N))
+    _, plain, objectives = self._all(own, {'lora': lora}, coef_kn, cotangent)
+    pull = jax.jit(lambda p, y: jax.vjp(own, p)[1](y)[0])
+    close = functools.partial(chex.assert_trees_all_close, rtol=1e-4, atol=1e-5)
+    close(plain, pull({'lora': lora}, cotangent))
+    for i in range(2):
+      want = pull({'lora': lora}, coef_kn[i][:, None] * cotangent)
       close(jax.tree.map(lambda x, i=i: x[i], objectives), want)
 
   @staticmethod

@@ -1,12 +1,18 @@
 """The main job up to its models: what `popo` and `recommend` share."""
 
 import dataclasses
+import json
+import pathlib
 
+import ml_collections
+
+from experiments import recipe as recipe_lib
 from experiments.stages import rl, sft, text
 from experiments.stages.context import Context
 from experiments.stages.logs import Logs, read
 from experiments.stages.policy import Policy
 from experiments.stages.tower import Ranker, tables
+from taiji_jax.errors import UserError
 from taiji_jax.products import Product
 from taiji_jax.types import RewardTable
 
@@ -74,3 +80,25 @@ def reinforce(run: Run) -> Product:
     run.context.recipe.seed,
   )
   return trainer.train(run.sft)
+
+
+def finished(workdir: pathlib.Path) -> Run:
+  """Returns a finished run out of its work directory.
+
+  Raises:
+    UserError: there is none.
+  """
+  config, result = workdir / 'config.json', workdir / 'result.json'
+  if not config.is_file() or not result.is_file():
+    raise UserError(
+      f'{workdir} holds no finished run; make one with python -m'
+      f' experiments.popo --workdir={workdir}, or give another --workdir.'
+    )
+  try:
+    values = ml_collections.ConfigDict(json.loads(config.read_text()))
+  except ValueError as error:
+    raise UserError(
+      f'{config} is damaged ({error}); run experiments.popo again to write it.'
+    ) from error
+  recipe = recipe_lib.from_config(values)
+  return before_rl(Context(recipe, workdir, recipe.mesh.make()))

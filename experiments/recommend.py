@@ -5,17 +5,13 @@ Run: python -m experiments.recommend --workdir=runs/popo/ml100k_cpu --user=42
        --history='Fargo (1996); Heat (1995)'
 """
 
-import json
 import pathlib
 
 from absl import flags
-import ml_collections
 import numpy as np
 
 from experiments import entry, pipeline
-from experiments import recipe as recipe_lib
 from experiments.stages import answers, sft
-from experiments.stages.context import Context
 from taiji_jax.data import history as history_lib
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
@@ -39,8 +35,7 @@ def main() -> None:
     raise UserError('give either --user=ID or --history="Title; Title".')
   if _NEAREST.value < 1:
     raise UserError(f'--nearest is {_NEAREST.value}; give at least 1.')
-  workdir = pathlib.Path(_WORKDIR.value)
-  run = _finished(workdir)
+  run = pipeline.finished(pathlib.Path(_WORKDIR.value))
   model = pipeline.reinforce(run)
   rows = _user_row(run) if _USER.value is not None else _history_row(run)
   params = run.policy.for_rollouts(sft.load(model, run.policy, run.context))
@@ -52,24 +47,6 @@ def main() -> None:
     return
   print(f'Reasoning\n{parsed.think}\n\nAnswer\n{parsed.answer}\n')
   _print_nearest(run, rows, parsed)
-
-
-def _finished(workdir: pathlib.Path) -> pipeline.Run:
-  """Returns a finished run out of its work directory."""
-  config, result = workdir / 'config.json', workdir / 'result.json'
-  if not config.is_file() or not result.is_file():
-    raise UserError(
-      f'{workdir} holds no finished run; make one with python -m'
-      f' experiments.popo --workdir={workdir}, or give another --workdir.'
-    )
-  try:
-    values = ml_collections.ConfigDict(json.loads(config.read_text()))
-  except ValueError as error:
-    raise UserError(
-      f'{config} is damaged ({error}); run experiments.popo again to write it.'
-    ) from error
-  recipe = recipe_lib.from_config(values)
-  return pipeline.before_rl(Context(recipe, workdir, recipe.mesh.make()))
 
 
 def _user_row(run: pipeline.Run) -> Rows:

@@ -77,7 +77,7 @@ venv_install() {
   venv_pip install --upgrade pip || return 1
   venv_pip install -c tests/constraints.txt -e "$target" || return 1
   venv_pip install --no-deps -r requirements-nodeps.txt || return 1
-  if [ "$name" = test ]; then venv_torch || return 1; fi
+  if [ "$name" = test ]; then venv_torch && venv_libtpu || return 1; fi
   printf '%s\n' "$stamp" >"$file"
 }
 
@@ -91,5 +91,21 @@ venv_torch() {
     venv_pip install -c tests/constraints.txt "$torch" 'torchjd[full]>=0.16'
   else
     echo "No CPU build of torch here ($torch): its parity suites are skipped."
+  fi
+}
+
+# Installs the TPU compiler that fits jax where it is to be had, beside `.venv`'s
+# packages and not among them: JAX looks for a TPU wherever it can import it. The
+# suites that compile for TPU topologies are skipped without it.
+venv_libtpu() {
+  local libtpu
+  libtpu=$("$VENV_PYTHON" -c 'import importlib.metadata, re
+wanted = importlib.metadata.requires("jax")
+print(next(re.split("[; ]", w)[0] for w in wanted if w.startswith("libtpu")))')
+  if "$VENV_PYTHON" -m pip --disable-pip-version-check install --dry-run \
+    --no-deps "$libtpu" </dev/null >"$VENV_LOG" 2>&1; then
+    venv_pip install --no-deps --upgrade --target "$VENV/libtpu" "$libtpu"
+  else
+    echo "No $libtpu here: the suites that compile for TPUs are skipped."
   fi
 }

@@ -20,6 +20,7 @@ import time
 from xml.etree import ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+LIBTPU = pathlib.Path(sys.prefix) / 'libtpu'
 AT_ONCE = 2
 TIMEOUT_SECONDS = 900
 SLOWEST = 8
@@ -49,7 +50,8 @@ def run_process(command: Sequence[str]) -> tuple[int | None, str]:
     'XLA_FLAGS': '--xla_backend_optimization_level=0'
     ' --xla_llvm_disable_expensive_passes=true',
     'MPLBACKEND': 'agg',
-    'PYTHONPATH': str(ROOT),
+    # The TPU compiler, which `launch/venv.sh` puts beside the packages.
+    'PYTHONPATH': f'{ROOT}{os.pathsep}{LIBTPU}',
     'PYTHONUNBUFFERED': '1',
   }
   with subprocess.Popen(

@@ -19,6 +19,8 @@ import numpy as np
 
 from taiji_jax import sharding, train_state
 from taiji_jax.decode import sample as sample_lib
+from taiji_jax.decode.generate import BatchConfig, Generator
+from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules import logprob, objective_slots
 from taiji_jax.modules.decoder import Decoder
@@ -235,9 +237,7 @@ class ShardedTest(parameterized.TestCase):
     self.assertNotIn('all-gather', text)
 
   def test_sample(self):
-    config = sample_lib.SampleConfig(
-      max_tokens=5, temperature=1.0, eos_id=1, pad_id=0
-    )
+    config = SampleConfig(max_tokens=5, temperature=1.0, eos_id=1, pad_id=0)
     params = init()
     batch = rollout_batch(params, 0)
     seed_n = np.arange(12, dtype=np.uint32)
@@ -251,6 +251,29 @@ class ShardedTest(parameterized.TestCase):
       inputs = (batch.prompt_bp, batch.prompt_length_b, seed_n)
       drawn.append(draw(placed, *sharding.place_batch(inputs, mesh)))
     chex.assert_trees_all_close(*map(jax.device_get, drawn), atol=1e-5)
+
+  def test_generator(self):
+    config = SampleConfig(
+      max_tokens=5, temperature=1.0, eos_id=1, pad_id=0, cache_dtype='int8'
+    )
+    rng = np.random.default_rng(3)
+    prompts = [rng.integers(2, 24, n).tolist() for n in (3, 9, 2, 5, 4)]
+    params = init()
+    found = []
+    for shape in (ONE, EIGHT):
+      mesh = shape.make()
+      placed = sharding.place(params, sharding.state_sharding(params, mesh))
+      generator = Generator(
+        Decoder(CONFIG),
+        placed,
+        config,
+        BatchConfig(check_every=2, shortest=4),
+        mesh,
+      )
+      found.append(generator(prompts, range(10)))
+    for one, eight in zip(*found, strict=True):
+      self.assertEqual(one.tokens, eight.tokens)
+      np.testing.assert_allclose(one.logp, eight.logp, atol=1e-4)
 
 
 class RefusedTest(absltest.TestCase):

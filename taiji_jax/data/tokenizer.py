@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 import io
 import os
 import pathlib
-from typing import Any, Protocol
+from typing import Protocol
 
 import sentencepiece
 
+from taiji_jax.data import gguf_tokenizer, pieces
+from taiji_jax.data.hugging_face_tokenizer import HuggingFaceTokenizer
 from taiji_jax.errors import UserError
-
-_SPACE = '\N{LOWER ONE EIGHTH BLOCK}'  # SentencePiece writes ' ' this way.
-
 
 # Ends of text by name, for a tokenizer.json, which does not say which it is.
 _ENDS = ('<|endoftext|>', '<|end_of_text|>', '</s>', '<eos>', '<|im_end|>')
@@ -33,6 +32,14 @@ class Tokenizer(Protocol):
     """Returns the text of `ids`; pad, bos and eos are left out."""
     ...
 
+  def save(self, directory: str | os.PathLike[str]) -> None:
+    """Writes the files that transformers' AutoTokenizer reads.
+
+    Args:
+      directory: an existing one.
+    """
+    ...
+
 
 class SentencePieceTokenizer:
   """A SentencePiece model; `decode(encode(text)) == text` for plain text."""
@@ -40,6 +47,7 @@ class SentencePieceTokenizer:
   def __init__(self, proto: bytes):
     if not proto:
       raise ValueError('the file is empty')
+    self._proto = proto
     self._model = sentencepiece.SentencePieceProcessor(model_proto=proto)
     self.vocab_size = self._model.vocab_size()
     self.pad_id = max(self._model.pad_id(), 0)
@@ -54,33 +62,26 @@ class SentencePieceTokenizer:
   def decode(self, ids: Sequence[int]) -> str:
     return self._model.decode([int(i) for i in ids])
 
+  def save(self, directory: str | os.PathLike[str]) -> None:
+    import transformers
 
-class HuggingFaceTokenizer:
-  """A tokenizer of transformers, used without its special-token templates."""
-
-  def __init__(self, tokenizer: Any, path: str):
-    self._tokenizer = tokenizer
-    eos_id = tokenizer.eos_token_id
-    if eos_id is None:
-      raise UserError(
-        f'The tokenizer at {path} names no end-of-text token; set eos_token'
-        ' in its tokenizer_config.json.'
+    model = self._model
+    special = {
+      f'{name}_token': model.id_to_piece(i)
+      for name, i in (
+        ('bos', self.bos_id),
+        ('eos', self.eos_id),
+        ('pad', self.pad_id),
+        ('unk', model.unk_id()),
       )
-    bos_id, pad_id = tokenizer.bos_token_id, tokenizer.pad_token_id
-    self.eos_id = eos_id
-    self.bos_id = eos_id if bos_id is None else bos_id
-    self.pad_id = eos_id if pad_id is None else pad_id
-    self.vocab_size = len(tokenizer)
-
-  def encode(self, text: str) -> list[int]:
-    return self._tokenizer.encode(text, add_special_tokens=False)
-
-  def decode(self, ids: Sequence[int]) -> str:
-    ends = {self.pad_id, self.bos_id, self.eos_id}
-    return self._tokenizer.decode(
-      [int(i) for i in ids if int(i) not in ends],
+    }
+    # Here no text becomes a control piece, so none may there.
+    transformers.PreTrainedTokenizerFast(
+      tokenizer_object=pieces.from_pieces(pieces.of_model(self._proto)),
+      split_special_tokens=True,
       clean_up_tokenization_spaces=False,
-    )
+      **special,
+    ).save_pretrained(str(directory))
 
 
 def train_sentencepiece(
@@ -109,7 +110,9 @@ def train_sentencepiece(
       or the file cannot be written.
   """
   model = io.BytesIO()
-  whole = dict.fromkeys(s.replace(' ', _SPACE) for s in symbols if s.strip(' '))
+  whole = dict.fromkeys(
+    s.replace(' ', pieces.SPACE) for s in symbols if s.strip(' ')
+  )
   try:
     sentencepiece.SentencePieceTrainer.Train(
       sentence_iterator=iter(lines),
@@ -145,12 +148,30 @@ def train_sentencepiece(
   return SentencePieceTokenizer(model.getvalue())
 
 
+def check_fits(tokenizer: Tokenizer, vocab_size: int) -> None:
+  """Raises UserError where a model has no row for each id of the tokenizer.
+
+  It may have more: checkpoints pad their vocabulary, and what is drawn beyond
+  the tokenizer's decodes to nothing.
+
+  Args:
+    tokenizer: in use.
+    vocab_size: of the model.
+  """
+  if tokenizer.vocab_size > vocab_size:
+    raise UserError(
+      f'the tokenizer has {tokenizer.vocab_size} ids, the model'
+      f' {vocab_size}; take the tokenizer that belongs to the model, or raise'
+      ' model.vocab_size.'
+    )
+
+
 def load(path: str | os.PathLike[str]) -> Tokenizer:
   """Returns the tokenizer at `path`; nothing is fetched.
 
   Args:
-    path: a SentencePiece .model file, a Hugging Face tokenizer.json, or a
-      folder that transformers' AutoTokenizer reads.
+    path: a SentencePiece .model file, a Hugging Face tokenizer.json, a folder
+      that transformers' AutoTokenizer reads, or a .gguf file.
 
   Raises:
     UserError: it is missing or damaged.
@@ -160,6 +181,8 @@ def load(path: str | os.PathLike[str]) -> Tokenizer:
     raise UserError(f'There is no tokenizer at {file}; check the path given.')
   if file.is_dir() or file.suffix == '.json':
     return _hugging_face(file)
+  if file.suffix == '.gguf':
+    return gguf_tokenizer.read(file)
   try:
     return SentencePieceTokenizer(file.read_bytes())
   except (RuntimeError, ValueError, OSError) as error:
@@ -170,7 +193,12 @@ def _hugging_face(file: pathlib.Path) -> HuggingFaceTokenizer:
   import transformers
 
   try:
-    if file.is_dir():
+    if (file / 'tokenizer.json').is_file():
+      # AutoTokenizer may put a family's own class over what this file says.
+      tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(
+        str(file), local_files_only=True
+      )
+    elif file.is_dir():
       tokenizer = transformers.AutoTokenizer.from_pretrained(
         str(file), local_files_only=True
       )

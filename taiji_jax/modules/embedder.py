@@ -7,22 +7,26 @@ from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 import numpy as np
 import tokenizers
 
 from taiji_jax.errors import UserError
-from taiji_jax.modules import text_encoder
+from taiji_jax.modules import last_token, text_encoder
+from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.text_encoder import TextEncoderConfig
-from taiji_jax.modules.weights import minilm
+from taiji_jax.modules.weights import hugging_face, minilm, pretrained
 
 BUCKET = 16
 
 
 class TextEmbedder:
-  """Embeds texts with a frozen encoder, each distinct text once.
+  """Embeds texts with a frozen model, each distinct text once.
 
-  Texts are batched by length, padded to a multiple of 16 tokens, and always
-  `batch` of them (empty ones fill up), so that there is one trace a length.
+  Of two kinds: a BERT encoder, its tokens' mean, and a decoder (Qwen3
+  Embedding), its last token. Texts are batched by length, padded to a multiple
+  of 16 tokens, and always `batch` of them (empty ones fill up), so that there
+  is one trace a length.
   Choice: the papers cut texts nowhere; a text beyond `max_tokens` is cut at its
   end, which no item text here comes near.
   """
@@ -30,42 +34,60 @@ class TextEmbedder:
   def __init__(
     self,
     params: dict[str, Any],
-    config: TextEncoderConfig,
+    config: TextEncoderConfig | DecoderConfig,
     tokenizer: tokenizers.Tokenizer,
     max_tokens: int = 64,
     batch: int = 32,
+    *,
+    eos_id: int | None = None,
+    memory: int = 1 << 16,
   ):
     """Makes an embedder.
 
     Args:
-      params: of `text_encoder.TextEncoder`.
-      config: its shape.
-      tokenizer: its word pieces, [CLS] and [SEP] added by the tokenizer.
-      max_tokens: the longest text, special tokens counted; a multiple of 16
-        up to `config.max_positions`.
-      batch: texts a call of the encoder, 1 or more.
+      params: of `text_encoder.TextEncoder` or of `decoder.Decoder`.
+      config: its shape, which tells the kind.
+      tokenizer: a BERT's, which adds [CLS] and [SEP], or a decoder's.
+      max_tokens: the longest text, special tokens counted; a multiple of 16,
+        up to `config.max_positions` where there is such a limit.
+      batch: texts a call of the model, 1 or more.
+      eos_id: appended to each text; a decoder needs it.
+      memory: the most embeddings that are kept, 0 or more; those asked for the
+        longest ago go first.
 
     Raises:
-      UserError: max_tokens or batch is out of range.
+      UserError: max_tokens, batch or memory is out of range, or a decoder lacks
+        eos_id.
     """
-    if max_tokens % BUCKET or not 0 < max_tokens <= config.max_positions:
+    decoder = isinstance(config, DecoderConfig)
+    limit = max_tokens if decoder else config.max_positions
+    if max_tokens % BUCKET or not 0 < max_tokens <= limit:
       raise UserError(
         f'The text encoder cannot take max_tokens={max_tokens}: choose a'
-        f' multiple of {BUCKET} up to {config.max_positions}.'
+        f' multiple of {BUCKET}{"" if decoder else f" up to {limit}"}.'
       )
-    if batch < 1:
+    for name, value, least in (('batch', batch, 1), ('memory', memory, 0)):
+      if value < least:
+        raise UserError(
+          f'The text encoder cannot take {name}={value}: choose {least} or'
+          ' more.'
+        )
+    if decoder and eos_id is None:
       raise UserError(
-        f'The text encoder cannot take batch={batch}: choose 1 or more.'
+        'A decoder embeds a text by its end token: choose eos_id, the id of it.'
       )
     self.width = config.width
-    self._batch = batch
+    self._batch, self._eos_id, self._most = batch, eos_id, memory
     self._tokenizer = tokenizer
     self._tokenizer.no_padding()
-    self._tokenizer.enable_truncation(max_tokens)
+    self._tokenizer.enable_truncation(max_tokens - (eos_id is not None))
     self._params = jax.device_put(params)
-    self._memory: dict[str, np.ndarray] = {}
+    self._memory: collections.OrderedDict[str, np.ndarray] = (
+      collections.OrderedDict()
+    )
+    kind = last_token if decoder else text_encoder
     self._encode = jax.jit(
-      lambda params, token_bt, mask_bt: text_encoder.embed(
+      lambda params, token_bt, mask_bt: kind.embed(
         config, params, token_bt, mask_bt
       )
     )
@@ -87,25 +109,90 @@ class TextEmbedder:
     tokenizer = read_tokenizer(minilm.find(path) / 'tokenizer.json')
     return cls(params, config, tokenizer, max_tokens, batch)
 
-  def embed(self, texts: Sequence[str]) -> np.ndarray:
+  @classmethod
+  def pretrained(
+    cls,
+    source: str | pathlib.Path,
+    max_tokens: int = 512,
+    batch: int = 32,
+    *,
+    memory: int = 1 << 16,
+    mesh: Mesh | None = None,
+    dtype: str = 'float32',
+  ) -> Self:
+    """Returns an embedder with a decoder such as Qwen3-Embedding.
+
+    Args:
+      source: its directory, or its name on the Hugging Face hub.
+      max_tokens, batch, memory: as for the constructor.
+      mesh: where its parameters go; one device where None.
+      dtype: of its parameters and matrix products.
+
+    Raises:
+      UserError: files are missing, damaged or of another model, or max_tokens
+        is more than it takes.
+    """
+    folder = pretrained.find(source)
+    fields = hugging_face.read_json(folder / 'config.json')
+    limit = fields.get('max_position_embeddings', max_tokens)
+    if max_tokens > limit:
+      raise UserError(
+        f"The model in '{folder}' takes {limit} tokens, not"
+        f' max_tokens={max_tokens}: choose fewer.'
+      )
+    tokenizer = read_tokenizer(folder / 'tokenizer.json')
+    added = tokenizer.encode('').ids or [fields.get('eos_token_id')]
+    config, variables = pretrained.load(
+      folder, mesh, param_dtype=dtype, dtype=dtype
+    )
+    return cls(
+      variables['params'],
+      config,
+      tokenizer,
+      max_tokens,
+      batch,
+      eos_id=added[-1],
+      memory=memory,
+    )
+
+  def embed(self, texts: Sequence[str], instruction: str = '') -> np.ndarray:
     """Returns float32 `[n, d]` of norm 1, row i the embedding of `texts[i]`.
 
     Args:
       texts: n texts, any of them empty or repeated.
+      instruction: what the texts are queries for, put before each of them as
+        Qwen3 Embedding was trained with; '' for none (documents).
     """
-    new = list(dict.fromkeys(t for t in texts if t not in self._memory))
-    encodings = self._tokenizer.encode_batch(new)
+    if not texts:
+      return np.zeros((0, self.width), np.float32)
+    if instruction:
+      texts = [f'Instruct: {instruction}\nQuery:{text}' for text in texts]
+    wanted = dict.fromkeys(texts)
+    rows = {t: self._memory[t] for t in wanted if t in self._memory}
+    rows |= self._embed_new([t for t in wanted if t not in rows])
+    for text in wanted:
+      self._memory[text] = rows[text]
+      self._memory.move_to_end(text)
+    while len(self._memory) > self._most:
+      self._memory.popitem(last=False)
+    return np.stack([rows[text] for text in texts])
+
+  def _embed_new(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+    """Returns the embeddings of distinct texts."""
+    bert = self._eos_id is None
+    encodings = self._tokenizer.encode_batch(texts, add_special_tokens=bert)
+    ends = [] if bert else [self._eos_id]
+    ids = [encoding.ids + ends for encoding in encodings]
     buckets: dict[int, list[int]] = collections.defaultdict(list)
-    for i, encoding in enumerate(encodings):
-      buckets[-(-len(encoding.ids) // BUCKET) * BUCKET].append(i)
+    for i, own in enumerate(ids):
+      buckets[-(-len(own) // BUCKET) * BUCKET].append(i)
+    found = {}
     for length, members in buckets.items():
       for start in range(0, len(members), self._batch):
         part = members[start : start + self._batch]
-        rows = self._run([encodings[i].ids for i in part], length)
-        self._memory.update(zip((new[i] for i in part), rows, strict=True))
-    if not texts:
-      return np.zeros((0, self.width), np.float32)
-    return np.stack([self._memory[text] for text in texts])
+        rows = self._run([ids[i] for i in part], length)
+        found.update(zip((texts[i] for i in part), rows, strict=True))
+    return found
 
   def _run(self, ids: Sequence[Sequence[int]], length: int) -> np.ndarray:
     """Returns the embeddings of up to `batch` texts of up to `length` ids."""

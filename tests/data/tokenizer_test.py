@@ -75,6 +75,27 @@ class SentencePieceTest(parameterized.TestCase):
       (self._root / 'file').write_text('')
       self._train('file/a.model')
 
+  def test_transformers_reads_what_is_saved(self):
+    import transformers
+
+    symbols = (*prompts.STRUCTURE, 'Star Wars', 'Star')
+    tokenizer = self._train(symbols=symbols)
+    folder = self._root / 'saved'
+    folder.mkdir()
+    tokenizer.save(folder)
+    again = tokenizer_lib.load(folder)
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    rng = np.random.default_rng(0)
+    letters = [*set(_LINES[0]), '</s>', '<think>', 'Star', '\n', '東', '▁']
+    random = [''.join(rng.choice(letters, 30)) for _ in range(300)]
+    for text in (*_TEXTS, *_LINES[:1], *random, 'aaaaaaa'):
+      ids = tokenizer.encode(text)
+      self.assertEqual(theirs(text, add_special_tokens=False)['input_ids'], ids)
+      self.assertEqual(again.encode(text), ids)
+      self.assertEqual(again.decode(ids), tokenizer.decode(ids))
+    for name in ('vocab_size', 'bos_id', 'eos_id', 'pad_id'):
+      self.assertEqual(getattr(again, name), getattr(tokenizer, name))
+
 
 class MovieLensTest(absltest.TestCase):
   def test_items_are_short_and_come_back(self):
@@ -161,6 +182,34 @@ class HuggingFaceTest(absltest.TestCase):
         ids = tokenizer.encode(text)
         self.assertNotIn(tokenizer.eos_id, ids)
         self.assertEqual(tokenizer.decode([*ids, tokenizer.eos_id]), text)
+
+  def test_a_model_may_have_more_ids_not_fewer(self):
+    tokenizer = tokenizer_lib.load(self._folder())
+    size = tokenizer.vocab_size
+    tokenizer_lib.check_fits(tokenizer, size + 20)
+    ids = tokenizer.encode('Star')
+    self.assertEqual(tokenizer.decode([*ids, size, size + 19]), 'Star')
+    with self.assertRaisesRegex(UserError, f'{size} ids, the model {size - 1}'):
+      tokenizer_lib.check_fits(tokenizer, size - 1)
+
+  def test_the_chat_template_is_kept(self):
+    folder = self._folder()
+    tokenizer = tokenizer_lib.load(folder)
+    message = [{'role': 'user', 'content': 'Star'}]
+    with self.assertRaisesRegex(UserError, 'no chat template'):
+      tokenizer.chat(message)
+    (folder / 'chat_template.jinja').write_text(
+      '{% if messages[0].role == "tool" %}{{ raise_exception("no tools") }}'
+      '{% endif %}{{ messages[0].content }}'
+      '{% if add_generation_prompt %}!{% endif %}'
+    )
+    again = folder / 'again'
+    again.mkdir()
+    tokenizer_lib.load(folder).save(again)
+    tokenizer = tokenizer_lib.load(again)
+    self.assertEqual(tokenizer.chat(message), tokenizer.encode('Star!'))
+    with self.assertRaisesRegex(UserError, 'refuses the messages .no tools'):
+      tokenizer.chat([{'role': 'tool', 'content': ''}])
 
   def test_damage_is_refused(self):
     folder = self._folder()

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import pathlib
 import tempfile
@@ -9,9 +10,10 @@ import numpy as np
 import tokenizers
 
 from taiji_jax.errors import UserError
-from taiji_jax.modules import embedder, text_encoder
+from taiji_jax.modules import embedder, last_token, text_encoder
 from taiji_jax.modules.embedder import TextEmbedder
 from taiji_jax.modules.text_encoder import TextEncoder, TextEncoderConfig
+from tests.modules.weights import tiny
 
 WORDS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', *'abcdefgh')
 CONFIG = TextEncoderConfig(
@@ -92,6 +94,35 @@ class TextEmbedderTest(parameterized.TestCase):
     subject.embed(['e', 'b ' * 21])
     self.assertLen(calls, 5)
 
+  def test_what_was_asked_for_longest_ago_is_forgotten_first(self):
+    subject = TextEmbedder(params(), CONFIG, word_tokenizer(), 32, 3, memory=2)
+    encode, calls = subject._encode, []
+
+    def counted(*args):
+      calls.append(args[1].shape)
+      return encode(*args)
+
+    subject._encode = counted
+    everything = subject.embed(['a', 'b', 'c', 'd'])
+    self.assertEqual(everything.shape, (4, 8))
+    subject.embed(['c'])
+    self.assertLen(calls, 2)
+    subject.embed(['e'])  # 'd' goes, 'c' stays.
+    subject.embed(['c'])
+    self.assertLen(calls, 3)
+    np.testing.assert_allclose(
+      subject.embed(['d'])[0], everything[3], atol=1e-6
+    )
+    self.assertLen(calls, 4)
+
+  def test_nothing_is_kept_where_memory_is_0(self):
+    subject = TextEmbedder(params(), CONFIG, word_tokenizer(), 32, 3, memory=0)
+    first = subject.embed(['a', 'b', 'a'])
+    np.testing.assert_array_equal(first[0], first[2])
+    np.testing.assert_array_equal(subject.embed(['a', 'b', 'a']), first)
+    with self.assertRaisesRegex(UserError, 'memory=-1: choose 0 or more'):
+      TextEmbedder(params(), CONFIG, word_tokenizer(), 32, 3, memory=-1)
+
   def test_no_texts(self):
     self.assertEqual(make().embed([]).shape, (0, 8))
 
@@ -106,6 +137,66 @@ class TextEmbedderTest(parameterized.TestCase):
   def test_out_of_range(self, max_tokens: int, batch: int):
     with self.assertRaisesRegex(UserError, 'choose'):
       make(max_tokens, batch)
+
+
+class DecoderEmbedderTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.config = dataclasses.replace(
+      tiny.CONFIG, qkv_bias=False, qk_norm=True, tie_embeddings=True
+    )
+    self.params = tiny.variables(self.config)['params']
+
+  def _make(self, **options) -> TextEmbedder:
+    tokenizer = word_tokenizer()
+    return TextEmbedder(
+      self.params, self.config, tokenizer, 16, 2, eos_id=3, **options
+    )
+
+  def _alone(self, tokens: list[int]) -> np.ndarray:
+    token_bt = np.array([tokens], np.int32)
+    embed = jax.jit(last_token.embed, static_argnums=0)
+    return embed(
+      self.config, self.params, token_bt, np.ones_like(token_bt, bool)
+    )[0]
+
+  def test_the_last_token_is_the_end_and_the_norm_is_1(self):
+    embedding = self._make().embed(['a b c', '', ' '.join('a' * 30)])
+    np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, rtol=1e-6)
+    for row, ids in zip(
+      embedding, ([4, 5, 6, 3], [3], [4] * 15 + [3]), strict=True
+    ):
+      np.testing.assert_allclose(row, self._alone(ids), atol=1e-5)
+
+  def test_an_instruction_comes_first(self):
+    subject = self._make()
+    plain, asked = subject.embed(['a']), subject.embed(['a'], 'b')
+    # Instruct : b Query : a, of which the tokenizer knows a and b.
+    np.testing.assert_allclose(
+      asked[0], self._alone([1, 1, 5, 1, 1, 4, 3]), atol=1e-5
+    )
+    self.assertGreater(np.abs(asked - plain).max(), 1e-3)
+
+  def test_out_of_range(self):
+    with self.assertRaisesRegex(UserError, 'eos_id'):
+      TextEmbedder(self.params, self.config, word_tokenizer())
+    with self.assertRaisesRegex(UserError, 'multiple of 16'):
+      TextEmbedder(self.params, self.config, word_tokenizer(), 17, eos_id=3)
+
+  def test_from_a_directory(self):
+    folder = pathlib.Path(self.create_tempdir().full_path, 'model')
+    tiny.write(folder, self.config, context=32)
+    tokenizer = tokenizers.Tokenizer.from_str(word_tokenizer().to_str())
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+      single='$A [SEP]', special_tokens=[('[SEP]', 3)]
+    )
+    tokenizer.save(str(folder / 'tokenizer.json'))
+    subject = TextEmbedder.pretrained(folder, max_tokens=16)
+    np.testing.assert_allclose(
+      subject.embed(['a b'])[0], self._alone([4, 5, 3]), atol=1e-5
+    )
+    with self.assertRaisesRegex(UserError, 'takes 32 tokens, not max_to'):
+      TextEmbedder.pretrained(folder, max_tokens=48)
 
 
 class ReadTokenizerTest(absltest.TestCase):

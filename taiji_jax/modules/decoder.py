@@ -288,7 +288,10 @@ class Decoder(nn.Module):
       x_btd = objective_slots.embed(
         self.embedding_vd, token_bt, slot_kvd, coef_kb
       )
-    return sharding.constrain_rows(x_btd.astype(jnp.dtype(self.config.dtype)))
+    x_btd = sharding.constrain_embedded(
+      x_btd.astype(jnp.dtype(self.config.dtype))
+    )
+    return sharding.constrain_rows(x_btd)
 
   def logits(
     self, hidden_btd: jax.Array, coef_kb: jax.Array | None = None

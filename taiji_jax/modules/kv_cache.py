@@ -14,12 +14,13 @@ class Slots:
   """Keys and values of one layer, one slot a token.
 
   Attributes:
-    key_bhsd, value_bhsd: `[rows, kv heads, slots, head width]`.
+    key_bhds: `[rows, kv heads, head width, slots]`: scores read it row by row.
+    value_bhsd: `[rows, kv heads, slots, head width]`.
     key_scale_bhs, value_scale_bhs: float32, what the int8 numbers of a slot
       are multiplied by; None where they are stored as they are.
   """
 
-  key_bhsd: jax.Array
+  key_bhds: jax.Array
   value_bhsd: jax.Array
   key_scale_bhs: jax.Array | None = None
   value_scale_bhs: jax.Array | None = None
@@ -29,16 +30,16 @@ class Slots:
     cls, key_bshd: jax.Array, value_bshd: jax.Array, dtype: jnp.dtype
   ) -> 'Slots':
     """Returns slots that hold these keys and values, stored in `dtype`."""
-    key_bhsd = jnp.swapaxes(key_bshd, 1, 2)
+    key_bhds = jnp.moveaxis(key_bshd, 1, 3)
     value_bhsd = jnp.swapaxes(value_bshd, 1, 2)
     if dtype != jnp.int8:
       return cls(
-        key_bhsd=key_bhsd.astype(dtype), value_bhsd=value_bhsd.astype(dtype)
+        key_bhds=key_bhds.astype(dtype), value_bhsd=value_bhsd.astype(dtype)
       )
-    key_bhsd, key_scale_bhs = quantize(key_bhsd)
-    value_bhsd, value_scale_bhs = quantize(value_bhsd)
+    key_bhds, key_scale_bhs = quantize(key_bhds, 2)
+    value_bhsd, value_scale_bhs = quantize(value_bhsd, 3)
     return cls(
-      key_bhsd=key_bhsd,
+      key_bhds=key_bhds,
       value_bhsd=value_bhsd,
       key_scale_bhs=key_scale_bhs,
       value_scale_bhs=value_scale_bhs,
@@ -54,25 +55,31 @@ class Slots:
 
   def write(self, key_b1hd: jax.Array, value_b1hd: jax.Array, slot: jax.Array):
     """Returns the slots with one more token of each row at `slot`."""
-    new = Slots.of(key_b1hd, value_b1hd, self.key_bhsd.dtype)
-    return jax.tree.map(
-      lambda whole, one: jax.lax.dynamic_update_slice_in_dim(
-        whole, one, slot, axis=2
-      ),
-      self,
-      new,
+    new = Slots.of(key_b1hd, value_b1hd, self.key_bhds.dtype)
+
+    def put(whole: jax.Array, one: jax.Array, axis: int) -> jax.Array:
+      return jax.lax.dynamic_update_slice_in_dim(whole, one, slot, axis)
+
+    def put_scale(whole: jax.Array | None, one: jax.Array | None):
+      return None if whole is None else put(whole, one, 2)
+
+    return Slots(
+      key_bhds=put(self.key_bhds, new.key_bhds, 3),
+      value_bhsd=put(self.value_bhsd, new.value_bhsd, 2),
+      key_scale_bhs=put_scale(self.key_scale_bhs, new.key_scale_bhs),
+      value_scale_bhs=put_scale(self.value_scale_bhs, new.value_scale_bhs),
     )
 
 
-def quantize(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Returns (int8 `x / scale`, float32 scale without the last axis).
+def quantize(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
+  """Returns (int8 `x / scale`, float32 scale without that axis).
 
-  Symmetric: the largest magnitude of the last axis becomes 127, so that
+  Symmetric: the largest magnitude along the axis becomes 127, so that
   |x - int8 * scale| <= scale / 2.
   """
   x = x.astype(jnp.float32)
-  scale = jnp.maximum(jnp.abs(x).max(-1), 1e-30) / 127.0
-  return jnp.round(x / scale[..., None]).astype(jnp.int8), scale
+  scale = jnp.maximum(jnp.abs(x).max(axis, keepdims=True), 1e-30) / 127.0
+  return jnp.round(x / scale).astype(jnp.int8), scale.squeeze(axis)
 
 
 @chex.dataclass(frozen=True)
@@ -97,7 +104,7 @@ class KVCache:
   def position_n(self) -> jax.Array:
     """Returns the position of the next token of each completion, int32."""
     group = (
-      self.completions[0].key_bhsd.shape[0] // self.prompt_length_b.shape[0]
+      self.completions[0].key_bhds.shape[0] // self.prompt_length_b.shape[0]
     )
     return jnp.repeat(self.prompt_length_b, group) + self.filled
 

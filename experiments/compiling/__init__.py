@@ -1,0 +1,1 @@
+"""Compiling a recipe's programs for TPUs that are not there."""

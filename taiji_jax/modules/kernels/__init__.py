@@ -1,0 +1,1 @@
+"""Pallas kernels for TPUs, each beside a plain form that it equals."""

@@ -65,7 +65,7 @@ def main() -> None:
   contenders = {'ours': _ours(config)}
   if _RIVAL.value and importlib.util.find_spec('torch'):
     contenders['torch'] = _torch(config)
-  seconds = timing.interleave(contenders, _ROUNDS.value)
+  seconds = timing.interleave(contenders, _ROUNDS.value, settle=True)
   tokens = _ROWS.value * _TOKENS.value
   device = jax.devices()[0].device_kind
   rate = tokens / float(np.median(seconds['ours']))

@@ -36,11 +36,15 @@ class Policy:
         f' {recipe.source} {model.vocab_size}; leave tokenizer.path empty, so'
         " that the model's own is taken."
       )
-    if model.attention == 'auto':
-      on_tpu = mesh.devices.flat[0].platform == 'tpu'
-      model = dataclasses.replace(
-        model, attention='kernel' if on_tpu else 'plain'
+    on_tpu = mesh.devices.flat[0].platform == 'tpu'
+    if model.attention == 'kernel' and not on_tpu:
+      raise UserError(
+        "model.attention is 'kernel', which runs on TPUs alone; set it to"
+        " 'auto'."
       )
+    if model.attention == 'auto':
+      form = 'kernel' if on_tpu else 'plain'
+      model = dataclasses.replace(model, attention=form)
     self.decoder = Decoder(model)
     self._recipe, self._tokenizer, self._mesh = recipe, tokenizer, mesh
     self._samplers: dict[float, Any] = {}

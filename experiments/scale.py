@@ -11,10 +11,9 @@ import pathlib
 
 from absl import flags
 
-from experiments import compile as compile_lib
 from experiments import entry
 from experiments import recipe as recipe_lib
-from experiments.compiling import programs, report
+from experiments.compiling import programs, report, results
 from taiji_jax.errors import UserError
 
 # Recipe, topology, how many slices.
@@ -35,7 +34,7 @@ def main() -> None:
   lines, complaints = [report.MARKDOWN], []
   for name, topology, slices in SLICES:
     module = importlib.import_module(f'experiments.configs.popo.{name}')
-    found = compile_lib.compile_all(
+    found = results.compile_all(
       recipe_lib.from_config(module.get_config()),
       topology,
       slices,

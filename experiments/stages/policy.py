@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 import numpy as np
 
 from experiments import recipe as recipe_lib
@@ -36,15 +36,9 @@ class Policy:
         f' {recipe.source} {model.vocab_size}; leave tokenizer.path empty, so'
         " that the model's own is taken."
       )
-    on_tpu = mesh.devices.flat[0].platform == 'tpu'
-    if model.attention == 'kernel' and not on_tpu:
-      raise UserError(
-        "model.attention is 'kernel', which runs on TPUs alone; set it to"
-        " 'auto'."
-      )
-    if model.attention == 'auto':
-      form = 'kernel' if on_tpu else 'plain'
-      model = dataclasses.replace(model, attention=form)
+    model = dataclasses.replace(
+      model, attention=_attention(model.attention, mesh)
+    )
     self.decoder = Decoder(model)
     self._recipe, self._tokenizer, self._mesh = recipe, tokenizer, mesh
     self._samplers: dict[float, Any] = {}
@@ -212,3 +206,15 @@ class Policy:
       self._tokenizer.decode(tokens[:length].tolist())
       for tokens, length in zip(token_nc, length_n, strict=True)
     ]
+
+
+def _attention(form: str, mesh: Mesh | AbstractMesh) -> str:
+  """Returns 'plain' or 'kernel': the kernels are for TPUs."""
+  if isinstance(mesh, AbstractMesh):  # Of no kind yet.
+    return form
+  on_tpu = mesh.devices.flat[0].platform == 'tpu'
+  if form == 'kernel' and not on_tpu:
+    raise UserError(
+      "model.attention is 'kernel', which runs on TPUs alone; set it to 'auto'."
+    )
+  return {'auto': 'kernel' if on_tpu else 'plain'}.get(form, form)

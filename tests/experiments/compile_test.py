@@ -8,9 +8,8 @@ from absl.testing import absltest, parameterized
 import jax
 import jax.numpy as jnp
 
-from experiments import compile as compile_lib
 from experiments import recipe as recipe_lib
-from experiments.compiling import chips, programs, report
+from experiments.compiling import chips, programs, report, results
 from experiments.configs.popo import (
   ml100k_cpu,
   paper_v5e_16x16,
@@ -171,7 +170,7 @@ class CompileTest(absltest.TestCase):
     folder = pathlib.Path(self.create_tempdir().full_path)
     output = folder / 'scale.json'
     arguments = (tiny(), 'v5e:2x2', 1, list(programs.NAMES), output)
-    found = {r.program: r for r in compile_lib.compile_all(*arguments)}
+    found = {r.program: r for r in results.compile_all(*arguments)}
     for name, one in found.items():
       with self.subTest(name):
         self.assertTrue(one.fits)
@@ -183,15 +182,13 @@ class CompileTest(absltest.TestCase):
     self.assertIn('all-gather', found['sft'].collectives)
     refuse = mock.Mock(side_effect=AssertionError)
     with mock.patch.object(report, 'compile_program', refuse):
-      again = compile_lib.compile_all(*arguments)
+      again = results.compile_all(*arguments)
     self.assertEqual(again, list(found.values()))
     self.assertIn('estimate', report.table(again))
 
   def test_wrong_mesh(self):
     with self.assertRaisesRegex(UserError, 'has 4 devices; set --config.mesh'):
-      compile_lib.compile_all(
-        tiny(mesh={'fsdp': 8}), 'v5e:2x2', 1, ['sft'], None
-      )
+      results.compile_all(tiny(mesh={'fsdp': 8}), 'v5e:2x2', 1, ['sft'], None)
 
 
 if __name__ == '__main__':

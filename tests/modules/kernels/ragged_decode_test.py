@@ -73,9 +73,7 @@ class RaggedDecodeTest(parameterized.TestCase):
     slots = slots_of(1, 2, 140, jnp.float32)
     behind = (np.arange(140) >= length_b[:, None])[:, None, :, None]
     spoilt = Slots(
-      key_bhds=jnp.where(
-        jnp.swapaxes(behind, 2, 3), jnp.nan, slots.key_bhds
-      ),
+      key_bhds=jnp.where(jnp.swapaxes(behind, 2, 3), jnp.nan, slots.key_bhds),
       value_bhsd=jnp.where(behind, jnp.nan, slots.value_bhsd),
     )
     for one, other in zip(

@@ -13,6 +13,7 @@ KINDS = (
   'reduce-scatter',
   'all-to-all',
   'collective-permute',
+  'across-slices',
 )
 _BYTES = {
   'pred': 1, 's8': 1, 'u8': 1, 's16': 2, 'u16': 2, 'f16': 2, 'bf16': 2,
@@ -44,6 +45,8 @@ _NAMED = re.compile(
 )
 _PAIR = re.compile(r'source_target_pairs=\{\{(\d+),(\d+)\}')
 _CHANNEL = re.compile(r'channel_id=(\d+)')
+# What goes to other slices is sent by the run time of several slices.
+_ACROSS = re.compile(r'_xla_megascale_target="\{([0-9,]+)\}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Collective:
       comes out, once each.
     wire: bytes one device sends: payload (n - 1) / n in groups of n, twice that
       for an all-reduce.
-    network: those of `wire` in groups that lie in several slices.
+    network: those of `wire` in groups that lie in several slices, which the
+      compiler shows as what is sent 'across-slices'.
   """
 
   count: float
@@ -89,7 +93,9 @@ def collectives(
       continue
     seen.add((place, channel))
     wire = payload * _share(kind, len(group))
-    apart = slice_devices and len({i // slice_devices for i in group}) > 1
+    apart = kind == 'across-slices' or (
+      slice_devices and len({i // slice_devices for i in group}) > 1
+    )
     total[kind] += times * np.array([1, payload, wire, wire * bool(apart)])
   return {
     kind: Collective(*map(float, total[kind]))
@@ -102,7 +108,8 @@ def _share(kind: str, size: int) -> float:
   """Returns what part of a payload each device of a group sends."""
   if kind == 'collective-permute':
     return 1.0
-  return (size - 1) / size * (2 if kind == 'all-reduce' else 1)
+  both_ways = kind in ('all-reduce', 'across-slices')
+  return (size - 1) / size * (2 if both_ways else 1)
 
 
 def _computations(text: str) -> tuple[dict[str, list], str]:
@@ -174,6 +181,11 @@ def _collective(
 ) -> tuple[str, str | None, float, list[int]] | None:
   """Returns (kind, channel, payload, the first group) of an instruction."""
   operation = _operation(line)
+  if operation == 'send' and (slices := _ACROSS.search(line)):
+    sent = _ARRAY.search(_without_layout(line))
+    channel = _CHANNEL.search(line)
+    group = [int(i) for i in slices[1].split(',')]
+    return 'across-slices', channel and channel[1], _size(*sent.groups()), group
   kind = operation.removesuffix('-start')
   if kind not in KINDS:
     return None

@@ -130,6 +130,22 @@ class HloTest(absltest.TestCase):
         apart = hlo.collectives(body, slice_devices=max(expected) + 1)
         self.assertEqual(apart['all-reduce'].network, 0)
 
+  def test_what_goes_to_other_slices(self):
+    text = """
+ENTRY %main (p: f32[32,8]) -> f32[32,8] {
+  %p = f32[32,8]{1,0:T(8,128)} parameter(0)
+  %send = (f32[32,8]{1,0:T(8,128)}, u32[], token[]) send(%p, %after), \
+channel_id=3, is_host_transfer=true, \
+frontend_attributes={_xla_megascale_target="{1,2}x{0:3}",\
+_xla_megascale_transfer_type="ALL_REDUCE"}
+}
+"""
+    # 32 x 8 float32 = 1,024 bytes; two slices exchange halves both ways.
+    found = hlo.collectives(text, slice_devices=4)['across-slices']
+    self.assertEqual(found.bytes, 1024)
+    self.assertEqual(found.wire, 1024)
+    self.assertEqual(found.network, 1024)
+
 
 if __name__ == '__main__':
   absltest.main()

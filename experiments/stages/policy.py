@@ -100,8 +100,10 @@ class Policy:
         variables = decoder_lib.unstack(variables, config.num_layers)
       return jax.tree.map(lambda x: x.astype(config.dtype), variables)
 
+    jitted = jax.jit(copy)
+
     def move(variables: Any) -> Any:
-      copied = jax.jit(copy)(variables)
+      copied = jitted(variables)
       return sharding.place(
         copied, sharding.state_sharding(copied, self.rollout_mesh)
       )

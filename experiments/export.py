@@ -11,7 +11,7 @@ import pathlib
 from absl import flags
 
 from experiments import entry, pipeline
-from experiments.stages import sft
+from experiments.stages import supervised
 from taiji_jax import train_state
 from taiji_jax.modules.weights import export, pretrained
 
@@ -29,7 +29,7 @@ def main() -> None:
   """Writes the model of one arm."""
   run = pipeline.finished(pathlib.Path(_WORKDIR.value))
   product = run.sft if _ARM.value == 'sft' else pipeline.reinforce(run)
-  trained = sft.load(product, run.policy, run.context)
+  trained = supervised.load(product, run.policy, run.context)
   source = run.context.recipe.source
   export.save(
     _TO.value,

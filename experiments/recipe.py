@@ -7,200 +7,27 @@ from typing import Any
 import ml_collections
 
 from experiments import fields
+from experiments.sections import (
+  ArmsConfig,
+  CompareConfig,
+  CotConfig,
+  DataConfig,
+  EvaluationConfig,
+  LengthConfig,
+  PretrainConfig,
+  RLTrainConfig,
+  SFTConfig,
+  TokenizerConfig,
+  TowerConfig,
+)
 from taiji_jax.data.prompts import PromptConfig
 from taiji_jax.data.tables import TableSpec
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.weights import pretrained
-from taiji_jax.rl import rewards
 from taiji_jax.rl.config import RLConfig
 from taiji_jax.sharding import MeshConfig
 from taiji_jax.train_state import OptimizerConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class DataConfig:
-  """Which log, and how it is split.
-
-  Attributes:
-    source: 'movielens' or 'tables'.
-    path: where it lies; see `data.movielens` and `data.tables`.
-    tables: for 'tables': the fields of `data.tables.TableSpec`.
-    train_fraction: share of events before the cut in time.
-    rl_fraction: the latest share of the rows before the cut, kept for RL.
-    history: the most earlier items a row knows.
-    min_history: rows with fewer are left out.
-    evaluation_rows: how many are sampled after the cut; 0 takes all.
-    negatives: sampled exposures without a click, for each event.
-    consumed_once: whether an item of the history has the lowest r_id.
-    miss: normalised r_id of an answer that names no item.
-  """
-
-  source: str = 'movielens'
-  path: str = ''
-  tables: Any = None
-  train_fraction: float = 0.8
-  rl_fraction: float = 0.1
-  history: int = 50
-  min_history: int = 1
-  evaluation_rows: int = 500
-  negatives: int = 4
-  consumed_once: bool = True
-  miss: float = 0.0
-
-  def __post_init__(self):
-    if self.source not in ('movielens', 'tables'):
-      raise UserError(
-        f"data.source is {self.source!r}; choose 'movielens' or 'tables'."
-      )
-    if not 0 <= self.miss <= 1:
-      raise UserError(f'data.miss is {self.miss}; it must lie in [0, 1].')
-    if self.evaluation_rows < 0:
-      raise UserError(
-        f'data.evaluation_rows is {self.evaluation_rows}; give a number, or'
-        ' 0 for all.'
-      )
-    if self.negatives < 0:
-      raise UserError(f'data.negatives is {self.negatives}; give 0 or more.')
-
-
-@dataclasses.dataclass(frozen=True)
-class LengthConfig:
-  """The longest prompt and completion, in tokens."""
-
-  prompt: int = 128
-  completion: int = 48
-
-  def __post_init__(self):
-    for name in ('prompt', 'completion'):
-      if getattr(self, name) < 8:
-        raise UserError(
-          f'length.{name} is {getattr(self, name)}; it must be at least 8.'
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class TokenizerConfig:
-  """A tokenizer to load (`path`), or the size of one to train.
-
-  Attributes:
-    path: see `data.tokenizer.load`; a SentencePiece model is trained on the
-      training part where empty.
-    vocab_size: of the trained one.
-    whole_names: how many of the commonest titles and category names become one
-      token each.
-  """
-
-  path: str = ''
-  vocab_size: int = 2048
-  whole_names: int = 1024
-
-  def __post_init__(self):
-    if self.vocab_size < 300:
-      raise UserError(
-        f'tokenizer.vocab_size is {self.vocab_size}; all bytes and the'
-        ' structure need at least 300.'
-      )
-
-
-@dataclasses.dataclass(frozen=True)
-class TowerConfig:
-  """Sizes and training of the ID tower."""
-
-  width: int = 32
-  mlp_widths: tuple[int, ...] = (64,)
-  batch: int = 4096
-  epochs: int = 3
-  lr: float = 3e-3
-  weight_decay: float = 1e-4
-
-  def __post_init__(self):
-    for name in ('width', 'batch', 'epochs', 'lr'):
-      if not getattr(self, name) > 0:
-        raise UserError(
-          f'tower.{name} is {getattr(self, name)}; it must be above 0.'
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class SFTConfig:
-  """Supervised training on packed examples.
-
-  Attributes:
-    opt: the optimiser and the number of updates.
-    examples: rows the teacher reasons about.
-    batch: packed rows of an update.
-    tokens: of a packed row.
-    prompt_weight: weight of the prompt's tokens in the loss; see `sft_step`.
-  """
-
-  opt: OptimizerConfig
-  examples: int
-  batch: int = 16
-  tokens: int = 256
-  prompt_weight: float = 0.0
-
-  def __post_init__(self):
-    for name in ('examples', 'batch', 'tokens'):
-      if getattr(self, name) < 1:
-        raise UserError(
-          f'sft.{name} is {getattr(self, name)}; it must be at least 1.'
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class RLTrainConfig:
-  """Reinforcement: the method, and `prompts` prompts a step."""
-
-  opt: OptimizerConfig
-  method: RLConfig
-  prompts: int = 8
-
-  def __post_init__(self):
-    if self.prompts < 1:
-      raise UserError(f'rl.prompts is {self.prompts}; it must be at least 1.')
-    given = len(self.method.fixed_weights)
-    if given not in (0, len(rewards.NAMES)):
-      raise UserError(
-        f'rl.fixed_weights has {given} numbers; give one for each reward:'
-        f' {", ".join(rewards.NAMES)}.'
-      )
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationConfig:
-  """Decoding batch, and how intervals are made."""
-
-  batch: int = 50
-  resamples: int = 2000
-
-  def __post_init__(self):
-    for name in ('batch', 'resamples'):
-      if getattr(self, name) < 1:
-        raise UserError(
-          f'evaluation.{name} is {getattr(self, name)}; it must be at least 1.'
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class CompareConfig:
-  """Which arms `experiments.weightings` trains, and with which seeds.
-
-  Attributes:
-    arms: rules of `taiji_jax.pareto`, or 'gdpo'.
-    seeds: of the rollouts and the order of the prompts.
-  """
-
-  arms: tuple[str, ...] = ()
-  seeds: tuple[int, ...] = (0,)
-
-  def __post_init__(self):
-    if len(set(self.arms)) < len(self.arms):
-      raise UserError(f'compare.arms {self.arms} names one twice; drop it.')
-    if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-      raise UserError(
-        f'compare.seeds is {self.seeds}; give at least one, all different.'
-      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,6 +54,9 @@ class Recipe:
   evaluation: EvaluationConfig
   compare: CompareConfig = CompareConfig()
   rollout_mesh: MeshConfig | None = None
+  pretrain: PretrainConfig | None = None
+  cot: CotConfig = CotConfig()
+  arms: ArmsConfig = ArmsConfig()
   source: str = ''
 
 
@@ -284,6 +114,20 @@ def from_config(config: ml_collections.ConfigDict) -> Recipe:
       if 'rollout_mesh' in config
       else None
     ),
+    pretrain=_pretrain(config),
+    cot=fields.build(CotConfig, 'cot', config.get('cot', {})),
+    arms=fields.build(ArmsConfig, 'arms', config.get('arms', {})),
+  )
+
+
+def _pretrain(config: ml_collections.ConfigDict) -> PretrainConfig | None:
+  if 'pretrain' not in config:
+    return None
+  opt = fields.build(
+    OptimizerConfig, 'pretrain.opt', config.pretrain.get('opt', {})
+  )
+  return fields.build(
+    PretrainConfig, 'pretrain', {**config.pretrain, 'opt': opt}
   )
 
 
@@ -333,8 +177,11 @@ def table_spec(config: DataConfig) -> TableSpec:
 
 def _check_sections(config: ml_collections.ConfigDict) -> None:
   """Raises UserError where a section is missing, unknown or no section."""
-  sections = [f.name for f in dataclasses.fields(Recipe)][:-1]
-  optional = set(sections[-2:]) - set(config)
+  known = [f for f in dataclasses.fields(Recipe) if f.name != 'source']
+  sections = [f.name for f in known]
+  optional = {
+    f.name for f in known if f.default is not dataclasses.MISSING
+  } - set(config)
   sections = [name for name in sections if name not in optional]
   if wrong := sorted(set(config) ^ set(sections)):
     raise UserError(

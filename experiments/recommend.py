@@ -11,7 +11,7 @@ from absl import flags
 import numpy as np
 
 from experiments import entry, pipeline
-from experiments.stages import answers, sft
+from experiments.stages import answers, supervised
 from taiji_jax.data import history as history_lib
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
@@ -38,7 +38,9 @@ def main() -> None:
   run = pipeline.finished(pathlib.Path(_WORKDIR.value))
   model = pipeline.reinforce(run)
   rows = _user_row(run) if _USER.value is not None else _history_row(run)
-  params = run.policy.for_rollouts(sft.load(model, run.policy, run.context))
+  params = run.policy.for_rollouts(
+    supervised.load(model, run.policy, run.context)
+  )
   (text,) = answers.decode(params, rows, 0, run.encoder, run.policy, 1)
   parsed = prompts.parse(text)
   print(f'Prompt\n{run.encoder.prompt_text(rows, 0)}')

@@ -36,11 +36,13 @@ class Catalog:
       not necessarily unique.
     categories: L1, L2, L3 of each item; a shorter tuple (also the empty one)
       where levels are unknown. Length N.
+    brands: of each item, '' where unknown; () where the source has none.
   """
 
   item_ids: tuple[str, ...]
   titles: tuple[str, ...]
   categories: tuple[tuple[str, ...], ...]
+  brands: tuple[str, ...] = ()
 
   def __len__(self) -> int:
     return len(self.item_ids)

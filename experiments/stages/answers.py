@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments import recipe as recipe_lib
-from experiments.stages import sft, text
+from experiments.stages import supervised, text
 from experiments.stages.context import Context
 from experiments.stages.logs import Logs
 from experiments.stages.policy import Policy
@@ -22,16 +22,26 @@ def greedy(
   model: Product,
   encoder: text.Encoder,
   policy: Policy,
+  opening: str = '',
 ) -> Product:
-  """Returns the product with one completion for each evaluation row."""
+  """Returns the product with one completion for each evaluation row.
+
+  Args:
+    context, logs, encoder, policy: the run's.
+    arm: its name.
+    model: whose parameters answer.
+    opening: what every completion begins with; the model goes on from there.
+  """
   inputs = {
     'model': model.key,
     'logs': logs.digest,
     'evaluation': recipe_lib.to_json(context.recipe.evaluation),
   }
+  if opening:
+    inputs['opening'] = opening
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
-    params = policy.for_rollouts(sft.load(model, policy, context))
+    params = policy.for_rollouts(supervised.load(model, policy, context))
     batch, rows = context.recipe.evaluation.batch, logs.split.evaluation
     scratch.mkdir(exist_ok=True)
     part = scratch / 'answers.jsonl'
@@ -39,7 +49,7 @@ def greedy(
     written = written[: len(written) // batch * batch]
     progress = metrics.Progress(f'answers of {arm}', len(rows), len(written))
     for start in range(len(written), len(rows), batch):
-      found = decode(params, rows, start, encoder, policy, batch)
+      found = decode(params, rows, start, encoder, policy, batch, opening)
       written += found
       text.write_lines(part, written)
       progress.advance(len(found))
@@ -61,12 +71,13 @@ def decode(
   encoder: text.Encoder,
   policy: Policy,
   batch: int,
+  opening: str = '',
 ) -> list[str]:
   """Returns the greedy completions of up to `batch` rows from `start` on."""
   # The last batch is filled up with repeats, so that there is one trace.
   index_b = np.arange(start, start + batch) % len(rows)
-  prompt_bp, length_b = encoder.batch(rows, index_b)
+  prompt_bp, length_b = encoder.batch(rows, index_b, opening)
   drawn = policy.sampler(0.0)(
     params, prompt_bp, length_b, np.zeros(batch, np.uint32)
   )
-  return policy.texts(drawn)[: len(rows) - start]
+  return [opening + text for text in policy.texts(drawn)[: len(rows) - start]]

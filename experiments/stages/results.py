@@ -10,6 +10,8 @@ import numpy as np
 
 from experiments.pipeline import Run
 from experiments.stages import answers
+from experiments.stages.context import Context
+from experiments.stages.logs import Logs
 from taiji_jax import metrics
 from taiji_jax.data import prompts
 from taiji_jax.evaluate import arms as arms_lib
@@ -53,16 +55,16 @@ def make(
     context.embedder.embed,
   )
   scored = {
-    arm: _stack([arms_lib.score(texts, data) for texts in each])
+    arm: stack([arms_lib.score(texts, data) for texts in each])
     for arm, each in written.items()
   }
   seen_r = run.logs.split.seen_r
   result = {
-    **_compare(run, scored, pairs, np.ones(len(rows), bool)),
-    'floors': _floors(run, data),
+    **compare(context, run.logs, scored, pairs, np.ones(len(rows), bool)),
+    'floors': score_floors(context, run.logs, data),
     'by_user': {
-      'seen': _compare(run, scored, pairs, seen_r),
-      'unseen': _compare(run, scored, pairs, ~seen_r),
+      'seen': compare(context, run.logs, scored, pairs, seen_r),
+      'unseen': compare(context, run.logs, scored, pairs, ~seen_r),
     },
     'seeds': seeds,
   }
@@ -106,22 +108,23 @@ def write(run: Run, models: Mapping[str, Product]) -> dict[str, Any]:
   return result
 
 
-def _stack(each: list[arms_lib.Metrics]) -> dict[str, np.ndarray]:
+def stack(each: list[arms_lib.Metrics]) -> dict[str, np.ndarray]:
   """Returns the metrics of several seeds, `[S, R]` each."""
   return {name: np.stack([m[name] for m in each]) for name in each[0]}
 
 
-def _compare(
-  run: Run,
+def compare(
+  context: Context,
+  logs: Logs,
   scored: Mapping[str, Mapping[str, np.ndarray]],
   pairs: Sequence[tuple[str, str]],
   keep_r: np.ndarray,
 ) -> dict[str, Any]:
   """Returns arms and pairs with intervals over the rows `keep_r`."""
-  user_r = run.logs.split.evaluation.user_r[keep_r]
+  user_r = logs.split.evaluation.user_r[keep_r]
   options = {
-    'samples': run.context.recipe.evaluation.resamples,
-    'seed': run.context.recipe.seed,
+    'samples': context.recipe.evaluation.resamples,
+    'seed': context.recipe.seed,
   }
   part = {
     arm: {k: v[:, keep_r] for k, v in values.items()}
@@ -138,16 +141,25 @@ def _compare(
     },
     'paired': {
       f'{arm}-{base}': bootstrap.paired_intervals(
-        part[arm], part[base], user_r, **options
+        part[arm], _as_many(part[base], part[arm]), user_r, **options
       )
       for arm, base in pairs
     },
   }
 
 
-def _floors(run: Run, data: arms_lib.EvaluationSet) -> dict[str, Any]:
-  logs = run.logs
-  once = run.context.recipe.data.consumed_once
+def _as_many(
+  base: Mapping[str, np.ndarray], arm: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+  """Returns the base's seeds, counted around, one for each seed of the arm."""
+  return {k: np.resize(v, (len(arm[k]), v.shape[1])) for k, v in base.items()}
+
+
+def score_floors(
+  context: Context, logs: Logs, data: arms_lib.EvaluationSet
+) -> dict[str, Any]:
+  """Returns the metrics of every floor, with intervals."""
+  once = context.recipe.data.consumed_once
   scored = {
     rule.__name__: arms_lib.score_floor(
       rule(
@@ -163,8 +175,8 @@ def _floors(run: Run, data: arms_lib.EvaluationSet) -> dict[str, Any]:
   }
   scored['repeat_category'] = arms_lib.score_repeat_category(data)
   options = {
-    'samples': run.context.recipe.evaluation.resamples,
-    'seed': run.context.recipe.seed,
+    'samples': context.recipe.evaluation.resamples,
+    'seed': context.recipe.seed,
   }
   return {
     name: bootstrap.intervals(values, data.rows.user_r, **options)

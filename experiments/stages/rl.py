@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import recipe as recipe_lib
-from experiments.recipe import RLTrainConfig
-from experiments.stages import sft, text
+from experiments.sections import RLTrainConfig
+from experiments.stages import supervised, text
 from experiments.stages.context import Context
 from experiments.stages.logs import Logs
 from experiments.stages.policy import Policy
@@ -56,7 +56,7 @@ class Trainer:
     }
 
     def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
-      trained = sft.load(start, self._policy, self._context)
+      trained = supervised.load(start, self._policy, self._context)
       state, seconds = self._run(trained, scratch, stage)
       tree.save(folder / 'model.safetensors', state.params)
       return seconds
@@ -107,7 +107,7 @@ class Trainer:
     state, seconds = loop.run(
       step,
       state,
-      sft.Grain(
+      supervised.Grain(
         sft_data.row_batches(
           len(self._logs.rl), batch=config.prompts, seed=self._seed
         )

@@ -42,7 +42,7 @@ def make_cot(context: Context, logs: Logs) -> Product:
     requests = [
         CotRequest(
             row=r,
-            profile=logs.log.profiles[rows.user_r[r]],
+            profile=logs.profile(rows, r),
             history=tuple(n for n in rows.history_rs[r, :shown].tolist()
                           if n >= 0),
             target=int(rows.target_r[r]),
@@ -112,10 +112,9 @@ class Encoder:
 
   def ids(self, rows: Rows, r: int) -> list[int]:
     """Returns the token ids of the prompt of row r; user -1 has no profile."""
-    user = rows.user_r[r]
     return prompts.encode_prompt(
       self.tokenizer,
-      self._logs.log.profiles[user] if user >= 0 else {},
+      self._logs.profile(rows, r),
       rows.history_rs[r],
       self._logs.catalog,
       self._recipe.prompt,
@@ -123,12 +122,19 @@ class Encoder:
     )
 
   def batch(
-    self, rows: Rows, index_b: np.ndarray
+    self, rows: Rows, index_b: np.ndarray, opening: str = ''
   ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns prompts `[b, P]` padded on the right, and their lengths."""
-    ids = [self.ids(rows, int(r)) for r in index_b]
+    """Returns prompts `[b, P]` padded on the right, and their lengths.
+
+    Args:
+      rows: the contexts.
+      index_b: which of them.
+      opening: of the completion; P is longer by its tokens.
+    """
+    begun = self.tokenizer.encode(opening) if opening else []
+    ids = [self.ids(rows, int(r)) + begun for r in index_b]
     prompt_bp = np.full(
-      (len(ids), self._recipe.length.prompt),
+      (len(ids), self._recipe.length.prompt + len(begun)),
       self.tokenizer.pad_id,
       np.int32,
     )

@@ -31,16 +31,35 @@ class Followers:
     at = np.minimum(np.searchsorted(self.key_q, wanted), len(self.key_q) - 1)
     return np.where(self.key_q[at] == wanted, self.count_q[at], 0)
 
-  def likeliest(self, earlier: Sequence[int]) -> int | None:
-    """Returns the item that came most often after those, and is not one."""
+  def ranked(self, earlier: Sequence[int], count: int) -> list[int]:
+    """Returns the items that came most often after those, none of them one.
+
+    Args:
+      earlier: items.
+      count: the most to return; fewer where fewer came.
+    """
     totals = np.zeros(self.items, np.int64)
     for item in earlier:
-      low, high = np.searchsorted(
-        self.key_q, (item * self.items, (item + 1) * self.items)
-      )
+      low, high = self._after(item)
       totals[self.key_q[low:high] % self.items] += self.count_q[low:high]
     totals[list(earlier)] = 0
-    return int(totals.argmax()) if totals.any() else None
+    best = np.argsort(-totals, kind='stable')[:count]
+    return best[totals[best] > 0].tolist()
+
+  def seen_after(self, earlier: Sequence[int], least: int) -> np.ndarray:
+    """Returns the items that came after one of those at least `least` times."""
+    found = []
+    for item in earlier:
+      low, high = self._after(item)
+      often = self.count_q[low:high] >= least
+      found.append(self.key_q[low:high][often] % self.items)
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+  def _after(self, item: int) -> tuple[int, int]:
+    low, high = np.searchsorted(
+      self.key_q, (item * self.items, (item + 1) * self.items)
+    )
+    return int(low), int(high)
 
 
 def followers(

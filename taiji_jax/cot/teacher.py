@@ -37,10 +37,13 @@ class CotSample:
     text: never states the target (`leak_guard.leaks` finds nothing).
     token_logprobs: float `[T]`, the teacher's log-probability of each of its
       tokens; None where it has none.
+    answer: the item text that the teacher itself would answer, '' where it was
+      given the target or has no answer.
   """
 
   text: str
   token_logprobs: np.ndarray | None = None
+  answer: str = ''
 
 
 class Teacher(Protocol):

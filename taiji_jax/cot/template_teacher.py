@@ -13,6 +13,7 @@ import numpy as np
 from taiji_jax.cot import evidence
 from taiji_jax.cot.leak_guard import leaks
 from taiji_jax.cot.teacher import CotRequest, CotSample
+from taiji_jax.data import prompts
 from taiji_jax.types import Catalog, Log
 
 _OPENINGS = ('Recent: ', 'Lately: ', 'Now into ')
@@ -44,6 +45,7 @@ _MIN_FOLLOWS = 2
 _SHARED = (0.5, 1.0, 1.5)
 _FORGET = 0.95
 _MAX_TITLE = 60
+_RECENT = 3
 _T = TypeVar('_T')
 
 
@@ -75,6 +77,8 @@ class TemplateTeacher:
     self._followers = evidence.followers(log, catalog, events)
     self._affinities = evidence.affinities(log, catalog, events, profile_fields)
     self._seed = seed
+    count_n = np.bincount(log.item_e[events], minlength=len(catalog))
+    self._popular_n = np.argsort(-count_n, kind='stable')
 
   def __call__(
     self, requests: Sequence[CotRequest], k: int = 1
@@ -82,18 +86,40 @@ class TemplateTeacher:
     """Returns k samples a request; sample j leads with the j-th evidence.
 
     Every text is guarded: what would state the target is left out in favour
-    of the next evidence.
+    of the next evidence. Without a target sample j aims at, and answers, the
+    j-th likeliest item.
     """
+    return [self._samples(request, k) for request in requests]
+
+  def _samples(self, request: CotRequest, k: int) -> list[CotSample]:
+    if request.target is not None:
+      return [
+        CotSample(self._text(request, request.target, j)) for j in range(k)
+      ]
+    aims = self._guesses(request.history, k)
     return [
-      [CotSample(self._text(request, j)) for j in range(k)]
-      for request in requests
+      CotSample(
+        self._text(request, aim, j),
+        answer=prompts.item_text(self._catalog, aim),
+      )
+      for j, aim in enumerate(aims)
     ]
 
-  def _text(self, request: CotRequest, sample: int) -> str:
+  def _guesses(self, history: Sequence[int], k: int) -> list[int]:
+    """Returns k items that may come next, the likeliest first.
+
+    Choice: what followed one of the last three items most often, then what is
+    popular; around again where the catalogue is smaller than that.
+    """
+    found = self._followers.ranked(history[:_RECENT], k)
+    others = (
+      n for n in self._popular_n.tolist() if n not in found + list(history)
+    )
+    found += itertools.islice(others, k - len(found))
+    return list(itertools.islice(itertools.cycle(found or [0]), k))
+
+  def _text(self, request: CotRequest, aim: int, sample: int) -> str:
     rng = np.random.default_rng((self._seed, request.row, sample))
-    aim = request.target
-    if aim is None:
-      aim = self._followers.likeliest(request.history[:3])
     reasons = list(self._reasons(request, aim, rng))
     if sample and reasons:
       turn = sample % len(reasons)
@@ -126,11 +152,9 @@ class TemplateTeacher:
     return text + _STOP
 
   def _reasons(
-    self, request: CotRequest, aim: int | None, rng: np.random.Generator
+    self, request: CotRequest, aim: int, rng: np.random.Generator
   ) -> Iterator[str]:
     """Yields sentences that lead to the item's path, the strongest first."""
-    if aim is None:
-      return
     path = self._catalog.categories[aim] or (_UNKNOWN,)
     score, follows = self._scores(request.history, aim)
     for at in np.argsort(-score, kind='stable'):

@@ -17,6 +17,7 @@ class Item:
   title: str
   categories: tuple[str, ...]
   where: str
+  brand: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +87,37 @@ def build_catalog(items: Iterable[Item]) -> Catalog:
     item_ids=ids,
     titles=tuple(clean(by_id[i].title) for i in ids),
     categories=tuple(by_id[i].categories for i in ids),
+    brands=_brands([clean(by_id[i].brand) for i in ids]),
+  )
+
+
+def _brands(brands: Sequence[str]) -> tuple[str, ...]:
+  return tuple(brands) if any(brands) else ()
+
+
+def cut_titles(catalog: Catalog, words: int) -> Catalog:
+  """Returns the catalogue with titles of at most `words` words.
+
+  A title cut inside a bracket or before a stop keeps no stray punctuation at
+  its end. Titles may become equal; `TitleIndex` says which item is meant.
+
+  Args:
+    catalog: the items.
+    words: at least 1.
+
+  >>> catalog = Catalog(('1',), ('Steel Staples, 1/2 Inch (1000',), ((),))
+  >>> cut_titles(catalog, 2).titles
+  ('Steel Staples',)
+  """
+  if words < 1:
+    raise ValueError(f'words is {words}; a title keeps at least 1.')
+  cut = (' '.join(title.split()[:words]) for title in catalog.titles)
+  return dataclasses.replace(
+    catalog,
+    titles=tuple(
+      short.rstrip(' ,;:.-&([') or title
+      for short, title in zip(cut, catalog.titles, strict=True)
+    ),
   )
 
 

@@ -1,4 +1,4 @@
-"""Training, reinforcement and evaluation rows, split by global time."""
+"""Training, reinforcement and evaluation rows: by time, or leave-one-out."""
 
 import dataclasses
 
@@ -11,23 +11,27 @@ from taiji_jax.types import Log, Rows
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-  """Rows on both sides of one moment.
+  """Rows to train on and rows to be judged by.
 
   Attributes:
     train: rows for supervised training.
-    rl: rows for reinforcement, the latest before the cut; none is in `train`.
-    evaluation: rows at or after the cut.
-    cut_time: the first time that belongs to the evaluation.
-    train_events: bool `[E]`, the events before the cut (of `train` and `rl`).
+    rl: rows for reinforcement; none is in `train`.
+    evaluation: the rows that arms are judged by.
+    cut_time: the first time that belongs to the evaluation; None where each
+      user has their own.
+    train_events: bool `[E]`, the events to learn from (of `train` and `rl`).
     seen_r: bool, one an evaluation row: its user has a training event.
+    validation: rows that nothing is trained on, to choose by; None where there
+      are none.
   """
 
   train: Rows
   rl: Rows
   evaluation: Rows
-  cut_time: int
+  cut_time: int | None
   train_events: np.ndarray
   seen_r: np.ndarray
+  validation: Rows | None = None
 
 
 def by_time(
@@ -89,6 +93,76 @@ def by_time(
     cut_time=cut_time,
     train_events=train_events,
     seen_r=np.isin(late.user_r, log.user_e[train_events]),
+  )
+
+
+def leave_one_out(
+  log: Log,
+  *,
+  rl_fraction: float = 0.1,
+  history: int = 50,
+  min_history: int = 1,
+  evaluation_rows: int | None = None,
+  seed: int = 0,
+) -> Split:
+  """Returns the customary split of short logs: the last item of each user.
+
+  A user's last item is for evaluation, the one before for validation, all
+  earlier ones for training. The history of a row is all that came before it.
+
+  `Choice:` reinforcement gets all training rows of a share of the users, drawn
+  by seed, as the paper's 100K users for it are apart from its 1M.
+
+  Args:
+    log: the whole log.
+    rl_fraction: share of the users whose training rows are `rl`, in (0, 1).
+    history: the most items of a history, S.
+    min_history: rows with fewer earlier items are left out, in [1, history].
+    evaluation_rows: rows sampled from the last items; None keeps all.
+    seed: of both samples.
+
+  Raises:
+    UserError: an argument out of range, or a part that comes out empty.
+  """
+  _check(0.5, rl_fraction, history, min_history, evaluation_rows)
+  rows = _rows(log, history, min_history)
+  clicks = np.flatnonzero(log.click_e)
+  user_c = log.user_e[clicks]
+  order = np.argsort(user_c, kind='stable')
+  size_u = np.bincount(user_c, minlength=len(log.user_ids))
+  start_u = np.cumsum(size_u) - size_u
+  # How many of the user's clicks come after this one.
+  after_e = np.full(len(log), -1)
+  after_e[clicks[order]] = (
+    (start_u + size_u)[user_c[order]] - 1 - (np.arange(len(clicks)))
+  )
+  after_r = after_e[rows.event_r]
+  rng = np.random.default_rng(seed)
+  for_rl_u = rng.random(len(log.user_ids)) < rl_fraction
+  rl_r = for_rl_u[rows.user_r]
+  parts = {
+    'train': np.flatnonzero((after_r >= 2) & ~rl_r),
+    'rl': np.flatnonzero((after_r >= 2) & rl_r),
+    'evaluation': np.flatnonzero(after_r == 0),
+    'validation': np.flatnonzero(after_r == 1),
+  }
+  for name, index in parts.items():
+    if not len(index):
+      raise UserError(
+        f'The {name} part of the leave-one-out split is empty; give users with'
+        f' {min_history + 3} items and more, or another rl_fraction.'
+      )
+  if evaluation_rows is not None and evaluation_rows < len(parts['evaluation']):
+    parts['evaluation'] = np.sort(
+      rng.choice(parts['evaluation'], evaluation_rows, replace=False)
+    )
+  train_events = after_e >= 2
+  taken = {name: rows.take(index) for name, index in parts.items()}
+  return Split(
+    cut_time=None,
+    train_events=train_events,
+    seen_r=np.isin(taken['evaluation'].user_r, log.user_e[train_events]),
+    **taken,
   )
 
 

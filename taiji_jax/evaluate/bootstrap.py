@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import math
+import statistics
 
 import numpy as np
 
@@ -99,6 +100,31 @@ def paired_intervals(
     for name, value in metrics.items()
     if name in base
   }
+
+
+def detectable(
+  difference: Interval, *, level: float = 0.95, power: float = 0.8
+) -> float | None:
+  """Returns the smallest true difference that this test finds with `power`.
+
+  (z_{1 - (1 - level) / 2} + z_power) SE, with the standard error SE out of the
+  interval's width: what is smaller may well be there and not be seen.
+
+  Args:
+    difference: of `paired`, at `level`.
+    level: of the interval, in (0, 1).
+    power: in (0, 1).
+
+  Returns:
+    At least 0; None where there is no interval.
+  """
+  low, high = difference['low'], difference['high']
+  if low is None or high is None:
+    return None
+  normal = statistics.NormalDist()
+  tail = normal.inv_cdf((1 + level) / 2)
+  error = (high - low) / (2 * tail)
+  return (tail + normal.inv_cdf(power)) * error
 
 
 def clears_zero(difference: Interval) -> bool:

@@ -66,8 +66,8 @@ class EvidenceTest(absltest.TestCase):
     np.testing.assert_array_equal(counts.count([2, 3], 5), [0, 1])
     wider = evidence.followers(_LOG, _CATALOG, _ALL, window=2)
     np.testing.assert_array_equal(wider.count([2, 3], 5), [1, 1])
-    self.assertEqual(counts.likeliest([2]), 3)
-    self.assertIsNone(counts.likeliest([5]))
+    self.assertEqual(counts.ranked([2], 1), [3])
+    self.assertEqual(counts.ranked([5], 1), [])
 
   def test_events_outside_the_training_part_count_for_nothing(self):
     events = _LOG.time_e < 1

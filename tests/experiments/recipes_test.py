@@ -74,7 +74,7 @@ class FromConfigTest(parameterized.TestCase):
     ('evaluation.resamples', 0, 'evaluation.resamples is 0'),
     ('mesh.tensor', 0, 'mesh.tensor is 0'),
     ('tokenizer.vocab_size', 10, 'tokenizer.vocab_size is 10'),
-    ('data.source', 'netflix', "choose 'movielens' or 'tables'"),
+    ('data.source', 'netflix', 'choose among movielens, tables'),
     ('data.miss', 2.0, 'data.miss is 2.0'),
     ('length.completion', 1, 'length.completion is 1'),
     ('sft.opt.warmup', 10_000, 'warmup is 10000'),

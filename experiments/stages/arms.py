@@ -1,0 +1,207 @@
+"""The arms of the Taiji table, each made when it is first asked for."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import pathlib
+
+from experiments import recipe as recipe_lib
+from experiments.stages import answers, cot_data, pretrain, rl, text
+from experiments.stages.cells import Cell, Cells
+from experiments.stages.context import Context
+from experiments.stages.logs import Logs, read
+from experiments.stages.policy import Policy
+from experiments.stages.tower import Ranker, tables
+from taiji_jax.data import prompts
+from taiji_jax.errors import UserError
+from taiji_jax.evaluate import arms as arms_lib
+from taiji_jax.products import Product
+from taiji_jax.types import RewardTable
+
+# Arm -> (which data, which of its records).
+SUPERVISED = {
+  'direct': ('direct', cot_data.usable),
+  'direct_orft': ('direct', cot_data.kept),
+  'sft': ('rupr', cot_data.usable),
+  'orft': ('rupr', cot_data.kept),
+}
+# Arm -> the rule that weighs its rewards.
+REINFORCED = {
+  'grpo_fixed': 'fixed',
+  'popo_light': 'popo_light',
+  'popo': 'popo',
+}
+ARMS = ('backbone', 'teacher', *SUPERVISED, *REINFORCED)
+_EXAMPLES = 8
+
+
+class Arms:
+  """All cells of one recipe."""
+
+  def __init__(self, context: Context, results: pathlib.Path):
+    """Args:
+    context: the run.
+    results: the folder of the cells.
+    """
+    if context.recipe.pretrain is None:
+      raise UserError(
+        'the recipe has no section pretrain; add one, with 0 steps where'
+        ' model.source names a checkpoint.'
+      )
+    self.context = context
+    self.logs: Logs = read(context.recipe)
+    self._cells = Cells(results, self._key())
+
+  def all(self) -> dict[str, list[Cell]]:
+    """Returns arm -> its cells, one a seed; makes those that are missing."""
+    seeds = self.context.recipe.arms
+    found = {arm: [self.cell(arm, 0)] for arm in ('backbone', 'teacher')}
+    # Seed by seed, so that a run that is cut short has every arm.
+    for seed in seeds.sft_seeds:
+      for arm in SUPERVISED:
+        found.setdefault(arm, []).append(self.cell(arm, seed))
+    for seed in seeds.rl_seeds:
+      for arm in REINFORCED:
+        found.setdefault(arm, []).append(self.cell(arm, seed))
+    return found
+
+  def cell(self, arm: str, seed: int) -> Cell:
+    """Returns one cell, read or made."""
+    return self._cells.make(arm, seed, lambda: self._make(arm, seed))
+
+  def model(self, arm: str, seed: int) -> Product:
+    """Returns the model of an arm that has one."""
+    if arm == 'backbone':
+      return self.backbone
+    if arm in SUPERVISED:
+      kind, chosen = SUPERVISED[arm]
+      return cot_data.train(
+        self.context,
+        self.policy,
+        self.encoder,
+        self.logs,
+        self.cot(kind),
+        self.backbone,
+        chosen,
+        arm,
+        seed,
+      )
+    return self._reinforced(arm, seed)
+
+  def cot(self, kind: str) -> Product:
+    """Returns a CoT data set, 'rupr' or 'direct'."""
+    return self._cot_data.make(kind)
+
+  @functools.cached_property
+  def evaluation(self) -> arms_lib.EvaluationSet:
+    """Returns the rows that arms answer, and what judges them."""
+    return arms_lib.EvaluationSet(
+      self.logs.split.evaluation,
+      self.logs.catalog,
+      self._tables[1],
+      self.logs.titles,
+      self.context.embedder.embed,
+    )
+
+  @functools.cached_property
+  def backbone(self) -> Product:
+    """Returns the model before reasoning."""
+    return pretrain.train(
+      self.context, self.logs, self._tokenizer_key, self.encoder, self.policy
+    )
+
+  @functools.cached_property
+  def encoder(self) -> text.Encoder:
+    """Returns how rows become tokens."""
+    tokenizer = text.load_tokenizer(self.context, self._tokenizer)
+    return text.Encoder(self.context, self.logs, tokenizer)
+
+  @functools.cached_property
+  def policy(self) -> Policy:
+    """Returns the decoder's functions."""
+    return Policy(
+      self.context.recipe, self.encoder.tokenizer, self.context.mesh
+    )
+
+  @functools.cached_property
+  def _tokenizer(self) -> Product | None:
+    recipe = self.context.recipe
+    if recipe.tokenizer.path or recipe.source:
+      return None
+    return text.make_tokenizer(self.context, self.logs)
+
+  @functools.cached_property
+  def _tokenizer_key(self) -> str:
+    made = self._tokenizer
+    return made.key if made else self.context.recipe.tokenizer.path
+
+  @functools.cached_property
+  def _cot_data(self) -> cot_data.CotData:
+    return cot_data.CotData(
+      self.context, self.logs, self.encoder, self.policy, self.backbone
+    )
+
+  @functools.cached_property
+  def _tables(self) -> tuple[RewardTable, RewardTable]:
+    ranker = Ranker(self.context, self.logs)
+    return tables(ranker, ranker.train(), self.logs)
+
+  def _reinforced(self, arm: str, seed: int) -> Product:
+    recipe = self.context.recipe
+    seeds = recipe.arms
+    place = seeds.rl_seeds.index(seed) % len(seeds.sft_seeds)
+    method = dataclasses.replace(
+      recipe.rl.method, weighting=REINFORCED[arm], fixed_weights=()
+    )
+    trainer = rl.Trainer(
+      self.context,
+      self.logs,
+      self._tables[0],
+      self.encoder,
+      self.policy,
+      dataclasses.replace(recipe.rl, method=method),
+      seed,
+    )
+    start = self.model('orft', seeds.sft_seeds[place])
+    return trainer.train(start, f'rl_{arm}_{seed}')
+
+  def _make(self, arm: str, seed: int) -> Cell:
+    if arm == 'teacher':
+      completions, seconds = self._teacher_answers(), {}
+    else:
+      model = self.model(arm, seed)
+      made = answers.greedy(
+        self.context,
+        self.logs,
+        f'{arm}_{seed}',
+        model,
+        self.encoder,
+        self.policy,
+        pretrain.prefix_text() if arm == 'backbone' else '',
+      )
+      completions = answers.read(made)
+      seconds = {'train': model.seconds, 'answers': made.seconds}
+    values = arms_lib.score(completions, self.evaluation)
+    return Cell(
+      arm, seed, seconds, values, dict(enumerate(completions[:_EXAMPLES]))
+    )
+
+  def _teacher_answers(self) -> list[str]:
+    """Returns what the teacher itself answers; it does not know the item."""
+    work = dataclasses.replace(
+      self._cot_data.work('direct'), rows=self.logs.split.evaluation
+    )
+    requests = [work.request(r) for r in range(len(work.rows))]
+    return [
+      prompts.completion(first.text, first.answer) if first.answer else ''
+      for first, *_ in work.teacher(requests, 1)
+    ]
+
+  def _key(self) -> str:
+    recipe = recipe_lib.to_json(self.context.recipe)
+    # Seeds and the layout do not change what a cell is.
+    for name in ('arms', 'mesh', 'rollout_mesh', 'compare'):
+      del recipe[name]
+    text_ = json.dumps([recipe, self.logs.digest], sort_keys=True)
+    return hashlib.sha256(text_.encode()).hexdigest()[:16]

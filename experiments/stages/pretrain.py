@@ -1,0 +1,103 @@
+"""The backbone: a decoder that knows items and histories, but no reasoning."""
+
+import pathlib
+
+import numpy as np
+
+from experiments import recipe as recipe_lib
+from experiments.stages import supervised, text
+from experiments.stages.context import Context
+from experiments.stages.logs import Logs
+from experiments.stages.policy import Policy
+from taiji_jax.data import prompts
+from taiji_jax.data import sft as sft_data
+from taiji_jax.products import Product
+
+NO_REASONING = 'No reasoning.'
+
+
+def train(
+  context: Context,
+  logs: Logs,
+  tokenizer_key: str,
+  encoder: text.Encoder,
+  policy: Policy,
+) -> Product:
+  """Returns the product with the backbone.
+
+  `Choice:` the paper's backbone is a 7B model. A model of a few million
+  parameters is made here, of every item's text and of the training rows of
+  users whom no later stage trains on: their prompt, and the next item in the
+  format of an answer, with `NO_REASONING` for reasoning. So it can be prompted
+  for the format, and gives the answer's probability with and without reasoning.
+  """
+  recipe = context.recipe
+  inputs = {
+    'logs': logs.digest,
+    'others': recipe.sft.examples,
+    'tokenizer': tokenizer_key,
+    'pretrain': recipe_lib.to_json(recipe.pretrain),
+    'model': recipe_lib.to_json(policy.decoder.config),
+    'source': recipe.source,
+    'prompt': recipe_lib.to_json(recipe.prompt),
+    'length': recipe_lib.to_json(recipe.length),
+    'mesh': recipe_lib.to_json(recipe.mesh),
+    'seed': recipe.seed,
+  }
+
+  def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
+    found = examples(logs, encoder, recipe.length.completion)
+    return supervised.fit(
+      context,
+      policy,
+      found,
+      recipe.pretrain,
+      start=policy.start(),
+      seed=recipe.seed,
+      pad_id=encoder.tokenizer.pad_id,
+      stage='backbone',
+      folder=folder,
+      scratch=scratch,
+    )
+
+  return context.products.make('backbone', inputs, build)
+
+
+def examples(
+  logs: Logs, encoder: text.Encoder, longest: int
+) -> list[sft_data.Example]:
+  """Returns the documents as examples; too long answers are left out."""
+  tokenizer = encoder.tokenizer
+  eos = [tokenizer.eos_id]
+  answers = [
+    tokenizer.encode(prompts.item_text(logs.catalog, n))
+    for n in range(len(logs.catalog))
+  ]
+  found = [sft_data.Example([tokenizer.bos_id], a + eos) for a in answers]
+  opening, end = prefix(encoder), tokenizer.encode(prompts.ANSWER_CLOSE) + eos
+  rows, left_out = logs.pretrain, 0
+  for r in range(len(rows)):
+    answer = opening + answers[rows.target_r[r]] + end
+    if len(answer) > longest:
+      left_out += 1
+      continue
+    found.append(sft_data.Example(encoder.ids(rows, r), answer))
+  supervised.log_sizes('backbone', found, left_out)
+  return found
+
+
+def prefix(encoder: text.Encoder) -> list[int]:
+  """Returns the tokens that ask the backbone for an answer at once."""
+  return encoder.tokenizer.encode(prefix_text())
+
+
+def prefix_text() -> str:
+  """Returns the opening of a completion without reasoning."""
+  return prompts.completion(NO_REASONING, '').removesuffix(prompts.ANSWER_CLOSE)
+
+
+def held_out(logs: Logs, count: int, seed: int) -> np.ndarray:
+  """Returns indices of validation rows, up to `count`, by seed."""
+  total = len(logs.split.validation)
+  rng = np.random.default_rng(seed)
+  return np.sort(rng.permutation(total)[:count])

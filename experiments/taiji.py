@@ -1,0 +1,51 @@
+"""Taiji's table: backbone, teacher, direct, sft, orft, and RL three ways.
+
+Run: TAIJI_DATA=FOLDER python -m experiments.taiji \\
+  --config=experiments/configs/taiji/amazon_scientific_cpu.py
+
+Every finished cell (arm, seed) is a small JSON in the folder of results; the
+same command goes on from what is there. Writes result.json, table.md and the
+reports of both CoT data sets into the work directory.
+"""
+
+import json
+import pathlib
+
+from absl import flags
+from ml_collections import config_flags
+
+from experiments import entry
+from experiments import recipe as recipe_lib
+from experiments.stages.arms import Arms
+from experiments.stages.context import Context
+from experiments.stages.taiji_table import write
+
+RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
+
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', None, f'The recipe, {RECIPE} where not given.'
+)
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'Where models go; runs/NAME where not given.'
+)
+_RESULTS = flags.DEFINE_string(
+  'results', None, 'Where cells go; experiments/results/NAME where not given.'
+)
+
+
+def main() -> None:
+  """Makes every cell of the table that is not there, and the table."""
+  config = _CONFIG.value
+  recipe = recipe_lib.from_config(config)
+  workdir = entry.workdir(_WORKDIR.value, f'runs/{recipe.name}')
+  results = pathlib.Path(_RESULTS.value or f'experiments/results/{recipe.name}')
+  (workdir / 'config.json').write_text(
+    json.dumps(config.to_dict(), indent=1) + '\n'
+  )
+  context = Context(recipe, workdir, recipe.mesh.make())
+  arms = Arms(context, results)
+  write(arms, arms.all(), results)
+
+
+if __name__ == '__main__':
+  entry.run(main, RECIPE)

@@ -1,0 +1,84 @@
+"""Which reasoning texts are worth training on: ORFT and its alternatives.
+
+ORFT (arXiv:2606.03866) keeps, of the k reasoning texts of a prompt, those after
+which the true answer is likely: PPL(answer | prompt, reasoning) < R, with R the
+median on held-out prompts.
+"""
+
+import numpy as np
+
+from taiji_jax.errors import UserError
+
+RULES = ('ppl', 'gain', 'best')
+
+LEAK = 'leak'
+TOO_LONG = 'too long'
+FAILED = 'failed'
+UNUSABLE = (LEAK, TOO_LONG, FAILED)
+"""First words of the reasons for which a text is in no training set."""
+
+
+def perplexity(logp_sum: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+  """Returns exp(-(1/T) sum_t log P(y_t | ...)), float64, at least 1.
+
+  Args:
+    logp_sum: the answer's summed log-probabilities, in nats.
+    tokens: T, at least 1.
+  """
+  return np.exp(-np.asarray(logp_sum, np.float64) / tokens)
+
+
+def threshold(
+  rule: str, ppl: np.ndarray, gain: np.ndarray, percentile: float = 50.0
+) -> float:
+  """Returns the bound of `rule` from the scores of held-out prompts.
+
+  Args:
+    rule: one of `RULES`.
+    ppl, gain: float, the scores of all held-out texts; NaN where a text has
+      none.
+    percentile: in (0, 100); of the perplexities, or, counted from the top, of
+      the gains: 30 keeps about the best 30 % by either.
+
+  Raises:
+    UserError: no score at all.
+  """
+  values = np.asarray(gain if rule == 'gain' else ppl, np.float64)
+  values = values[np.isfinite(values)]
+  if not len(values):
+    raise UserError(
+      'No held-out text could be scored, so there is no threshold; look at the'
+      " reasons in the data's report, or raise length.completion."
+    )
+  at = 100 - percentile if rule == 'gain' else percentile
+  return float(np.percentile(values, at))
+
+
+def keep(
+  rule: str, ppl_rk: np.ndarray, gain_rk: np.ndarray, bound: float
+) -> np.ndarray:
+  """Returns which texts are kept, bool `[r, k]`; none to k of a prompt.
+
+  'ppl' keeps PPL < bound, the paper's rule. 'gain' keeps
+  log P(y | CoT) - log P(y | no CoT), in nats a token, > bound: popular answers
+  have a low perplexity whatever the reasoning. 'best' keeps the lowest PPL of
+  each prompt, where it is below the bound; the first of equal ones.
+
+  Args:
+    rule: one of `RULES`.
+    ppl_rk, gain_rk: float, NaN where a text is out of the question.
+    bound: see `threshold`.
+
+  Raises:
+    ValueError: an unknown rule.
+  """
+  if rule == 'gain':
+    return np.nan_to_num(gain_rk, nan=-np.inf) > bound
+  ppl_rk = np.nan_to_num(ppl_rk, nan=np.inf)
+  below_rk = ppl_rk < bound
+  if rule == 'ppl':
+    return below_rk
+  if rule == 'best':
+    best_r = ppl_rk.argmin(1)
+    return below_rk & (np.arange(ppl_rk.shape[1]) == best_r[:, None])
+  raise ValueError(f'rule is {rule!r}; choose among {", ".join(RULES)}.')

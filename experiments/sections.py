@@ -28,6 +28,9 @@ class DataConfig:
     source: 'movielens', 'tables', 'item_sequences' or 'amazon_reviews', the
       modules of `data` with these names.
     path: where it lies; a leading $NAME is taken from the environment.
+    metadata: for 'amazon_reviews': the file of the items; `path` is that of the
+      reviews.
+    core: for 'amazon_reviews': every user and item has so many events.
     tables: for 'tables': the fields of `data.tables.TableSpec`.
     split: 'time' cuts all events at one moment, 'leave_one_out' keeps the last
       two items of each user.
@@ -47,6 +50,8 @@ class DataConfig:
 
   source: str = 'movielens'
   path: str = ''
+  metadata: str = ''
+  core: int = 5
   tables: Any = None
   split: str = 'time'
   title_words: int = 0
@@ -226,8 +231,7 @@ class PretrainConfig:
   """Training of the backbone on item texts and training histories.
 
   Attributes:
-    opt: the optimiser and the number of updates; 0 steps where the model has a
-      source.
+    opt: the optimiser and the number of updates.
     batch, tokens: rows of an update, tokens of a packed row.
     prompt_weight: weight of the prompt's tokens in the loss.
   """

@@ -44,10 +44,10 @@ class Arms:
     context: the run.
     results: the folder of the cells.
     """
-    if context.recipe.pretrain is None:
+    if bool(context.recipe.pretrain) == bool(context.recipe.source):
       raise UserError(
-        'the recipe has no section pretrain; add one, with 0 steps where'
-        ' model.source names a checkpoint.'
+        'the backbone is either pretrained or a checkpoint: give the recipe a'
+        ' section pretrain, or model.source, and not both.'
       )
     self.context = context
     self.logs: Logs = read(context.recipe)

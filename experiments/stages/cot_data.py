@@ -18,8 +18,8 @@ from experiments.stages.policy import Policy
 from experiments.stages.scoring import Scorer
 from experiments.stages.text import Encoder
 from taiji_jax import metrics
-from taiji_jax.cot import dataset, job, orft
-from taiji_jax.cot.leak_guard import leaks
+from taiji_jax.cot import dataset, evidence, job, orft
+from taiji_jax.cot.leak_guard import LeakGuard
 from taiji_jax.cot.record import CotRecord
 from taiji_jax.cot.teacher import CotRequest, Teacher
 from taiji_jax.cot.template_teacher import TemplateTeacher
@@ -30,6 +30,7 @@ from taiji_jax.products import Product
 
 KINDS = ('rupr', 'direct')
 THRESHOLD = 'threshold.json'
+_MIN_FOLLOWS = 2
 
 
 class CotData:
@@ -136,7 +137,7 @@ class CotData:
     return TemplateTeacher(
       logs.log,
       logs.catalog,
-      logs.split.train_events,
+      logs.evidence_events,
       profile_fields=recipe.prompt.profile_fields,
       seed=recipe.seed,
     )
@@ -175,12 +176,25 @@ class CotData:
 
 
 def guard(logs: Logs) -> Guard:
-  """Returns the leak guard of a log."""
+  """Returns the leak guard of a log.
 
-  def told(think: str, request: CotRequest) -> str | None:
-    return leaks(think, logs.catalog, request.target)
+  A category is supported by the history, or by what followed one of its items
+  at least twice among the teacher's evidence.
+  """
+  catalog = logs.catalog
+  finder = LeakGuard(catalog)
+  followers = evidence.followers(logs.log, catalog, logs.evidence_events)
 
-  return told
+  def guarded(think: str, request: CotRequest) -> tuple[str, str]:
+    known = finder.evidence(
+      request.history, followers.seen_after(request.history, _MIN_FOLLOWS)
+    )
+    leak = finder.find(think, request.target, known)
+    if leak is None:
+      return think, ''
+    return finder.redact(think, request.target, known), str(leak)
+
+  return guarded
 
 
 def kept(record: CotRecord) -> bool:

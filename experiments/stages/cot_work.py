@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 
 from experiments.stages.logs import Logs
-from experiments.stages.scoring import Scorer
+from experiments.stages.scoring import Scorer, Scores
 from experiments.stages.text import Encoder
 from taiji_jax.cot import orft
 from taiji_jax.cot.record import CotRecord
@@ -14,8 +14,8 @@ from taiji_jax.cot.teacher import CotRequest, CotSample, Teacher
 from taiji_jax.data import prompts
 from taiji_jax.types import Rows
 
-Guard = Callable[[str, CotRequest], str | None]
-"""(reasoning, its request) -> what it gives away, None where nothing."""
+Guard = Callable[[str, CotRequest], tuple[str, str]]
+"""(reasoning, its request) -> what may be kept of it, and what it gave away."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,32 +60,22 @@ class CotWork:
       prompts.item_text(self.logs.catalog, int(self.rows.target_r[r]))
       for r in rows
     ]
-    thinks = [[sample.text for sample in each] for each in samples]
-    scores = self.scorer(self.rows, np.array(rows), thinks, truths)
-    faults = [
-      [
-        self._fault(request, sample, ppl)
-        for sample, ppl in zip(each, ppls, strict=True)
-      ]
-      for request, each, ppls in zip(
-        requests, samples, scores.ppl_rk, strict=True
-      )
+    guarded = [
+      [self._guarded(sample.text, request) for sample in each]
+      for request, each in zip(requests, samples, strict=True)
     ]
-    usable_rk = np.array([[not fault for fault in each] for each in faults])
-    kept_rk = orft.keep(
-      self.rule,
-      np.where(usable_rk, scores.ppl_rk, np.nan),
-      np.where(usable_rk, scores.gain_rk, np.nan),
-      self.bound,
-    )
+    thinks = [[text for text, _ in each] for each in guarded]
+    scores = self.scorer(self.rows, np.array(rows), thinks, truths)
+    reasons_rk = self._reasons(samples, guarded, scores)
     return [
       self._record(
         r,
         j,
         samples[i][j],
+        guarded[i][j],
         truths[i],
         (scores.ppl_rk[i, j], scores.gain_rk[i, j]),
-        faults[i][j] or ('' if kept_rk[i, j] else self.rule),
+        reasons_rk[i][j],
       )
       for i, r in enumerate(rows)
       for j in range(self.samples)
@@ -101,13 +91,46 @@ class CotWork:
       target=int(self.rows.target_r[r]) if self.knows else None,
     )
 
-  def _fault(self, request: CotRequest, sample: CotSample, ppl: float) -> str:
+  def _guarded(self, text: str, request: CotRequest) -> tuple[str, str]:
+    return self.guard(text, request) if self.knows else (text, '')
+
+  def _reasons(
+    self,
+    samples: Sequence[Sequence[CotSample]],
+    guarded: Sequence[Sequence[tuple[str, str]]],
+    scores: Scores,
+  ) -> list[list[str]]:
+    """Returns why each text is not kept, '' where it is."""
+    faults = [
+      [
+        self._fault(sample, *text, ppl)
+        for sample, text, ppl in zip(each, texts, ppl_k, strict=True)
+      ]
+      for each, texts, ppl_k in zip(
+        samples, guarded, scores.ppl_rk, strict=True
+      )
+    ]
+    usable_rk = np.array([[not fault for fault in each] for each in faults])
+    kept_rk = orft.keep(
+      self.rule,
+      np.where(usable_rk, scores.ppl_rk, np.nan),
+      np.where(usable_rk, scores.gain_rk, np.nan),
+      self.bound,
+    )
+    return [
+      [
+        fault or ('' if kept else self.rule)
+        for fault, kept in zip(each, kept_k, strict=True)
+      ]
+      for each, kept_k in zip(faults, kept_rk, strict=True)
+    ]
+
+  def _fault(self, sample: CotSample, text: str, leak: str, ppl: float) -> str:
     """Returns why a text is in no training set, '' where it may be."""
     if not sample.text or not (self.knows or sample.answer):
       return orft.FAILED
-    told = self.guard(sample.text, request) if self.knows else None
-    if told:
-      return f'{orft.LEAK}: {told}'
+    if not text:
+      return f'{orft.LEAK}: {leak}'
     return orft.TOO_LONG if np.isnan(ppl) else ''
 
   def _record(
@@ -115,11 +138,13 @@ class CotWork:
     r: int,
     j: int,
     sample: CotSample,
+    guarded: tuple[str, str],
     truth: str,
     scores: tuple[float, float],
     reason: str,
   ) -> CotRecord:
     catalog, log = self.logs.catalog, self.logs.log
+    think, leak = guarded
     ppl, gain = (None if np.isnan(x) else float(x) for x in scores)
     return CotRecord(
       row=r,
@@ -127,7 +152,7 @@ class CotWork:
       user=log.user_ids[self.rows.user_r[r]],
       target=catalog.item_ids[self.rows.target_r[r]],
       prompt=self.encoder.prompt_text(self.rows, r),
-      think=sample.text,
+      think=think,
       answer=truth if self.knows else sample.answer,
       teacher=self.name,
       prompt_version=self.prompt_version,
@@ -136,4 +161,5 @@ class CotWork:
       gain=gain,
       kept=not reason,
       reason=reason,
+      leak=leak,
     )

@@ -13,6 +13,7 @@ import numpy as np
 from experiments import recipe as recipe_lib
 from experiments.recipe import Recipe
 from taiji_jax.data import (
+  amazon_reviews,
   history_profile,
   item_sequences,
   movielens,
@@ -52,6 +53,16 @@ class Logs:
     user = rows.user_r[r]
     # User -1 is one whom the log does not have.
     return self.log.profiles[user] if user >= 0 else {}
+
+  @functools.cached_property
+  def evidence_events(self) -> np.ndarray:
+    """Returns bool `[E]`, training events of users no later stage trains on.
+
+    What a teacher may know of: counts that hold a row's own event would tell
+    it the answer.
+    """
+    users = np.concatenate([self.sft.user_r, self.rl.user_r])
+    return self.split.train_events & ~np.isin(self.log.user_e, users)
 
   @functools.cached_property
   def pretrain(self) -> Rows:
@@ -103,6 +114,10 @@ def _source(recipe: Recipe) -> tuple[Log, Catalog]:
     return movielens.read(_path(data.path) or None)
   if data.source == 'item_sequences':
     return item_sequences.read(_path(data.path))
+  if data.source == 'amazon_reviews':
+    return amazon_reviews.read(
+      _path(data.path), _path(data.metadata), k=data.core
+    )
   return tables.read(recipe_lib.table_spec(data))
 
 

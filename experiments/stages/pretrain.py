@@ -11,6 +11,7 @@ from experiments.stages.logs import Logs
 from experiments.stages.policy import Policy
 from taiji_jax.data import prompts
 from taiji_jax.data import sft as sft_data
+from taiji_jax.modules.weights import tree
 from taiji_jax.products import Product
 
 NO_REASONING = 'No reasoning.'
@@ -30,13 +31,15 @@ def train(
   users whom no later stage trains on: their prompt, and the next item in the
   format of an answer, with `NO_REASONING` for reasoning. So it can be prompted
   for the format, and gives the answer's probability with and without reasoning.
+  Without a section `pretrain` the backbone is the checkpoint of `model.source`
+  as it is.
   """
   recipe = context.recipe
   inputs = {
     'logs': logs.digest,
     'others': recipe.sft.examples,
     'tokenizer': tokenizer_key,
-    'pretrain': recipe_lib.to_json(recipe.pretrain),
+    'pretrain': recipe.pretrain and recipe_lib.to_json(recipe.pretrain),
     'model': recipe_lib.to_json(policy.decoder.config),
     'source': recipe.source,
     'prompt': recipe_lib.to_json(recipe.prompt),
@@ -46,6 +49,9 @@ def train(
   }
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
+    if recipe.pretrain is None:
+      tree.save(folder / 'model.safetensors', policy.start())
+      return 0.0
     found = examples(logs, encoder, recipe.length.completion)
     return supervised.fit(
       context,

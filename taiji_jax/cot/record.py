@@ -25,6 +25,8 @@ class CotRecord:
       None where it was not scored.
     kept: whether it is trained on.
     reason: why not, '' where kept.
+    leak: what of the target the teacher's text stated; it was taken out, or
+      the text is not kept. '' where nothing.
   """
 
   row: int
@@ -41,3 +43,4 @@ class CotRecord:
   gain: float | None
   kept: bool
   reason: str
+  leak: str = ''

@@ -86,37 +86,30 @@ class TemplateTeacher:
     """Returns k samples a request; sample j leads with the j-th evidence.
 
     Every text is guarded: what would state the target is left out in favour
-    of the next evidence. Without a target sample j aims at, and answers, the
-    j-th likeliest item.
+    of the next evidence. Without a target all k reason towards, and answer,
+    the likeliest item.
     """
     return [self._samples(request, k) for request in requests]
 
   def _samples(self, request: CotRequest, k: int) -> list[CotSample]:
-    if request.target is not None:
-      return [
-        CotSample(self._text(request, request.target, j)) for j in range(k)
-      ]
-    aims = self._guesses(request.history, k)
+    aim, answer = request.target, ''
+    if aim is None:
+      aim = self._guess(request.history)
+      answer = prompts.item_text(self._catalog, aim)
     return [
-      CotSample(
-        self._text(request, aim, j),
-        answer=prompts.item_text(self._catalog, aim),
-      )
-      for j, aim in enumerate(aims)
+      CotSample(self._text(request, aim, j), answer=answer) for j in range(k)
     ]
 
-  def _guesses(self, history: Sequence[int], k: int) -> list[int]:
-    """Returns k items that may come next, the likeliest first.
+  def _guess(self, history: Sequence[int]) -> int:
+    """Returns the item that most likely comes next.
 
-    Choice: what followed one of the last three items most often, then what is
-    popular; around again where the catalogue is smaller than that.
+    Choice: what followed one of the last three items most often, else the most
+    popular one that is not in the history.
     """
-    found = self._followers.ranked(history[:_RECENT], k)
-    others = (
-      n for n in self._popular_n.tolist() if n not in found + list(history)
-    )
-    found += itertools.islice(others, k - len(found))
-    return list(itertools.islice(itertools.cycle(found or [0]), k))
+    for item in self._followers.ranked(history[:_RECENT], 1):
+      return item
+    fresh = (n for n in self._popular_n.tolist() if n not in history)
+    return next(fresh, int(self._popular_n[0]))
 
   def _text(self, request: CotRequest, aim: int, sample: int) -> str:
     rng = np.random.default_rng((self._seed, request.row, sample))

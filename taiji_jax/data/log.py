@@ -114,10 +114,7 @@ def cut_titles(catalog: Catalog, words: int) -> Catalog:
   cut = (' '.join(title.split()[:words]) for title in catalog.titles)
   return dataclasses.replace(
     catalog,
-    titles=tuple(
-      short.rstrip(' ,;:.-&([') or title
-      for short, title in zip(cut, catalog.titles, strict=True)
-    ),
+    titles=tuple(short.rstrip(' ,;:.-&([') or short for short in cut),
   )
 
 

@@ -225,5 +225,47 @@ class ExposuresTest(parameterized.TestCase):
     self.assertFalse(np.array_equal(one, other))
 
 
+class LeaveOneOutTest(parameterized.TestCase):
+  @parameterized.parameters(0, 1)
+  def test_equals_a_walk_through_each_user(self, seed):
+    log = _log(200, 7, 30, seed)
+    split = splits.leave_one_out(log, rl_fraction=0.3, history=5)
+    expected = {'train': set(), 'validation': set(), 'evaluation': set()}
+    train_events = np.zeros(len(log), bool)
+    for user in range(7):
+      events = np.flatnonzero((log.user_e == user) & log.click_e).tolist()
+      expected['evaluation'].add(events[-1])
+      expected['validation'].add(events[-2])
+      expected['train'].update(events[1:-2])
+      train_events[events[:-2]] = True
+    both = np.concatenate([split.train.event_r, split.rl.event_r])
+    self.assertEqual(set(both.tolist()), expected['train'])
+    self.assertLen(both, len(expected['train']))
+    for part in ('validation', 'evaluation'):
+      rows = getattr(split, part)
+      self.assertEqual(set(rows.event_r.tolist()), expected[part])
+    np.testing.assert_array_equal(split.train_events, train_events)
+    self.assertFalse(set(split.train.user_r) & set(split.rl.user_r))
+    for rows in (split.train, split.evaluation):
+      np.testing.assert_array_equal(
+        rows.history_rs, history.before(log, rows.event_r, 5)
+      )
+
+  def test_the_evaluation_sample_is_by_seed(self):
+    log = _log(400, 20, 30, 0)
+    taken = [
+      splits.leave_one_out(log, evaluation_rows=5, seed=s).evaluation.event_r
+      for s in (0, 0, 1)
+    ]
+    self.assertLen(taken[0], 5)
+    np.testing.assert_array_equal(taken[0], taken[1])
+    self.assertFalse(np.array_equal(taken[0], taken[2]))
+
+  def test_short_logs_are_refused(self):
+    log = _log(6, 3, 4, 0)
+    with self.assertRaisesRegex(UserError, 'part of the leave-one-out split'):
+      splits.leave_one_out(log)
+
+
 if __name__ == '__main__':
   absltest.main()

@@ -147,5 +147,27 @@ class PairedTest(absltest.TestCase):
     self.assertFalse(math.isnan(alone['a']['low']))
 
 
+class DetectableTest(absltest.TestCase):
+  def test_is_found_four_times_in_five(self):
+    # A true difference as large as said: about 80 % of intervals clear zero.
+    rng = np.random.default_rng(0)
+    users, found, least = np.arange(200), [], []
+    noise = rng.normal(size=(200, 200))
+    for row in noise:
+      least.append(
+        bootstrap.detectable(bootstrap.interval(row, users, samples=300))
+      )
+    effect = float(np.mean(least))
+    for row in noise:
+      difference = bootstrap.interval(row + effect, users, samples=300)
+      found.append(bootstrap.clears_zero(difference))
+    self.assertAlmostEqual(effect, 2.8 / np.sqrt(200), delta=0.02)
+    self.assertAlmostEqual(np.mean(found), 0.8, delta=0.09)
+
+  def test_no_interval_has_none(self):
+    none = {'mean': None, 'low': None, 'high': None}
+    self.assertIsNone(bootstrap.detectable(none))
+
+
 if __name__ == '__main__':
   absltest.main()

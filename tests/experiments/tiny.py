@@ -5,6 +5,7 @@ import pathlib
 import random
 import subprocess
 import sys
+from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -21,7 +22,7 @@ def get_config():
 
 _DRIVER = """
 import functools, os, signal, sys
-from experiments import entry, popo
+from experiments import entry, {module}
 from taiji_jax import loop, metrics
 
 stage, step, number = sys.argv.pop(1).split(':')
@@ -34,7 +35,7 @@ def advance_then_stop(self, *args, **values):
     os.kill(os.getpid(), int(number))
 
 metrics.Progress.advance = advance_then_stop
-entry.run(popo.main, popo.RECIPE)
+entry.run({module}.main, {module}.RECIPE)
 """
 
 
@@ -65,9 +66,33 @@ def write_log(folder: pathlib.Path, users: int = 16, events: int = 24) -> None:
   )
 
 
+def write_taiji_recipe(folder: pathlib.Path) -> pathlib.Path:
+  """Returns the path of a recipe of `experiments.taiji` for that log."""
+  overrides = _overrides(folder)
+  overrides['data'] |= {'split': 'leave_one_out', 'profile': 'history'}
+  overrides['data'] |= {'rl_fraction': 0.25}
+  overrides['prompt'] |= {'profile_fields': ('favours', 'bought')}
+  overrides['sft'] |= {'examples': 24, 'opt': {'steps': 12, 'warmup': 1}}
+  overrides |= {
+    'pretrain': {'batch': 4, 'tokens': 96, 'opt': {'lr': 2e-2, 'steps': 150}},
+    'cot': {'held_out': 6, 'batch': 4, 'shard_rows': 8},
+    'arms': {'sft_seeds': (0, 1), 'rl_seeds': (0, 1, 2)},
+  }
+  path = folder / 'tiny_taiji.py'
+  path.write_text(_RECIPE.format(overrides=overrides))
+  return path
+
+
 def write_recipe(folder: pathlib.Path) -> pathlib.Path:
   """Returns the path of a recipe that reads the log in `folder`."""
-  overrides = {
+  path = folder / 'tiny.py'
+  path.write_text(_RECIPE.format(overrides=_overrides(folder)))
+  return path
+
+
+def _overrides(folder: pathlib.Path) -> dict[str, Any]:
+  """Returns what makes the recipe small."""
+  return {
     'data': {
       'source': 'tables',
       'evaluation_rows': 8,
@@ -104,23 +129,22 @@ def write_recipe(folder: pathlib.Path) -> pathlib.Path:
     'rl': {'group': 2, 'prompts': 2, 'opt': {'steps': 3, 'warmup': 1}},
     'evaluation': {'batch': 4, 'resamples': 20},
   }
-  path = folder / 'tiny.py'
-  path.write_text(_RECIPE.format(overrides=overrides))
-  return path
 
 
 def start(
   *flags: str,
   stop: tuple[str, int, int] | None = None,
   cache: pathlib.Path | None = None,
+  module: str = 'popo',
 ) -> subprocess.Popen[str]:
   """Returns the main job, begun in a process of its own.
 
   Args:
-    flags: of `experiments.popo`.
+    flags: of the experiment.
     stop: (stage, step, signal): the signal it sends itself after that step; it
       then also saves after every step.
     cache: where compiled programs are kept for the next process.
+    module: the experiment.
   """
   env = os.environ | {
     'PYTHONPATH': str(ROOT),
@@ -134,9 +158,10 @@ def start(
       'JAX_COMPILATION_CACHE_DIR': str(cache),
       'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.1',
     }
-  how = ['-m', 'experiments.popo']
+  how = ['-m', f'experiments.{module}']
   if stop:
-    how = ['-c', _DRIVER, ':'.join(map(str, stop))]
+    driver = _DRIVER.replace('{module}', module)
+    how = ['-c', driver, ':'.join(map(str, stop))]
   return subprocess.Popen(
     [sys.executable, *how, *flags],
     cwd=ROOT,

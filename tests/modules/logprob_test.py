@@ -201,6 +201,23 @@ class LogprobTest(parameterized.TestCase):
       masked(forked), masked(alone), rtol=1e-4, atol=1e-5
     )
 
+  def test_a_span_is_a_part_of_the_completion(self):
+    params, prompt_bp, _ = make()
+    rng = np.random.default_rng(4)
+    completion_bgc = rng.integers(0, 11, (3, 2, C)).astype(np.int32)
+    length_bg = np.array([[3, 5], [1, 2], [4, 1]], np.int32)
+    args = (DECODER, params, prompt_bp, PROMPT_LENGTH_N, completion_bgc)
+    whole_bgc = logprob.forked_logp(*args, length_bg)
+    start_bg = np.array([[1, 2], [0, 1], [2, 0]])
+    span_bga = logprob.span_logp(*args, length_bg, start_bg, 2)
+    for b in range(3):
+      for g in range(2):
+        at = start_bg[b, g]
+        count = min(2, int(length_bg[b, g]) - at)
+        np.testing.assert_allclose(
+          span_bga[b, g, :count], whole_bgc[b, g, at : at + count], rtol=1e-4
+        )
+
 
 if __name__ == '__main__':
   absltest.main()

@@ -1,0 +1,47 @@
+"""The thresholds of the leak guard."""
+
+import dataclasses
+
+from taiji_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class GuardConfig:
+  """How much of a title is too much.
+
+  Choice: the paper is silent on how reasoning is kept from quoting the answer.
+
+  Attributes:
+    near: share of a title's words that may not stand in a row, in (0, 1].
+    run: so many words in a row that stand in few other titles may not either.
+    overlap: share of what is rare about the title (words weighted by rarity,
+      log of titles / titles with the word) that may not occur, in any order, in
+      (0, 1].
+    surprise: as a sum instead of a share, in nats: words that stand together
+      in a title of N by chance once in exp(surprise) / N catalogues.
+    least_words: both count from so many words of the title on.
+    spelling: a word occurs if that share of its character trigrams does, in
+      (0, 1]; words of three letters and less must be the same.
+    rare: a word, a run, a model number in at most so many titles is rare.
+  """
+
+  near: float = 0.75
+  run: int = 4
+  overlap: float = 0.5
+  surprise: float = 20.0
+  least_words: int = 4
+  spelling: float = 0.75
+  rare: int = 3
+
+  def __post_init__(self):
+    for name in ('near', 'overlap', 'spelling'):
+      if not 0 < getattr(self, name) <= 1:
+        raise UserError(
+          f"The leak guard's {name} is {getattr(self, name)}; give a share"
+          ' above 0 and up to 1.'
+        )
+    for name in ('run', 'least_words', 'rare'):
+      if getattr(self, name) < 1:
+        raise UserError(
+          f"The leak guard's {name} is {getattr(self, name)}; give 1 or more."
+        )

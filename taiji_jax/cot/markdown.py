@@ -1,0 +1,36 @@
+"""Small pieces of Markdown that show any text as it is."""
+
+from collections.abc import Iterable, Sequence
+import re
+
+
+def cell(text: str) -> str:
+  """Returns `text` as one line that Markdown shows as it is.
+
+  >>> cell('a|b *c*')
+  'a\\\\|b \\\\*c\\\\*'
+  """
+  line = ' '.join(_printable(text).split())
+  return re.sub(r'([\\`*_{}\[\]<>#|!~&])', r'\\\1', line)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+  """Returns a table; cells are escaped, all but the first on the right."""
+  lines = [[cell(name) for name in header]]
+  lines.append([':--', *['--:'] * (len(header) - 1)])
+  lines += [[cell(value) for value in row] for row in rows]
+  return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def fence(text: str) -> str:
+  """Returns `text` as a block, whatever back-ticks it holds."""
+  longest = max((len(run) for run in re.findall('`+', text)), default=0)
+  ticks = '`' * max(3, longest + 1)
+  return f'{ticks}text\n{_printable(text)}\n{ticks}'
+
+
+def _printable(text: str) -> str:
+  return ''.join(
+    c if c == '\n' or c.isprintable() else '\N{REPLACEMENT CHARACTER}'
+    for c in text
+  )

@@ -1,0 +1,57 @@
+"""A small endpoint teacher; run as a program it asks and prints its tally."""
+
+import json
+import sys
+
+from taiji_jax.cot import prompt_template
+from taiji_jax.cot.openai_config import OpenAIConfig
+from taiji_jax.cot.openai_teacher import OpenAITeacher
+from taiji_jax.cot.request_journal import RequestJournal
+from taiji_jax.cot.teacher import CotRequest
+from taiji_jax.cot.teacher_text import TeacherText
+from taiji_jax.types import Catalog
+
+CATALOG = Catalog(
+  item_ids=('1', '2'),
+  titles=('Saw', 'Drill $5'),
+  categories=(('Tools',), ('Tools', 'Power Tools')),
+)
+VARIABLE = 'TAIJI_TEST_KEY'
+
+
+def requests(count, target=0):
+  return [
+    CotRequest(row, {'age': str(row)}, (1, 0), target) for row in range(count)
+  ]
+
+
+def config(url, **changes):
+  values = {
+    'model': 'm',
+    'base_url': url,
+    'key_variable': VARIABLE,
+    'max_tokens': 20,
+    'tries': 4,
+    'try_seconds': 5.0,
+    'first_backoff': 0.01,
+    'most_backoff': 0.05,
+    'concurrency': 4,
+  }
+  return OpenAIConfig(**(values | changes))
+
+
+def teacher(url, journal, prompt='rupr_v1', **changes):
+  text = TeacherText(prompt_template.load(prompt), CATALOG)
+  return OpenAITeacher(config(url, **changes), text, journal)
+
+
+def main(url, folder, count, changes):
+  with RequestJournal(folder) as journal:
+    asking = teacher(url, journal, **json.loads(changes))
+    print(asking, asking.__dict__, flush=True)
+    asking(requests(int(count)), 2)
+    print(asking.tally, flush=True)
+
+
+if __name__ == '__main__':
+  main(*sys.argv[1:])

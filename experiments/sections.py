@@ -16,6 +16,7 @@ _DATA_CHOICES = {
 _COT_CHOICES = {
   'teacher': ('template', 'model', 'openai'),
   'scorer': ('student', 'teacher', 'other'),
+  'leaks': ('reject', 'cut'),
   'rule': ('ppl', 'gain', 'best'),
 }
 
@@ -249,11 +250,18 @@ class CotConfig:
   Attributes:
     teacher: 'template', 'model' (a local checkpoint) or 'openai' (an endpoint
       that speaks that protocol).
+    model: of 'model': the fields of `stages.teachers.LocalConfig`.
+    openai: of 'openai': the fields of `cot.openai_config.OpenAIConfig`.
+    prompt_rupr, prompt_direct: prompts of a model or endpoint, by name or path;
+      see `cot.prompt_template`.
     samples: reasoning texts a prompt, the paper's k = 3.
     scorer: who gives the perplexity of the answer: 'student' is the backbone,
       'teacher' the teacher's checkpoint, 'other' the one of `scorer_source`.
       `Choice:` the paper does not say.
     scorer_source: a checkpoint, see `modules.weights.pretrained.find`.
+    leaks: 'reject' keeps no text that states the answer, 'cut' takes the
+      sentences out that do. `Choice:` reject; a text that was cut tells by its
+      missing end that the answer is one that nothing supports.
     rule: which texts are kept: 'ppl' those with PPL < R (the paper's), 'gain'
       those with a gain above the threshold, 'best' the one with the lowest PPL
       of each prompt, if below R.
@@ -265,9 +273,14 @@ class CotConfig:
   """
 
   teacher: str = 'template'
+  model: Any = None
+  openai: Any = None
+  prompt_rupr: str = 'rupr_v1'
+  prompt_direct: str = 'direct_v1'
   samples: int = 3
   scorer: str = 'student'
   scorer_source: str = ''
+  leaks: str = 'reject'
   rule: str = 'ppl'
   percentile: float = 50.0
   held_out: int = 300
@@ -289,6 +302,11 @@ class CotConfig:
     if not 0 < self.percentile < 100:
       raise UserError(
         f'cot.percentile is {self.percentile}; it must lie between 0 and 100.'
+      )
+    if self.scorer == 'teacher' and self.teacher != 'model':
+      raise UserError(
+        f"cot.scorer is 'teacher', but cot.teacher {self.teacher!r} gives no"
+        " probabilities; choose 'student', or 'other' with cot.scorer_source."
       )
     if (self.scorer == 'other') != bool(self.scorer_source):
       raise UserError(

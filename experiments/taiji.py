@@ -4,8 +4,8 @@ Run: TAIJI_DATA=FOLDER python -m experiments.taiji \\
   --config=experiments/configs/taiji/amazon_scientific_cpu.py
 
 Every finished cell (arm, seed) is a small JSON in the folder of results; the
-same command goes on from what is there. Writes result.json, table.md and the
-reports of both CoT data sets into the work directory.
+same command goes on from what is there. Writes result.json and table.md beside
+them, and a report of each CoT data set into the work directory.
 """
 
 import json
@@ -16,9 +16,9 @@ from ml_collections import config_flags
 
 from experiments import entry
 from experiments import recipe as recipe_lib
+from experiments.stages import cot_data, cot_report, taiji_table
 from experiments.stages.arms import Arms
 from experiments.stages.context import Context
-from experiments.stages.taiji_table import write
 
 RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
 
@@ -44,7 +44,10 @@ def main() -> None:
   )
   context = Context(recipe, workdir, recipe.mesh.make())
   arms = Arms(context, results)
-  write(arms, arms.all(), results)
+  taiji_table.write(arms, arms.all(), results)
+  for kind in cot_data.KINDS:
+    shards = arms.cot_data.make(kind).folder
+    cot_report.write(arms.cot_data, arms.logs, kind, shards, workdir / kind)
 
 
 if __name__ == '__main__':

@@ -13,7 +13,6 @@ from experiments.stages.context import Context
 from experiments.stages.logs import Logs, read
 from experiments.stages.policy import Policy
 from experiments.stages.tower import Ranker, tables
-from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate import arms as arms_lib
 from taiji_jax.products import Product
@@ -33,7 +32,6 @@ REINFORCED = {
   'popo': 'popo',
 }
 ARMS = ('backbone', 'teacher', *SUPERVISED, *REINFORCED)
-_EXAMPLES = 8
 
 
 class Arms:
@@ -81,17 +79,13 @@ class Arms:
         self.policy,
         self.encoder,
         self.logs,
-        self.cot(kind),
+        self.cot_data.make(kind),
         self.backbone,
         chosen,
         arm,
         seed,
       )
     return self._reinforced(arm, seed)
-
-  def cot(self, kind: str) -> Product:
-    """Returns a CoT data set, 'rupr' or 'direct'."""
-    return self._cot_data.make(kind)
 
   @functools.cached_property
   def evaluation(self) -> arms_lib.EvaluationSet:
@@ -137,7 +131,8 @@ class Arms:
     return made.key if made else self.context.recipe.tokenizer.path
 
   @functools.cached_property
-  def _cot_data(self) -> cot_data.CotData:
+  def cot_data(self) -> cot_data.CotData:
+    """Returns what makes the CoT data sets."""
     return cot_data.CotData(
       self.context, self.logs, self.encoder, self.policy, self.backbone
     )
@@ -168,7 +163,8 @@ class Arms:
 
   def _make(self, arm: str, seed: int) -> Cell:
     if arm == 'teacher':
-      completions, seconds = self._teacher_answers(), {}
+      completions = self.cot_data.answers(self.logs.split.evaluation)
+      seconds = {}
     else:
       model = self.model(arm, seed)
       made = answers.greedy(
@@ -183,20 +179,7 @@ class Arms:
       completions = answers.read(made)
       seconds = {'train': model.seconds, 'answers': made.seconds}
     values = arms_lib.score(completions, self.evaluation)
-    return Cell(
-      arm, seed, seconds, values, dict(enumerate(completions[:_EXAMPLES]))
-    )
-
-  def _teacher_answers(self) -> list[str]:
-    """Returns what the teacher itself answers; it does not know the item."""
-    work = dataclasses.replace(
-      self._cot_data.work('direct'), rows=self.logs.split.evaluation
-    )
-    requests = [work.request(r) for r in range(len(work.rows))]
-    return [
-      prompts.completion(first.text, first.answer) if first.answer else ''
-      for first, *_ in work.teacher(requests, 1)
-    ]
+    return Cell(arm, seed, seconds, values)
 
   def _key(self) -> str:
     recipe = recipe_lib.to_json(self.context.recipe)

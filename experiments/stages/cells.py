@@ -23,14 +23,12 @@ class Cell:
     arm, seed: which.
     seconds: of training (or 0) and of answering.
     values: metric -> float `[R]`, one an evaluation row, NaN where none.
-    examples: a few completions, by row, for the report.
   """
 
   arm: str
   seed: int
   seconds: dict[str, float]
   values: arms_lib.Metrics
-  examples: dict[int, str]
 
 
 class Cells:
@@ -85,11 +83,7 @@ class Cells:
       f'{json.dumps(name)}: {json.dumps(v, separators=(",", ":"))}'
       for name, v in values.items()
     )
-    examples = json.dumps(cell.examples)
-    result_lib.write_text(
-      path,
-      f'{text},\n "examples": {examples},\n "values": {{\n  {rows}\n }}\n}}\n',
-    )
+    result_lib.write_text(path, f'{text},\n "values": {{\n  {rows}\n }}\n}}\n')
 
   def _read(self, path: pathlib.Path) -> Cell:
     try:
@@ -101,7 +95,6 @@ class Cells:
         values={
           name: np.array(v, np.float32) for name, v in record['values'].items()
         },
-        examples={int(r): text for r, text in record['examples'].items()},
       )
       key = record['key']
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,7 +1,9 @@
 """The CoT data sets of a run: RUPR or direct, scored, chosen, in shards."""
 
 from collections.abc import Callable, Iterator
+import contextlib
 import dataclasses
+import functools
 import json
 import pathlib
 import shutil
@@ -10,27 +12,25 @@ import numpy as np
 
 from experiments import recipe as recipe_lib
 from experiments.sections import SFTConfig
-from experiments.stages import pretrain, supervised
+from experiments.stages import pretrain, scoring, supervised, teachers
 from experiments.stages.context import Context
-from experiments.stages.cot_work import CotWork, Guard
+from experiments.stages.cot_work import CotWork
+from experiments.stages.guard import RunGuard
 from experiments.stages.logs import Logs
 from experiments.stages.policy import Policy
 from experiments.stages.scoring import Scorer
 from experiments.stages.text import Encoder
 from taiji_jax import metrics
-from taiji_jax.cot import dataset, evidence, job, orft
-from taiji_jax.cot.leak_guard import LeakGuard
+from taiji_jax.cot import dataset, job, orft
 from taiji_jax.cot.record import CotRecord
-from taiji_jax.cot.teacher import CotRequest, Teacher
-from taiji_jax.cot.template_teacher import TemplateTeacher
 from taiji_jax.data import prompts
 from taiji_jax.data import sft as sft_data
 from taiji_jax.errors import UserError
 from taiji_jax.products import Product
+from taiji_jax.types import Rows
 
 KINDS = ('rupr', 'direct')
 THRESHOLD = 'threshold.json'
-_MIN_FOLLOWS = 2
 
 
 class CotData:
@@ -51,27 +51,55 @@ class CotData:
     self._context, self._logs = context, logs
     self._encoder, self._policy = encoder, policy
     self._backbone = backbone
-    self._scorer: Scorer | None = None
 
   def make(self, kind: str) -> Product:
     """Returns the product with the shards of `kind`, 'rupr' or 'direct'."""
-    recipe, logs = self._context.recipe, self._logs
-    bound = self.threshold(kind)
-    value = json.loads((bound.folder / THRESHOLD).read_text())['bound']
-    inputs = {**self._inputs(kind), 'threshold': bound.key}
+    inputs = {**self._inputs(kind), 'threshold': self.threshold(kind).key}
 
     def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
-      spec = job.JobSpec(
-        scratch,
-        len(logs.sft),
-        recipe.cot.shard_rows,
-        provenance={**inputs, 'bound': value},
-      )
-      job.run(spec, dataclasses.replace(self.work(kind), bound=value))
+      self.run(kind, scratch)
       for file in sorted(scratch.glob('[!.]*')):
         shutil.move(file, folder / file.name)
 
     return self._context.products.make(f'cot_{kind}', inputs, build)
+
+  def run(
+    self, kind: str, folder: pathlib.Path, host: int = 0, hosts: int = 1
+  ) -> dataset.Manifest | None:
+    """Returns the manifest of the shards in `folder`, made where missing.
+
+    Args:
+      kind: 'rupr' or 'direct'.
+      folder: all hosts see the same one.
+      host, hosts: this host's share; None is returned where others have shards
+        to write yet.
+    """
+    spec = self.spec(kind, folder, host, hosts)
+    with self.work(kind, host) as work:
+      return job.run(spec, dataclasses.replace(work, bound=self.bound(kind)))
+
+  def spec(
+    self, kind: str, folder: pathlib.Path, host: int = 0, hosts: int = 1
+  ) -> job.JobSpec:
+    """Returns the job that makes the shards; see `run`."""
+    return job.JobSpec(
+      folder,
+      len(self._logs.sft),
+      self._context.recipe.cot.shard_rows,
+      host,
+      hosts,
+      {**self._inputs(kind), 'bound': self.bound(kind)},
+    )
+
+  @property
+  def rule(self) -> str:
+    """Returns by which rule texts are kept."""
+    return self._context.recipe.cot.rule
+
+  def bound(self, kind: str) -> float:
+    """Returns the threshold R."""
+    file = self.threshold(kind).folder / THRESHOLD
+    return json.loads(file.read_text())['bound']
 
   def threshold(self, kind: str) -> Product:
     """Returns the product with R, from prompts that nothing trains on."""
@@ -88,8 +116,8 @@ class CotData:
         self._logs, config.held_out, self._context.recipe.seed
       )
       rows = self._logs.split.validation.take(held_out)
-      work = dataclasses.replace(self.work(kind), rows=rows)
-      made = work(range(len(rows)))
+      with self.work(kind) as work:
+        made = dataclasses.replace(work, rows=rows)(range(len(rows)))
       usable = [r for r in made if not r.reason.startswith(orft.UNUSABLE)]
       bound = orft.threshold(
         config.rule,
@@ -111,61 +139,78 @@ class CotData:
       f'threshold_{kind}', self._inputs(kind), build
     )
 
-  def work(self, kind: str) -> CotWork:
-    """Returns what makes the records, its threshold still to be set."""
+  @contextlib.contextmanager
+  def work(self, kind: str, host: int = 0) -> Iterator[CotWork]:
+    """Yields what makes the records, its threshold still to be set."""
     recipe = self._context.recipe
-    return CotWork(
-      logs=self._logs,
-      rows=self._logs.sft,
-      encoder=self._encoder,
-      teacher=self.teacher(),
-      name=recipe.cot.teacher,
-      prompt_version='',
-      seed=recipe.seed,
-      knows=kind == 'rupr',
-      guard=guard(self._logs),
-      scorer=self._get_scorer(),
-      samples=recipe.cot.samples,
-      shown=recipe.prompt.max_history,
-      rule=recipe.cot.rule,
-      bound=np.inf if recipe.cot.rule != 'gain' else -np.inf,
-    )
-
-  def teacher(self) -> Teacher:
-    """Returns the recipe's teacher."""
-    recipe, logs = self._context.recipe, self._logs
-    return TemplateTeacher(
-      logs.log,
-      logs.catalog,
-      logs.evidence_events,
-      profile_fields=recipe.prompt.profile_fields,
-      seed=recipe.seed,
-    )
-
-  def _get_scorer(self) -> Scorer:
-    if self._scorer is None:
-      recipe, encode = self._context.recipe, self._encoder.tokenizer.encode
-      catalog = self._logs.catalog
-      answer = max(
-        len(encode(prompts.item_text(catalog, n))) for n in range(len(catalog))
+    with teachers.opened(self._context, self._logs, kind, host) as teacher:
+      yield CotWork(
+        logs=self._logs,
+        rows=self._logs.sft,
+        encoder=self._encoder,
+        teacher=teacher.teacher,
+        name=teacher.name,
+        prompt_version=teacher.prompt_version,
+        seed=recipe.seed,
+        knows=kind == 'rupr',
+        guard=self._guard,
+        scorer=self._scorer,
+        samples=recipe.cot.samples,
+        shown=recipe.prompt.max_history,
+        rule=recipe.cot.rule,
+        bound=np.inf if recipe.cot.rule != 'gain' else -np.inf,
       )
-      self._scorer = Scorer(
-        self._policy,
-        self._policy.for_rollouts(
-          supervised.load(self._backbone, self._policy, self._context)
-        ),
-        self._encoder,
-        completion=recipe.length.completion,
-        answer=min(answer, recipe.length.completion),
-        batch=recipe.cot.batch,
-        mesh=self._policy.rollout_mesh,
-      )
-    return self._scorer
+
+  @functools.cached_property
+  def _guard(self) -> RunGuard:
+    cut = self._context.recipe.cot.leaks == 'cut'
+    return RunGuard(self._logs, cut)
+
+  def answers(self, rows: Rows) -> list[str]:
+    """Returns what the teacher itself answers; it does not know the item."""
+    with self.work('direct') as work:
+      work = dataclasses.replace(work, rows=rows)
+      requests = [work.request(r) for r in range(len(rows))]
+      return [
+        prompts.completion(first.text, first.answer) if first.answer else ''
+        for first, *_ in work.teacher(requests, 1)
+      ]
+
+  @functools.cached_property
+  def _scorer(self) -> Scorer:
+    """Returns the recipe's scorer: the backbone, or a checkpoint."""
+    recipe = self._context.recipe
+    encoder, policy = self._encoder, self._policy
+    if recipe.cot.scorer == 'student':
+      params = supervised.load(self._backbone, policy, self._context)
+    else:
+      source = recipe.cot.scorer_source
+      if recipe.cot.scorer == 'teacher':
+        source = teachers.local_config(self._context).source
+      encoder, policy = scoring.checkpoint(self._context, self._logs, source)
+      params = policy.start()
+    encode, catalog = encoder.tokenizer.encode, self._logs.catalog
+    answer = max(
+      len(encode(prompts.item_text(catalog, n))) for n in range(len(catalog))
+    )
+    return Scorer(
+      policy,
+      policy.for_rollouts(params),
+      encoder,
+      completion=recipe.length.completion,
+      answer=min(answer, recipe.length.completion),
+      batch=recipe.cot.batch,
+      mesh=policy.rollout_mesh,
+    )
 
   def _inputs(self, kind: str) -> dict:
     recipe = self._context.recipe
+    prompt = ''
+    if recipe.cot.teacher != 'template':
+      prompt = teachers.prompt_of(self._context, kind).sha
     return {
       'kind': kind,
+      'teacher_prompt': prompt,
       'logs': self._logs.digest,
       'backbone': self._backbone.key,
       'cot': recipe_lib.to_json(recipe.cot),
@@ -173,28 +218,6 @@ class CotData:
       'examples': recipe.sft.examples,
       'seed': recipe.seed,
     }
-
-
-def guard(logs: Logs) -> Guard:
-  """Returns the leak guard of a log.
-
-  A category is supported by the history, or by what followed one of its items
-  at least twice among the teacher's evidence.
-  """
-  catalog = logs.catalog
-  finder = LeakGuard(catalog)
-  followers = evidence.followers(logs.log, catalog, logs.evidence_events)
-
-  def guarded(think: str, request: CotRequest) -> tuple[str, str]:
-    known = finder.evidence(
-      request.history, followers.seen_after(request.history, _MIN_FOLLOWS)
-    )
-    leak = finder.find(think, request.target, known)
-    if leak is None:
-      return think, ''
-    return finder.redact(think, request.target, known), str(leak)
-
-  return guarded
 
 
 def kept(record: CotRecord) -> bool:

@@ -145,6 +145,8 @@ class CotWork:
   ) -> CotRecord:
     catalog, log = self.logs.catalog, self.logs.log
     think, leak = guarded
+    if not think:  # What was rejected is shown, and has no score.
+      think, scores = sample.text, (np.nan, np.nan)
     ppl, gain = (None if np.isnan(x) else float(x) for x in scores)
     return CotRecord(
       row=r,

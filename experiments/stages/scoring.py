@@ -8,11 +8,15 @@ import jax
 import numpy as np
 
 from experiments.stages import pretrain, text
+from experiments.stages.context import Context
+from experiments.stages.logs import Logs
 from experiments.stages.policy import Policy
 from taiji_jax import sharding
 from taiji_jax.cot import orft
 from taiji_jax.data import prompts
+from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.modules import logprob
+from taiji_jax.modules.weights import pretrained
 from taiji_jax.types import Rows
 
 
@@ -133,6 +137,29 @@ class Scorer:
     logp_bg = np.where(fits_bg[:count], logp_bg, np.nan)
     gain_bk = (logp_bg[:, :-1] - logp_bg[:, -1:]) / tokens_b
     return orft.perplexity(logp_bg[:, :-1], tokens_b), gain_bk
+
+
+def checkpoint(
+  context: Context, logs: Logs, source: str
+) -> tuple[text.Encoder, Policy]:
+  """Returns encoder and decoder of a checkpoint that is not the student.
+
+  Args:
+    context, logs: the run's.
+    source: see `modules.weights.pretrained.find`.
+  """
+  recipe = context.recipe
+  model = dataclasses.replace(
+    pretrained.config(source),
+    dtype=recipe.model.dtype,
+    attention=recipe.model.attention,
+  )
+  other = dataclasses.replace(
+    context, recipe=dataclasses.replace(recipe, source=source, model=model)
+  )
+  tokenizer = tokenizer_lib.load(pretrained.find(source))
+  encoder = text.Encoder(other, logs, tokenizer)
+  return encoder, Policy(other.recipe, tokenizer, context.mesh)
 
 
 def _head(think: str) -> str:

@@ -49,6 +49,7 @@ def write(
     _scores(statistics, threshold),
     _shares(statistics),
     _reasons(statistics),
+    _leaks(statistics),
     _planted(planted),
     _examples('Kept', statistics.kept_examples),
     _examples('Rejected', statistics.rejected_examples),
@@ -63,8 +64,8 @@ def verdict(statistics: DataStatistics) -> str:
   leaks = sum(statistics.leaks.values())
   return (
     f'CoT data: {total.kept:,} of {total.records:,} texts kept'
-    f' ({total.kept_share:.1%}), {leaks:,} state the answer'
-    f' ({leaks / total.records:.2%})'
+    f' ({total.kept_share:.1%}); in {leaks:,} the teacher stated the answer'
+    f' ({leaks / total.records:.2%}), {statistics.rewritten:,} of them were cut'
   )
 
 
@@ -159,6 +160,26 @@ def _reasons(statistics: DataStatistics) -> str:
     )
   )
   return '\n\n'.join(parts)
+
+
+def _leaks(statistics: DataStatistics) -> str:
+  if not statistics.leaks:
+    return '## Leaks\n\nNo text stated the answer.'
+  records = statistics.total.records
+  return '\n\n'.join(
+    [
+      '## Leaks',
+      'What the teacher stated of the answer. The sentence is cut out; where'
+      ' nothing is left, the text is not trained on.',
+      markdown.table(
+        ['kind', 'texts', 'share'],
+        (
+          [kind, f'{count:,}', f'{count / records:.2%}']
+          for kind, count in statistics.leaks.most_common()
+        ),
+      ),
+    ]
+  )
 
 
 def _planted(planted: Mapping[str, Detection] | None) -> str:

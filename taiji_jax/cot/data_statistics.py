@@ -76,6 +76,8 @@ class DataStatistics:
     ppl_kept_q, ppl_rejected_q: int64 `[600]`, perplexities between
       `PPL_EDGES`, those beyond in the outermost.
     reasons: why not -> texts; 'leak: KIND' for what states the answer.
+    leaks: texts whose teacher stated the answer, by kind.
+    rewritten: how many of them lost what stated it and may be trained on.
     teachers: 'teacher, prompt, seed' -> texts.
     kept_examples, rejected_examples: records in order of (row, sample), which
       ones does not depend on the order they came in.
@@ -89,18 +91,11 @@ class DataStatistics:
   ppl_kept_q: np.ndarray
   ppl_rejected_q: np.ndarray
   reasons: Counter[str]
+  leaks: Counter[str]
+  rewritten: int
   teachers: Counter[str]
   kept_examples: list[CotRecord]
   rejected_examples: list[CotRecord]
-
-  @property
-  def leaks(self) -> dict[str, int]:
-    """Texts that state the answer, by kind, the most frequent first."""
-    return {
-      reason.removeprefix(_LEAK).lstrip(': ') or 'any': count
-      for reason, count in self.reasons.most_common()
-      if reason.split(':')[0] == _LEAK
-    }
 
   def ppl_quantile(self, share: float) -> float:
     """Returns the perplexity below which that share is, to 2.4 %; NaN if none.
@@ -169,6 +164,8 @@ def _nothing() -> DataStatistics:
     ppl_kept_q=np.zeros(len(PPL_EDGES) - 1, np.int64),
     ppl_rejected_q=np.zeros(len(PPL_EDGES) - 1, np.int64),
     reasons=Counter(),
+    leaks=Counter(),
+    rewritten=0,
     teachers=Counter(),
     kept_examples=[],
     rejected_examples=[],
@@ -186,6 +183,11 @@ def _count(result: DataStatistics, record: CotRecord) -> None:
     parts = record.reason.split(': ')
     told = ': '.join(parts[:2]) if parts[0] == _LEAK else parts[0]
     _add(result.reasons, told or 'not said')
+  rejected = record.reason.split(':')[0] == _LEAK
+  if record.leak or rejected:
+    told = record.leak or record.reason.removeprefix(_LEAK).lstrip(': ')
+    _add(result.leaks, told.split(': ')[0] or 'any')
+    result.rewritten += not rejected
   prompt = record.prompt_version or 'no prompt'
   _add(result.teachers, f'{record.teacher}, {prompt}, seed {record.seed}')
 

@@ -46,15 +46,6 @@ class Followers:
     best = np.argsort(-totals, kind='stable')[:count]
     return best[totals[best] > 0].tolist()
 
-  def seen_after(self, earlier: Sequence[int], least: int) -> np.ndarray:
-    """Returns the items that came after one of those at least `least` times."""
-    found = []
-    for item in earlier:
-      low, high = self._after(item)
-      often = self.count_q[low:high] >= least
-      found.append(self.key_q[low:high][often] % self.items)
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
-
   def _after(self, item: int) -> tuple[int, int]:
     low, high = np.searchsorted(
       self.key_q, (item * self.items, (item + 1) * self.items)

@@ -38,7 +38,7 @@ class BeamPipelineTest(absltest.TestCase):
     self.run_job = importlib.import_module(MODULE).run
     self.root = pathlib.Path(self.create_tempdir().full_path)
 
-  def whole(self) -> dict[str, bytes]:
+  def whole(self) -> dict[str, str]:
     job.run(spec(self.root / 'whole'), work)
     return files(self.root / 'whole')
 

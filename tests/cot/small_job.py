@@ -1,9 +1,10 @@
 """A small job for tests; as a program, the same job killed again and again.
 
-python small_job.py FOLDER RUNS: see `main`.
+python small_job.py FOLDER: see `main`.
 """
 
 from collections.abc import Iterator
+import hashlib
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ from taiji_jax.cot import dataset, job, shards
 from taiji_jax.cot.record import CotRecord
 
 ROWS, SHARD_ROWS, SAMPLES = 23, 4, 3
+SHORT = 7  # Rows of the job that is killed: two shards.
 WATCHED = (job.__file__, shards.__file__, dataset.__file__)
 
 
@@ -64,36 +66,35 @@ def spec(folder: pathlib.Path, **changes) -> job.JobSpec:
   return job.JobSpec(folder, **(fields | changes))
 
 
-def files(folder: pathlib.Path) -> dict[str, bytes]:
-  """Returns name -> bytes of what a job leaves, without its locks."""
+def files(folder: pathlib.Path) -> dict[str, str]:
+  """Returns name -> hash of the bytes of what a job leaves, but its locks."""
   return {
-    path.name: path.read_bytes()
+    path.name: hashlib.sha256(path.read_bytes()).hexdigest()
     for path in folder.iterdir()
     if path.suffix != '.lock'
   }
 
 
-def traced_run(folder: pathlib.Path, kill_at: int = 0) -> int:
-  """Returns how many lines of the job's code were run.
+def traced_run(folder: pathlib.Path, kill_at: int = -1) -> list[tuple]:
+  """Returns which lines of the job's code were run, (file, number), in order.
 
-  Kills the process before line number `kill_at` of them.
+  Kills the process before the line at index `kill_at` of them.
   """
-  lines = 0
+  lines = []
 
   def trace(frame, event, arg):
     del arg
-    nonlocal lines
     if frame.f_code.co_filename not in WATCHED:
       return None
     if event == 'line':
-      lines += 1
-      if lines == kill_at:
+      if len(lines) == kill_at:
         signal.raise_signal(signal.SIGKILL)
+      lines.append((frame.f_code.co_filename, frame.f_lineno))
     return trace
 
   sys.settrace(trace)
   try:
-    job.run(spec(folder), work)
+    job.run(spec(folder, rows=SHORT), work)
   finally:
     sys.settrace(None)
   return lines
@@ -108,22 +109,24 @@ def killed_run(folder: pathlib.Path, kill_at: int) -> bool:
   return os.waitpid(child, 0)[1] == signal.SIGKILL
 
 
-def main(folder: str, runs: str) -> None:
-  """Leaves a whole run, and `runs` more that were killed once or twice.
+def main(folder: str) -> None:
+  """Leaves a whole run, and many that were killed, every fourth one twice.
 
-  Prints the numbers of lines: of a whole run, and where they were killed.
+  Each line of the job's code has its own, killed at a random one of the times
+  that it is run. Prints the names of their folders.
   """
   root, rng = pathlib.Path(folder), np.random.default_rng(0)
   lines = traced_run(root / 'whole')
-  points = []
-  for run in range(int(runs)):
-    point = int(rng.integers(1, lines + 1))
-    if not killed_run(root / str(run), point):
-      raise RuntimeError(f'line {point} of {lines} was never reached')
-    points.append(point)
-    if run % 2:
-      killed_run(root / str(run), int(rng.integers(1, lines + 1)))
-  print(json.dumps([lines, points]))
+  names = []
+  for number, line in enumerate(sorted(set(lines))):
+    points = [i for i, other in enumerate(lines) if other == line]
+    point = int(rng.choice(points))
+    names.append(f'{pathlib.Path(line[0]).stem}_{line[1]}_{point}')
+    if not killed_run(root / names[-1], point):
+      raise RuntimeError(f'{names[-1]} was never reached')
+    if number % 4 == 0:
+      killed_run(root / names[-1], int(rng.integers(len(lines))))
+  print(json.dumps(names))
 
 
 if __name__ == '__main__':

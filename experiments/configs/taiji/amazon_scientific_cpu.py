@@ -49,6 +49,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.cot.samples = 3
   config.cot.scorer = 'student'
   config.cot.scorer_source = ''
+  config.cot.leaks = 'reject'
   config.cot.rule = 'ppl'
   config.cot.percentile = 50.0
   config.cot.held_out = 300

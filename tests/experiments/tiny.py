@@ -20,6 +20,8 @@ def get_config():
   return config
 """
 
+_TAIJI = 'taiji import amazon_scientific_cpu'
+
 _DRIVER = """
 import functools, os, signal, sys
 from experiments import entry, {module}
@@ -66,8 +68,16 @@ def write_log(folder: pathlib.Path, users: int = 16, events: int = 24) -> None:
   )
 
 
-def write_taiji_recipe(folder: pathlib.Path) -> pathlib.Path:
-  """Returns the path of a recipe of `experiments.taiji` for that log."""
+def write_taiji_recipe(
+  folder: pathlib.Path, name: str = 'tiny_taiji', **cot: Any
+) -> pathlib.Path:
+  """Returns the path of a recipe of `experiments.taiji` for that log.
+
+  Args:
+    folder: holds the log.
+    name: of the file.
+    cot: more fields of that section.
+  """
   overrides = _overrides(folder)
   overrides['data'] |= {'split': 'leave_one_out', 'profile': 'history'}
   overrides['data'] |= {'rl_fraction': 0.25}
@@ -75,11 +85,16 @@ def write_taiji_recipe(folder: pathlib.Path) -> pathlib.Path:
   overrides['sft'] |= {'examples': 24, 'opt': {'steps': 12, 'warmup': 1}}
   overrides |= {
     'pretrain': {'batch': 4, 'tokens': 96, 'opt': {'lr': 2e-2, 'steps': 150}},
-    'cot': {'held_out': 6, 'batch': 4, 'shard_rows': 8},
+    'cot': {'held_out': 6, 'batch': 4, 'shard_rows': 8} | cot,
     'arms': {'sft_seeds': (0, 1), 'rl_seeds': (0, 1, 2)},
   }
-  path = folder / 'tiny_taiji.py'
-  path.write_text(_RECIPE.format(overrides=overrides))
+  text = _RECIPE.replace('popo import ml100k_cpu', _TAIJI)
+  path = folder / f'{name}.py'
+  path.write_text(
+    text.replace('ml100k_cpu.get', 'amazon_scientific_cpu.get').format(
+      overrides=overrides
+    )
+  )
   return path
 
 

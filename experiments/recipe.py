@@ -8,18 +8,16 @@ import ml_collections
 
 from experiments import fields
 from experiments.sections import (
-  ArmsConfig,
   CompareConfig,
-  CotConfig,
   DataConfig,
   EvaluationConfig,
   LengthConfig,
-  PretrainConfig,
   RLTrainConfig,
   SFTConfig,
   TokenizerConfig,
   TowerConfig,
 )
+from experiments.taiji_sections import ArmsConfig, CotConfig, PretrainConfig
 from taiji_jax.data.prompts import PromptConfig
 from taiji_jax.data.tables import TableSpec
 from taiji_jax.errors import UserError

@@ -7,7 +7,7 @@ import json
 import pathlib
 
 from experiments import recipe as recipe_lib
-from experiments.stages import answers, cot_data, pretrain, rl, text
+from experiments.stages import answers, cot_data, cot_sft, pretrain, rl, text
 from experiments.stages.cells import Cell, Cells
 from experiments.stages.context import Context
 from experiments.stages.logs import Logs, read
@@ -20,10 +20,10 @@ from taiji_jax.types import RewardTable
 
 # Arm -> (which data, which of its records).
 SUPERVISED = {
-  'direct': ('direct', cot_data.usable),
-  'direct_orft': ('direct', cot_data.kept),
-  'sft': ('rupr', cot_data.usable),
-  'orft': ('rupr', cot_data.kept),
+  'direct': ('direct', cot_sft.usable),
+  'direct_orft': ('direct', cot_sft.kept),
+  'sft': ('rupr', cot_sft.usable),
+  'orft': ('rupr', cot_sft.kept),
 }
 # Arm -> the rule that weighs its rewards.
 REINFORCED = {
@@ -74,7 +74,7 @@ class Arms:
       return self.backbone
     if arm in SUPERVISED:
       kind, chosen = SUPERVISED[arm]
-      return cot_data.train(
+      return cot_sft.train(
         self.context,
         self.policy,
         self.encoder,

@@ -46,8 +46,9 @@ class Cells:
     path = self._folder / f'{arm}-{seed}.json'
     if path.exists():
       return self._read(path)
-    cell = build()
-    self._write(path, cell)
+    self._write(path, build())
+    # As it stands there, rounded: a table is a function of its files.
+    cell = self._read(path)
     shown = ('category_l1_acc', 'category_l3_acc', 'reward_id', 'format_rate')
     metrics.LOG.info(
       '%s, seed %d: %s',

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.stages.logs import Logs
 from experiments.stages.scoring import Scorer, Scores
 from experiments.stages.text import Encoder
-from taiji_jax.cot import orft
+from taiji_jax.cot import orft, reer
 from taiji_jax.cot.record import CotRecord
 from taiji_jax.cot.teacher import CotRequest, CotSample, Teacher
 from taiji_jax.data import prompts
@@ -34,6 +34,8 @@ class CotWork:
     samples: reasoning texts a row, k.
     shown: items of the history that the prompt shows.
     rule, bound: which texts are kept, see `cot.orft.keep`.
+    search: how sentences are exchanged among a row's texts before they are
+      scored, see `cot.reer`; None leaves them as they are.
   """
 
   logs: Logs
@@ -50,6 +52,7 @@ class CotWork:
   shown: int
   rule: str
   bound: float
+  search: reer.ReerConfig | None = None
 
   def __call__(self, block: Sequence[int]) -> list[CotRecord]:
     """Returns the k records of each row of the block."""
@@ -64,6 +67,8 @@ class CotWork:
       [self._guarded(sample.text, request) for sample in each]
       for request, each in zip(requests, samples, strict=True)
     ]
+    if self.search:
+      guarded = self._searched(rows, requests, guarded, truths)
     thinks = [[text for text, _ in each] for each in guarded]
     scores = self.scorer(self.rows, np.array(rows), thinks, truths)
     reasons_rk = self._reasons(samples, guarded, scores)
@@ -90,6 +95,41 @@ class CotWork:
       history=tuple(n for n in shown if n >= 0),
       target=int(self.rows.target_r[r]) if self.knows else None,
     )
+
+  def _searched(
+    self,
+    rows: Sequence[int],
+    requests: Sequence[CotRequest],
+    guarded: Sequence[Sequence[tuple[str, str]]],
+    truths: Sequence[str],
+  ) -> list[list[tuple[str, str]]]:
+    """Returns the texts after REER's local search, each within its row."""
+    k = self.samples
+    thinks = [[text for text, _ in each if text] for each in guarded]
+
+    def score(flat: Sequence[int], texts: Sequence[str]) -> np.ndarray:
+      at = [f // k for f in flat]
+      scores = self.scorer(
+        self.rows,
+        np.array([rows[i] for i in at]),
+        [[text] for text in texts],
+        [truths[i] for i in at],
+      )
+      return scores.ppl_rk[:, 0]
+
+    def allow(flat: int, text: str) -> bool:
+      return not self._guarded(text, requests[flat // k])[1]
+
+    refined = reer.search(
+      [text for each in guarded for text, _ in each],
+      reer.others([each for each in thinks for _ in range(k)]),
+      score,
+      self.search,
+      allow,
+    )
+    leaks = [leak for each in guarded for _, leak in each]
+    flat = [(r.text, leak) for r, leak in zip(refined, leaks, strict=True)]
+    return [flat[i : i + k] for i in range(0, len(flat), k)]
 
   def _guarded(self, text: str, request: CotRequest) -> tuple[str, str]:
     return self.guard(text, request) if self.knows else (text, '')

@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments.sections import PretrainConfig, SFTConfig
+from experiments.sections import SFTConfig
 from experiments.stages.context import Context
 from experiments.stages.policy import Policy
+from experiments.taiji_sections import PretrainConfig
 from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.data import sft as sft_data

@@ -167,8 +167,11 @@ def _claims(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
   for (arm, base), claims in CLAIMS.items():
     pair = f'{arm}-{base}'
     for metric, claimed in claims.items():
-      level = result['arms'][base][metric]['mean'] or float('nan')
+      level = result['arms'][base][metric]['mean']
       found = result['paired'][pair][metric]
+      if not level or found['mean'] is None:
+        rows.append((pair, metric, f'{claimed:+.1%}', *['-'] * 3))
+        continue
       low, high = found['low'] / level, found['high'] / level
       rows.append(
         (

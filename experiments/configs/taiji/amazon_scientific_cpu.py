@@ -51,6 +51,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.cot.scorer_source = ''
   config.cot.leaks = 'reject'
   config.cot.rule = 'ppl'
+  config.cot.search_rounds = 0
   config.cot.percentile = 50.0
   config.cot.held_out = 300
   config.cot.batch = 16

@@ -18,9 +18,9 @@ from experiments import entry, pipeline
 from experiments import recipe as recipe_lib
 from experiments.stages import results, rl
 from experiments.stages.context import Context
-from taiji_jax import metrics
+from taiji_jax import markdown, metrics
 from taiji_jax.errors import UserError
-from taiji_jax.evaluate import plots, report
+from taiji_jax.evaluate import plots
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.products import Product
 from taiji_jax.rl.config import WEIGHTINGS, RLConfig
@@ -113,14 +113,14 @@ def table(result: dict) -> str:
     )
     return f'{mean} [{low}, {high}]'
 
-  arms = report.table(
+  arms = markdown.table(
     ('arm', *SHOWN),
     [
       (arm, *(cell(values[name]) for name in SHOWN))
       for arm, values in result['arms'].items()
     ],
   )
-  paired = report.table(
+  paired = markdown.table(
     ('pair', *SHOWN),
     [
       (pair, *(cell(values[name], '+') for name in SHOWN))

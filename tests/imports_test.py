@@ -15,6 +15,7 @@ LAYERS = {
   'errors': 0,
   'types': 0,
   'gguf_header': 1,
+  'markdown': 1,
   'data': 2,
   'masked': 2,
   'pareto': 2,

@@ -38,14 +38,8 @@ def train(
   inputs = {
     'logs': logs.digest,
     'others': recipe.sft.examples,
-    'tokenizer': tokenizer_key,
     'pretrain': recipe.pretrain and recipe_lib.to_json(recipe.pretrain),
-    'model': recipe_lib.to_json(policy.decoder.config),
-    'source': recipe.source,
-    'prompt': recipe_lib.to_json(recipe.prompt),
-    'length': recipe_lib.to_json(recipe.length),
-    'mesh': recipe_lib.to_json(recipe.mesh),
-    'seed': recipe.seed,
+    **supervised.made_from(context, policy, tokenizer_key),
   }
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:

@@ -25,14 +25,8 @@ def train(
   config = recipe.sft
   inputs = {
     'cot': cot.key,
-    'tokenizer': tokenizer_key,
     'sft': recipe_lib.to_json(config),
-    'model': recipe_lib.to_json(policy.decoder.config),
-    'source': recipe.source,
-    'prompt': recipe_lib.to_json(recipe.prompt),
-    'length': recipe_lib.to_json(recipe.length),
-    'mesh': recipe_lib.to_json(recipe.mesh),
-    'seed': recipe.seed,
+    **supervised.made_from(context, policy, tokenizer_key),
   }
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:

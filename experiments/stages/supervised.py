@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from experiments import recipe as recipe_lib
 from experiments.sections import SFTConfig
 from experiments.stages.context import Context
 from experiments.stages.policy import Policy
@@ -80,6 +81,22 @@ def fit(
   checkpointer.close()
   tree.save(folder / 'model.safetensors', state.params)
   return seconds
+
+
+def made_from(
+  context: Context, policy: Policy, tokenizer_key: str
+) -> dict[str, Any]:
+  """Returns what every model of a run depends on, for its product."""
+  recipe = context.recipe
+  return {
+    'tokenizer': tokenizer_key,
+    'model': recipe_lib.to_json(policy.decoder.config),
+    'source': recipe.source,
+    'prompt': recipe_lib.to_json(recipe.prompt),
+    'length': recipe_lib.to_json(recipe.length),
+    'mesh': recipe_lib.to_json(recipe.mesh),
+    'seed': recipe.seed,
+  }
 
 
 def load(product: Product, policy: Policy, context: Context) -> Any:

@@ -10,8 +10,8 @@ import numpy as np
 from experiments.stages import results
 from experiments.stages.arms import Arms
 from experiments.stages.cells import Cell
-from taiji_jax import metrics
-from taiji_jax.evaluate import bootstrap, report
+from taiji_jax import markdown, metrics
+from taiji_jax.evaluate import bootstrap
 from taiji_jax.evaluate import result as result_lib
 
 PAIRS = (
@@ -114,7 +114,7 @@ def text(result: Mapping[str, Any]) -> str:
     ' resampled. `direct_orft` is `direct` with the filter of `orft`.',
     _levels(result),
     '## Floors',
-    report.table(
+    markdown.table(
       ('floor', *SHOWN[:6]),
       [
         (name, *(_interval(values[m]) for m in SHOWN[:6]))
@@ -126,12 +126,12 @@ def text(result: Mapping[str, Any]) -> str:
     ' difference that the test would have found with a power of 80 %.',
     _pairs(result),
     '## What the paper claims, relative to the same arm',
-    report.table(
+    markdown.table(
       ('pair', 'metric', 'paper', 'here', '95 % interval', 'detectable'),
       _claims(result),
     ),
     '## The paper (arXiv:2606.03866, Table 1): other data, other scale',
-    report.table(
+    markdown.table(
       ('arm', *SHOWN[:6]),
       [(arm, *(f'{v:.4g}' for v in row)) for arm, row in PAPER.items()],
     ),
@@ -140,7 +140,7 @@ def text(result: Mapping[str, Any]) -> str:
 
 
 def _levels(result: Mapping[str, Any]) -> str:
-  return report.table(
+  return markdown.table(
     ('arm', 'seeds', *SHOWN),
     [
       (
@@ -159,7 +159,7 @@ def _pairs(result: Mapping[str, Any]) -> str:
     rows.append((pair, *(_interval(values[m], '+') for m in SHOWN)))
     least = result['detectable'][pair]
     rows.append(('', *(_plain(least[m]) for m in SHOWN)))
-  return report.table(('pair', *SHOWN), rows)
+  return markdown.table(('pair', *SHOWN), rows)
 
 
 def _claims(result: Mapping[str, Any]) -> list[tuple[str, ...]]:

@@ -6,7 +6,8 @@ import pathlib
 
 from matplotlib.figure import Figure
 
-from taiji_jax.cot import data_plots, markdown
+from taiji_jax import markdown
+from taiji_jax.cot import data_plots
 from taiji_jax.cot.data_statistics import DataStatistics, Group
 from taiji_jax.cot.planted_leaks import Detection
 from taiji_jax.cot.record import CotRecord

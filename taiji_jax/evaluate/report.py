@@ -1,11 +1,11 @@
 """report.md: what a run has shown, its first line whether the aim was met."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import math
 import pathlib
-import re
 from typing import Any
 
+from taiji_jax import markdown
 from taiji_jax.evaluate import plots
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.evaluate.bootstrap import clears_zero
@@ -92,39 +92,6 @@ def verdict(result: Mapping[str, Any]) -> tuple[bool, str]:
   return False, f'Aim not met: {why} ({told}).'
 
 
-def escape(text: str) -> str:
-  """Returns `text` as one line that Markdown shows as it is, also in a table.
-
-  >>> escape('a|b *c*')
-  'a\\\\|b \\\\*c\\\\*'
-  """
-  line = ' '.join(printable(text).split())
-  return re.sub(r'([\\`*_{}\[\]<>#|!~&])', r'\\\1', line)
-
-
-def printable(text: str) -> str:
-  """Returns `text` with what no editor shows replaced; line ends stay."""
-  return ''.join(
-    c if c == '\n' or c.isprintable() else '\N{REPLACEMENT CHARACTER}'
-    for c in text
-  )
-
-
-def fence(text: str) -> str:
-  """Returns `text` as a block that Markdown shows as it is."""
-  longest = max((len(m) for m in re.findall('`+', text)), default=0)
-  ticks = '`' * max(3, longest + 1)
-  return f'{ticks}text\n{printable(text)}\n{ticks}'
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-  """Returns a Markdown table; cells are escaped, numbers on the right."""
-  lines = [header, [':--', *['--:'] * (len(header) - 1)]]
-  lines += [[escape(cell) for cell in row] for row in rows]
-  lines[0] = [escape(cell) for cell in header]
-  return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-
-
 def _number(value: float | None, signed: bool = False) -> str:
   if value is None or math.isnan(value):
     return NOTHING
@@ -147,7 +114,7 @@ def _comparison(part: Mapping[str, Any]) -> str:
   columns = [(name, i == 1) for i, group in enumerate(groups) for name in group]
   values = [group[name] for group in groups for name in group]
   metrics = dict.fromkeys(metric for value in values for metric in value)
-  return table(
+  return markdown.table(
     ['', *(name for name, _ in columns)],
     (
       [
@@ -174,7 +141,7 @@ def _results(result: Mapping[str, Any]) -> str:
   for name, part in result.get('by_user', {}).items():
     if part['arms']:
       parts += [
-        f'### Users {escape(name)} in training',
+        f'### Users {markdown.cell(name)} in training',
         f'{part["rows"]} events of {part["users"]} users.',
         _comparison(part),
       ]
@@ -203,7 +170,7 @@ def _ranker(ranker: Mapping[str, Any], figures: Mapping[str, object]) -> str:
   parts = [
     '## ID tower',
     'The frozen ranker behind `reward_id`, on exposures after the cut.',
-    table(
+    markdown.table(
       ['users', 'head', 'exposures', *HEADS],
       (
         [
@@ -226,16 +193,16 @@ def _examples(examples: Sequence[Mapping[str, Any]]) -> str:
   parts = ['## Example users'] if examples else []
   for example in examples:
     parts += [
-      f'### User {escape(str(example["user"]))}',
-      fence(example['prompt']),
+      f'### User {markdown.cell(str(example["user"]))}',
+      markdown.fence(example['prompt']),
       'Truth:',
-      fence(example['truth']),
+      markdown.fence(example['truth']),
     ]
     for arm, said in example['arms'].items():
       lines = [
         f'{name}: {said[name] or NOTHING}' for name in ('reasoning', 'answer')
       ]
-      parts += [f'{escape(arm)}:', fence('\n'.join(lines))]
+      parts += [f'{markdown.cell(arm)}:', markdown.fence('\n'.join(lines))]
   return '\n\n'.join(parts)
 
 
@@ -247,7 +214,7 @@ def _costs(result: Mapping[str, Any]) -> str:
   return '\n\n'.join(
     [
       '## Cost',
-      table(['stage', 'seconds'], rows),
+      markdown.table(['stage', 'seconds'], rows),
       f'Peak memory {result["peak_rss_gib"]:.2f} GiB; seeds: {seeds}.',
     ]
   )

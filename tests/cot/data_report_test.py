@@ -6,7 +6,7 @@ from absl.testing import absltest, parameterized
 from matplotlib.figure import Figure
 import numpy as np
 
-from taiji_jax.cot import data_plots, data_report, data_statistics, markdown
+from taiji_jax.cot import data_plots, data_report, data_statistics
 from taiji_jax.cot.planted_leaks import Detection
 from taiji_jax.cot.record import CotRecord
 from taiji_jax.errors import UserError
@@ -141,18 +141,6 @@ class DataReportTest(parameterized.TestCase):
       data_report.write(self._folder, _statistics([]))
     with self.assertRaisesRegex(UserError, "data_kept.png' cannot be written"):
       data_report.write(self._folder / 'nowhere', _statistics())
-
-
-class MarkdownTest(absltest.TestCase):
-  def test_table(self):
-    self.assertEqual(
-      markdown.table(['a', 'b|'], [['*x*', '1\n2']]),
-      '| a | b\\| |\n| :-- | --: |\n| \\*x\\* | 1 2 |',
-    )
-
-  def test_fence_is_longer_than_any_inside(self):
-    self.assertEqual(markdown.fence('a````b'), '`````text\na````b\n`````')
-    self.assertEqual(markdown.fence('x\x1by'), '```text\nx\ufffdy\n```')
 
 
 if __name__ == '__main__':

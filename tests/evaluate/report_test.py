@@ -129,21 +129,6 @@ class VerdictTest(parameterized.TestCase):
     )
 
 
-class MarkdownTest(absltest.TestCase):
-  def test_table_cells_stay_cells(self):
-    text = report.table(['a', 'b'], [['x|y', 'line\nbreak'], ['`c`', '1']])
-    for line in text.splitlines():
-      self.assertLen(re.findall(r'(?<!\\)\|', line), 3, line)
-
-  def test_fence_is_longer_than_any_inside(self):
-    block = report.fence('a ```` b')
-    self.assertTrue(block.startswith('`````text\n'))
-    self.assertTrue(block.endswith('\n`````'))
-
-  def test_printable(self):
-    self.assertEqual(report.printable('é\n\x00\u2028x'), 'é\n\ufffd\ufffdx')
-
-
 class WriteTest(absltest.TestCase):
   def setUp(self):
     super().setUp()

@@ -10,7 +10,7 @@ def cell(text: str) -> str:
   >>> cell('a|b *c*')
   'a\\\\|b \\\\*c\\\\*'
   """
-  line = ' '.join(_printable(text).split())
+  line = ' '.join(printable(text).split())
   return re.sub(r'([\\`*_{}\[\]<>#|!~&])', r'\\\1', line)
 
 
@@ -26,10 +26,11 @@ def fence(text: str) -> str:
   """Returns `text` as a block, whatever back-ticks it holds."""
   longest = max((len(run) for run in re.findall('`+', text)), default=0)
   ticks = '`' * max(3, longest + 1)
-  return f'{ticks}text\n{_printable(text)}\n{ticks}'
+  return f'{ticks}text\n{printable(text)}\n{ticks}'
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+  """Returns `text` with what no editor shows replaced; line ends stay."""
   return ''.join(
     c if c == '\n' or c.isprintable() else '\N{REPLACEMENT CHARACTER}'
     for c in text

@@ -252,6 +252,28 @@ class ShardedTest(parameterized.TestCase):
       drawn.append(draw(placed, *sharding.place_batch(inputs, mesh)))
     chex.assert_trees_all_close(*map(jax.device_get, drawn), atol=1e-5)
 
+  def test_answers_after_shared_prompts(self):
+    rng = np.random.default_rng(5)
+    batch = (
+      rng.integers(1, CONFIG.vocab_size, (8, 6)).astype(np.int32),
+      np.arange(8, dtype=np.int32) % 6 + 1,
+      rng.integers(1, CONFIG.vocab_size, (8, 3, 7)).astype(np.int32),
+      np.full((8, 3), 7, np.int32),
+      rng.integers(0, 4, (8, 3)).astype(np.int32),
+    )
+
+    def scores(config):
+      mesh = config.make()
+      params = sharding.place(init(), sharding.state_sharding(init(), mesh))
+      score = jax.jit(
+        sharding.on(
+          lambda *args: logprob.span_logp(Decoder(CONFIG), *args, span=3), mesh
+        )
+      )
+      return np.asarray(score(params, *sharding.place_batch(batch, mesh)))
+
+    np.testing.assert_allclose(scores(EIGHT), scores(ONE), atol=1e-5)
+
   def test_generator(self):
     config = SampleConfig(
       max_tokens=5, temperature=1.0, eos_id=1, pad_id=0, cache_dtype='int8'

@@ -5,9 +5,9 @@ Run: python -m experiments.benchmarks.cot_scoring
 A SmolLM2-135M (random weights, the same in both) and 16 prompts of 256 tokens,
 each with 3 completions of 32 (reasoning, then 12 of answer): the logarithm of
 every answer token's probability, as perplexity needs it. Ours reads each prompt
-once for its completions; `unshared` is ours without that. `torch` is one
-forward of the whole batch (sdpa), its logits at every position; `torch_kept`
-asks for the completions' alone. A ratio above 1 means that ours is faster;
+once for its completions and asks for the answers' logits alone; `unshared` is
+ours without either. `torch` is one forward of the whole batch (sdpa), its logits
+at every position; `torch_kept` asks for the answers' alone. A ratio above 1 means that ours is faster;
 `difference` is the largest from ours among the answers' log-probabilities, in
 nats. Last line: one JSON object.
 """
@@ -147,8 +147,10 @@ def _load(
 def _ours(decoder: Decoder, params: Mapping) -> dict[str, Score]:
   prompt_bp, completion_bgc = _tokens()
   (b, p), (_, g, c) = prompt_bp.shape, completion_bgc.shape
-  forked = jax.jit(
-    lambda params, *batch: logprob.forked_logp(decoder, params, *batch)
+  span = jax.jit(
+    lambda params, *batch: logprob.span_logp(
+      decoder, params, *batch, span=_ANSWER.value
+    )
   )
   whole = jax.jit(
     lambda params, *batch: logprob.completion_logp(decoder, params, *batch)
@@ -158,6 +160,7 @@ def _ours(decoder: Decoder, params: Mapping) -> dict[str, Score]:
     jnp.full(b, p, jnp.int32),
     jnp.asarray(completion_bgc),
     jnp.full((b, g), c, jnp.int32),
+    jnp.full((b, g), c - _ANSWER.value, jnp.int32),
   )
   unshared = (
     jnp.asarray(np.repeat(prompt_bp, g, 0)),
@@ -169,7 +172,7 @@ def _ours(decoder: Decoder, params: Mapping) -> dict[str, Score]:
   def answers(logp: jax.Array) -> np.ndarray:
     return np.asarray(logp).reshape(b, g, c)[..., -_ANSWER.value :]
 
-  scores = {'ours': lambda: answers(forked(params, *shared))}
+  scores = {'ours': lambda: np.asarray(span(params, *shared))}
   if _UNSHARED.value:
     scores['unshared'] = lambda: answers(whole(params, *unshared))
   return scores
@@ -184,19 +187,22 @@ def _torch(model: Any) -> dict[str, Score]:
     [np.repeat(prompt_bp, g, 0), completion_bgc.reshape(b * g, c)], 1
   )
   tokens = torch.from_numpy(rows.astype(np.int64)).to(model.device)
-  label = tokens[:, p:, None]
+  label = tokens[:, -_ANSWER.value :, None]
 
   @torch.inference_mode()
   def score(keep: int) -> np.ndarray:
     logits = model(
       input_ids=tokens, logits_to_keep=keep, use_cache=False
     ).logits
-    logp = logits[:, -c - 1 : -1].float().log_softmax(-1).gather(-1, label)
-    found = logp.reshape(b, g, c)[..., -_ANSWER.value :]
-    return found.cpu().numpy()
+    before = logits[:, -_ANSWER.value - 1 : -1].float()
+    logp = before.log_softmax(-1).gather(-1, label)
+    return logp.reshape(b, g, -1).cpu().numpy()
 
   # 0 keeps the logits of all positions.
-  return {'torch': lambda: score(0), 'torch_kept': lambda: score(c + 1)}
+  return {
+    'torch': lambda: score(0),
+    'torch_kept': lambda: score(_ANSWER.value + 1),
+  }
 
 
 if __name__ == '__main__':

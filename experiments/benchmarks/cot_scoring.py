@@ -6,10 +6,10 @@ A SmolLM2-135M (random weights, the same in both) and 16 prompts of 256 tokens,
 each with 3 completions of 32 (reasoning, then 12 of answer): the logarithm of
 every answer token's probability, as perplexity needs it. Ours reads each prompt
 once for its completions and asks for the answers' logits alone; `unshared` is
-ours without either. `torch` is one forward of the whole batch (sdpa), its logits
-at every position; `torch_kept` asks for the answers' alone. A ratio above 1 means that ours is faster;
-`difference` is the largest from ours among the answers' log-probabilities, in
-nats. Last line: one JSON object.
+ours without either. `torch` is one forward of the whole batch (sdpa), its
+logits at every position; `torch_kept` asks for the answers' alone. A ratio above
+1 means that ours is faster; `difference` is the largest from ours among the
+answers' log-probabilities, in nats. Last line: one JSON object.
 """
 
 from collections.abc import Callable, Mapping
@@ -182,7 +182,7 @@ def _torch(model: Any) -> dict[str, Score]:
   import torch
 
   prompt_bp, completion_bgc = _tokens()
-  (b, p), (_, g, c) = prompt_bp.shape, completion_bgc.shape
+  b, g, c = completion_bgc.shape
   rows = np.concatenate(
     [np.repeat(prompt_bp, g, 0), completion_bgc.reshape(b * g, c)], 1
   )
@@ -198,6 +198,7 @@ def _torch(model: Any) -> dict[str, Score]:
     logp = before.log_softmax(-1).gather(-1, label)
     return logp.reshape(b, g, -1).cpu().numpy()
 
+  kept = _ANSWER.value + 1
   # 0 keeps the logits of all positions.
   return {
     'torch': lambda: score(0),

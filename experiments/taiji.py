@@ -5,7 +5,9 @@ Run: TAIJI_DATA=FOLDER python -m experiments.taiji \\
 
 Every finished cell (arm, seed) is a small JSON in the folder of results; the
 same command goes on from what is there. Writes result.json and table.md beside
-them, and a report of each CoT data set into the work directory.
+them, and a report of each CoT data set into the work directory. --arms makes the
+cells of some arms only: several machines, each with a work directory of its
+own, may fill one folder of results.
 """
 
 import json
@@ -32,6 +34,10 @@ _RESULTS = flags.DEFINE_string(
   'results', None, 'Where cells go; experiments/results/NAME where not given.'
 )
 
+_ARMS = flags.DEFINE_list(
+  'arms', None, 'Only the cells of these, without the table; all if not given.'
+)
+
 
 def main() -> None:
   """Makes every cell of the table that is not there, and the table."""
@@ -44,7 +50,10 @@ def main() -> None:
   )
   context = Context(recipe, workdir, recipe.mesh.make())
   arms = Arms(context, results)
-  taiji_table.write(arms, arms.all(), results)
+  if _ARMS.value:
+    arms.cells(_ARMS.value)
+    return
+  taiji_table.write(arms, arms.cells(), results)
   for kind in cot_data.KINDS:
     shards = arms.cot_data.make(kind).folder
     cot_report.write(arms.cot_data, arms.logs, kind, shards, workdir / kind)

@@ -1,5 +1,6 @@
 """The arms of the Taiji table, each made when it is first asked for."""
 
+from collections.abc import Sequence
 import dataclasses
 import functools
 import hashlib
@@ -51,16 +52,27 @@ class Arms:
     self.logs: Logs = read(context.recipe)
     self._cells = Cells(results, self._key())
 
-  def all(self) -> dict[str, list[Cell]]:
-    """Returns arm -> its cells, one a seed; makes those that are missing."""
+  def cells(self, only: Sequence[str] = ARMS) -> dict[str, list[Cell]]:
+    """Returns arm -> its cells, one a seed; makes those that are missing.
+
+    Args:
+      only: the arms.
+
+    Raises:
+      UserError: an unknown arm.
+    """
+    if unknown := sorted(set(only) - set(ARMS)):
+      raise UserError(
+        f'there is no arm {unknown[0]!r}; choose among {", ".join(ARMS)}.'
+      )
     seeds = self.context.recipe.arms
-    found = {arm: [self.cell(arm, 0)] for arm in ('backbone', 'teacher')}
+    plan = [(arm, 0) for arm in ('backbone', 'teacher')]
     # Seed by seed, so that a run that is cut short has every arm.
-    for seed in seeds.sft_seeds:
-      for arm in SUPERVISED:
-        found.setdefault(arm, []).append(self.cell(arm, seed))
-    for seed in seeds.rl_seeds:
-      for arm in REINFORCED:
+    plan += [(arm, seed) for seed in seeds.sft_seeds for arm in SUPERVISED]
+    plan += [(arm, seed) for seed in seeds.rl_seeds for arm in REINFORCED]
+    found: dict[str, list[Cell]] = {}
+    for arm, seed in plan:
+      if arm in only:
         found.setdefault(arm, []).append(self.cell(arm, seed))
     return found
 

@@ -15,6 +15,7 @@ from taiji_jax.modules.weights import tree
 from taiji_jax.products import Product
 
 NO_REASONING = 'No reasoning.'
+_DAMPING = 0.75
 
 
 def train(
@@ -27,10 +28,13 @@ def train(
   """Returns the product with the backbone.
 
   `Choice:` the paper's backbone is a 7B model. A model of a few million
-  parameters is made here, of every item's text and of the training rows of
-  users whom no later stage trains on: their prompt, and the next item in the
-  format of an answer, with `NO_REASONING` for reasoning. So it can be prompted
-  for the format, and gives the answer's probability with and without reasoning.
+  parameters is made here, of two kinds of text. Items: each alone, and after
+  its category path where reasoning stands, the common ones more often, for what
+  a large model knows and this one can't: which items a category has. Training
+  rows of users whom no later stage trains on: their prompt, and the next item
+  in the format of an answer, with `NO_REASONING` for reasoning. So it can be
+  prompted for the format, and gives an answer's probability with and without
+  reasoning.
   Without a section `pretrain` the backbone is the checkpoint of `model.source`
   as it is.
   """
@@ -73,8 +77,17 @@ def examples(
     tokenizer.encode(prompts.item_text(logs.catalog, n))
     for n in range(len(logs.catalog))
   ]
+  end = tokenizer.encode(prompts.ANSWER_CLOSE) + eos
   found = [sft_data.Example([tokenizer.bos_id], a + eos) for a in answers]
-  opening, end = prefix(encoder), tokenizer.encode(prompts.ANSWER_CLOSE) + eos
+  for item, times in enumerate(_repeats(logs)):
+    path = ', '.join(logs.catalog.categories[item])
+    if path:
+      begun = tokenizer.encode(_opening(path))
+      example = sft_data.Example(
+        [tokenizer.bos_id], begun + answers[item] + end
+      )
+      found += [example] * times
+  opening = prefix(encoder)
   rows, left_out = logs.pretrain, 0
   for r in range(len(rows)):
     answer = opening + answers[rows.target_r[r]] + end
@@ -86,6 +99,14 @@ def examples(
   return found
 
 
+def _repeats(logs: Logs) -> list[int]:
+  """Returns how often an item's text comes: (training events)^0.75, or once."""
+  count_n = np.bincount(
+    logs.log.item_e[logs.evidence_events], minlength=len(logs.catalog)
+  )
+  return np.maximum(np.ceil(count_n**_DAMPING), 1).astype(int).tolist()
+
+
 def prefix(encoder: text.Encoder) -> list[int]:
   """Returns the tokens that ask the backbone for an answer at once."""
   return encoder.tokenizer.encode(prefix_text())
@@ -93,7 +114,11 @@ def prefix(encoder: text.Encoder) -> list[int]:
 
 def prefix_text() -> str:
   """Returns the opening of a completion without reasoning."""
-  return prompts.completion(NO_REASONING, '').removesuffix(prompts.ANSWER_CLOSE)
+  return _opening(NO_REASONING)
+
+
+def _opening(think: str) -> str:
+  return prompts.completion(think, '').removesuffix(prompts.ANSWER_CLOSE)
 
 
 def held_out(logs: Logs, count: int, seed: int) -> np.ndarray:

@@ -5,8 +5,8 @@ Run: TAIJI_DATA=FOLDER python -m experiments.taiji \\
 
 Every finished cell (arm, seed) is a small JSON in the folder of results; the
 same command goes on from what is there. Writes result.json and table.md beside
-them, and a report of each CoT data set into the work directory. --arms makes the
-cells of some arms only: several machines, each with a work directory of its
+them, and a report of each CoT data set into the work directory. --arms makes
+the cells of some arms only: several machines, each with a work directory of its
 own, may fill one folder of results.
 """
 

@@ -12,9 +12,9 @@ a second):
 - Titles cut to five words and 2,048 whole names in a vocabulary of 4,096 make
   an item 12 tokens, so six items and the profile are a prompt of 61 tokens on
   average (128 at most), reasoning and answer 23.
-- Backbone: 1,500 steps x 8 rows x 256 tokens = 3.1M tokens, two passes over the
-  texts of all items and 20,103 rows of users whom no later stage trains on:
-  5 minutes.
+- Backbone: 1,500 steps x 8 rows x 256 tokens = 3.1M tokens, one and a half
+  passes over the texts of all items and 20,103 rows of users whom no later
+  stage trains on: 5 minutes.
 - CoT: 2,000 prompts x 3 texts and the empty one, twice (RUPR and direct), and
   300 held-out prompts each: 3 minutes.
 - SFT: four arms x 3 seeds x 300 steps = 0.6M tokens each: 17 minutes.

@@ -104,6 +104,10 @@ def _scores(statistics: DataStatistics, threshold: float | None) -> str:
     parts += [
       f'Quantiles of all: {quantiles}.{bound}',
       '![Histogram of the perplexities](data_ppl.png)',
+      'Standard deviation of ln(PPL): among the texts of one prompt'
+      f' {_number(statistics.spread.within)}, among the prompts'
+      f' {_number(statistics.spread.between)}. Where the first is much smaller,'
+      ' the scorer judges the answer more than the reasoning.',
     ]
   parts.append(
     markdown.table(

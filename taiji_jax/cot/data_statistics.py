@@ -65,6 +65,49 @@ class Group:
     return self.gain / self.compared if self.compared else math.nan
 
 
+class Spread:
+  """How ln(PPL) differs within prompts and between them, counted row by row."""
+
+  def __init__(self):
+    self._row = None
+    self._own: list[float] = []
+    self._within: list[float] = [0.0, 0.0]
+    self._means: list[float] = [0.0, 0.0, 0.0]
+
+  def add(self, record: CotRecord) -> None:
+    """Returns once the record, the next in order, is counted."""
+    if record.row != self._row:
+      self.close()
+      self._row = record.row
+    if record.ppl is not None:
+      self._own.append(math.log(record.ppl))
+
+  def close(self) -> None:
+    """Returns once the last row is counted."""
+    if self._own:
+      mean = float(np.mean(self._own))
+      for power in range(3):
+        self._means[power] += mean**power
+    if len(self._own) > 1:
+      self._within[0] += 1
+      self._within[1] += float(np.std(self._own))
+    self._own = []
+
+  @property
+  def within(self) -> float:
+    """The mean standard deviation among a prompt's texts; NaN if none."""
+    rows, total = self._within
+    return total / rows if rows else math.nan
+
+  @property
+  def between(self) -> float:
+    """The standard deviation of the prompts' means; NaN if none."""
+    rows, total, squares = self._means
+    if not rows:
+      return math.nan
+    return math.sqrt(max(squares / rows - (total / rows) ** 2, 0.0))
+
+
 @dataclasses.dataclass
 class DataStatistics:
   """The counts of a data set.
@@ -73,6 +116,7 @@ class DataStatistics:
     total, kept, rejected: all texts and either part of them.
     deciles: by popularity of the target, [0] the least popular tenth of items.
     histories: by length of the history, one for each of `HISTORY_BOUNDS`.
+    spread: of ln(PPL) within prompts and between them.
     ppl_kept_q, ppl_rejected_q: int64 `[600]`, perplexities between
       `PPL_EDGES`, those beyond in the outermost.
     reasons: why not -> texts; 'leak: KIND' for what states the answer.
@@ -88,6 +132,7 @@ class DataStatistics:
   rejected: Group
   deciles: list[Group]
   histories: list[Group]
+  spread: Spread = dataclasses.field(compare=False)
   ppl_kept_q: np.ndarray
   ppl_rejected_q: np.ndarray
   reasons: Counter[str]
@@ -124,7 +169,7 @@ def collect(
   equally popular ones the one with the lower id counts as less popular.
 
   Args:
-    records: the data set.
+    records: the data set, those of a row next to each other.
     popularity: item id -> training events.
     history_length_r: int `[R]`, items that the prompt of each row could show.
     examples: how many kept and rejected texts are picked, by hash.
@@ -149,7 +194,9 @@ def collect(
     result.deciles[decile_of[record.target]].add(record)
     result.histories[max(at, 0)].add(record)
     _count(result, record)
+    result.spread.add(record)
     (kept if record.kept else rejected).add(record)
+  result.spread.close()
   result.kept_examples, result.rejected_examples = kept.picked, rejected.picked
   return result
 
@@ -161,6 +208,7 @@ def _nothing() -> DataStatistics:
     rejected=Group(),
     deciles=[Group() for _ in range(DECILES)],
     histories=[Group() for _ in HISTORY_BOUNDS],
+    spread=Spread(),
     ppl_kept_q=np.zeros(len(PPL_EDGES) - 1, np.int64),
     ppl_rejected_q=np.zeros(len(PPL_EDGES) - 1, np.int64),
     reasons=Counter(),

@@ -89,6 +89,27 @@ class DataStatisticsTest(absltest.TestCase):
     self.assertEqual(found.kept_examples, records[:1])
     self.assertEqual(found.rejected_examples, records[1:])
 
+  def test_spread_within_and_between_prompts(self):
+    # ln(PPL) of row 0 is 0 and 2, of row 1 is 3: sd 1 within, means 1 and 3.
+    places = [(0, 0, 0.0), (0, 1, 2.0), (1, 0, 3.0), (1, 1, None)]
+    records = [
+      _record(row=r, sample=j, ppl=None if x is None else math.exp(x))
+      for r, j, x in places
+    ]
+    spread = data_statistics.collect(records, {'a': 1}, np.array([1, 1])).spread
+    self.assertAlmostEqual(spread.within, 1.0)
+    self.assertAlmostEqual(spread.between, 1.0)
+
+  def test_what_was_cut_counts_as_a_leak_of_the_teacher(self):
+    records = [
+      _record(leak="category: 'Nails'"),
+      _record(sample=1, kept=False, reason='leak: title', leak="title: 'x'"),
+      _record(sample=2),
+    ]
+    found = data_statistics.collect(records, {'a': 1}, np.array([1]))
+    self.assertEqual(dict(found.leaks), {'category': 1, 'title': 1})
+    self.assertEqual(found.rewritten, 1)
+
   def test_history_bins(self):
     lengths = [0, 1, 2, 3, 4, 5, 9, 10, 19, 20, 49, 50, 999]
     found = data_statistics.collect(

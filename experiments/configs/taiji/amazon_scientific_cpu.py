@@ -22,8 +22,8 @@ a second):
 - Greedy answers of 28 models to 1,000 users: 3 minutes.
 
 Measured, 2026-11-23: 40 minutes, 1.4 GiB, Python 3.11 (jax 0.10.2), 29 cells.
-Pairs, L1, 95 % intervals: sft-direct -.015 [-.033, .005], orft-sft +.009 [-.016,
-.034], popo-grpo_fixed +.015 [-.008, .042]; all arms in
+Pairs, L1, 95 % intervals: sft-direct -.015 [-.033, .005], orft-sft +.009
+[-.016, .034], popo-grpo_fixed +.015 [-.008, .042]; all arms in
 experiments/results/taiji/amazon_scientific_cpu/table.md, their reading in the
 README.
 

@@ -5,11 +5,16 @@ Run: TAIJI_DATA=FOLDER python -m experiments.cot --kind=rupr --out=FOLDER \\
 
 Goes on where it was stopped; every record is there exactly once. On several
 machines either --host and --hosts with one --out that all see, or --beam with
-the options of any Apache Beam runner. Last it writes data_report.md.
+the options of any Apache Beam runner, whose workers see the work directory and
+the data. Last it writes data_report.md.
 """
 
+from collections.abc import Iterable
+import contextlib
 import dataclasses
 import pathlib
+import socket
+import uuid
 
 from absl import flags
 from ml_collections import config_flags
@@ -21,6 +26,7 @@ from experiments.stages.arms import Arms
 from experiments.stages.context import Context
 from taiji_jax import metrics
 from taiji_jax.cot import dataset, job
+from taiji_jax.cot.record import CotRecord
 from taiji_jax.errors import UserError
 
 RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
@@ -49,13 +55,26 @@ class MakeWork:
   recipe: recipe_lib.Recipe
   workdir: str
   kind: str
+  bound: float
 
   def __call__(self) -> job.Work:
-    """Returns the work; the models are read from the work directory."""
+    """Returns the work; its teacher has a journal of its own."""
     data = arms_of(self.recipe, pathlib.Path(self.workdir)).cot_data
-    # The teacher stays open as long as the worker.
-    work = data.work(self.kind).__enter__()
-    return dataclasses.replace(work, bound=data.bound(self.kind))
+    worker = f'{socket.gethostname()}-{uuid.uuid4().hex}'
+    opened = contextlib.ExitStack()
+    work = opened.enter_context(data.work(self.kind, worker))
+    return _Held(dataclasses.replace(work, bound=self.bound), opened)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Held:
+  """Work whose teacher stays open as long as the worker has it."""
+
+  work: job.Work
+  opened: contextlib.ExitStack
+
+  def __call__(self, block: range) -> Iterable[CotRecord]:
+    return self.work(block)
 
 
 def arms_of(recipe: recipe_lib.Recipe, workdir: pathlib.Path) -> Arms:
@@ -94,7 +113,8 @@ def _on_beam(
   from taiji_jax.cot import beam_pipeline
 
   spec = arms.cot_data.spec(kind, folder, 0, _HOSTS.value)
-  make_work = MakeWork(recipe, str(workdir.resolve()), kind)
+  bound = spec.provenance['bound']
+  make_work = MakeWork(recipe, str(workdir.resolve()), kind, bound)
   return beam_pipeline.run(spec, make_work, _BEAM.value.split())
 
 

@@ -116,8 +116,7 @@ class ArmsConfig:
 
   Attributes:
     sft_seeds: of the supervised arms.
-    rl_seeds: of the arms with RL; each starts from the `orft` model of the
-      seed with the same place, counted around.
+    rl_seeds: of the arms with RL; see `start_of`.
   """
 
   sft_seeds: tuple[int, ...] = (0, 1, 2)
@@ -130,3 +129,7 @@ class ArmsConfig:
         raise UserError(
           f'arms.{name} is {seeds}; give at least one, all different.'
         )
+
+  def start_of(self, rl_seed: int) -> int:
+    """Returns which of `sft_seeds` made the model that RL starts from."""
+    return rl_seed % len(self.sft_seeds)

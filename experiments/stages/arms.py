@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import pathlib
+import resource
 
 from experiments import recipe as recipe_lib
 from experiments.stages import answers, cot_data, cot_sft, pretrain, rl, text
@@ -14,6 +15,7 @@ from experiments.stages.context import Context
 from experiments.stages.logs import Logs, read
 from experiments.stages.policy import Policy
 from experiments.stages.tower import Ranker, tables
+from experiments.taiji_sections import ArmsConfig
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate import arms as arms_lib
 from taiji_jax.products import Product
@@ -156,8 +158,6 @@ class Arms:
 
   def _reinforced(self, arm: str, seed: int) -> Product:
     recipe = self.context.recipe
-    seeds = recipe.arms
-    place = seeds.rl_seeds.index(seed) % len(seeds.sft_seeds)
     method = dataclasses.replace(
       recipe.rl.method, weighting=REINFORCED[arm], fixed_weights=()
     )
@@ -170,7 +170,8 @@ class Arms:
       dataclasses.replace(recipe.rl, method=method),
       seed,
     )
-    start = self.model('orft', seeds.sft_seeds[place])
+    sft_seeds = recipe.arms.sft_seeds
+    start = self.model('orft', sft_seeds[recipe.arms.start_of(seed)])
     return trainer.train(start, f'rl_{arm}_{seed}')
 
   def _make(self, arm: str, seed: int) -> Cell:
@@ -191,12 +192,16 @@ class Arms:
       completions = answers.read(made)
       seconds = {'train': model.seconds, 'answers': made.seconds}
     values = arms_lib.score(completions, self.evaluation)
-    return Cell(arm, seed, seconds, values)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return Cell(arm, seed, seconds, values, peak)
 
   def _key(self) -> str:
     recipe = recipe_lib.to_json(self.context.recipe)
-    # Seeds and the layout do not change what a cell is.
+    # The layout does not change what a cell is, nor do its neighbours' seeds.
     for name in ('arms', 'mesh', 'rollout_mesh', 'compare'):
       del recipe[name]
+    sft_seeds = self.context.recipe.arms.sft_seeds
+    if sft_seeds != ArmsConfig.sft_seeds:
+      recipe['starts'] = list(sft_seeds)
     text_ = json.dumps([recipe, self.logs.digest], sort_keys=True)
     return hashlib.sha256(text_.encode()).hexdigest()[:16]

@@ -22,6 +22,7 @@ class Cell:
   Attributes:
     arm, seed: which.
     seconds: of training (or 0) and of answering.
+    peak_rss_gib: memory of the process that made it, up to then; 0 unknown.
     values: metric -> float `[R]`, one an evaluation row, NaN where none.
   """
 
@@ -29,6 +30,7 @@ class Cell:
   seed: int
   seconds: dict[str, float]
   values: arms_lib.Metrics
+  peak_rss_gib: float = 0.0
 
 
 class Cells:
@@ -76,6 +78,7 @@ class Cells:
       'seed': cell.seed,
       'key': self._key,
       'seconds': {k: round(v, 1) for k, v in cell.seconds.items()},
+      'peak_rss_gib': round(cell.peak_rss_gib, 3),
       'mean': means,
     }
     text = json.dumps(record, indent=1).removesuffix('\n}')
@@ -96,6 +99,9 @@ class Cells:
         values={
           name: np.array(v, np.float32) for name, v in record['values'].items()
         },
+      )
+      cell = dataclasses.replace(
+        cell, peak_rss_gib=record.get('peak_rss_gib', 0.0)
       )
       key = record['key']
     except (OSError, ValueError, KeyError, TypeError) as error:

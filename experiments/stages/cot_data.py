@@ -8,6 +8,7 @@ import json
 import pathlib
 import shutil
 
+import filelock
 import numpy as np
 
 from experiments import recipe as recipe_lib
@@ -23,6 +24,7 @@ from taiji_jax import metrics
 from taiji_jax.cot import dataset, job, orft, reer
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
+from taiji_jax.evaluate import result as result_lib
 from taiji_jax.products import Product
 from taiji_jax.types import Rows
 
@@ -72,8 +74,9 @@ class CotData:
         to write yet.
     """
     spec = self.spec(kind, folder, host, hosts)
-    with self.work(kind, host) as work:
-      return job.run(spec, dataclasses.replace(work, bound=self.bound(kind)))
+    bound = spec.provenance['bound']
+    with self.work(kind, str(host)) as work:
+      return job.run(spec, dataclasses.replace(work, bound=bound))
 
   def spec(
     self, kind: str, folder: pathlib.Path, host: int = 0, hosts: int = 1
@@ -85,13 +88,35 @@ class CotData:
       self._context.recipe.cot.shard_rows,
       host,
       hosts,
-      {**self._inputs(kind), 'bound': self.bound(kind)},
+      {**self._inputs(kind), 'bound': self._shared_bound(kind, folder)},
     )
+
+  @property
+  def shown(self) -> int:
+    """Returns how many items of the history a teacher sees."""
+    return self._context.recipe.prompt.max_history
 
   @property
   def rule(self) -> str:
     """Returns by which rule texts are kept."""
     return self._context.recipe.cot.rule
+
+  def _shared_bound(self, kind: str, folder: pathlib.Path) -> float:
+    """Returns R as the first host found it; a teacher may not repeat itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / THRESHOLD
+    with filelock.FileLock(folder / '.threshold.lock'):
+      if not file.exists():
+        bound = {'bound': self.bound(kind), **self._inputs(kind)}
+        result_lib.write_text(file, json.dumps(bound, indent=1) + '\n')
+      found = json.loads(file.read_text())
+    wanted = json.loads(json.dumps(self._inputs(kind)))
+    if wrong := [k for k, v in wanted.items() if found.get(k) != v]:
+      raise UserError(
+        f'{file} is of another job: its {wrong[0]} differs. Give a new folder,'
+        ' or delete this one to begin anew.'
+      )
+    return found['bound']
 
   def bound(self, kind: str) -> float:
     """Returns the threshold R."""
@@ -137,8 +162,13 @@ class CotData:
     )
 
   @contextlib.contextmanager
-  def work(self, kind: str, host: int = 0) -> Iterator[CotWork]:
-    """Yields what makes the records, its threshold still to be set."""
+  def work(self, kind: str, host: str = '0') -> Iterator[CotWork]:
+    """Yields what makes the records, its threshold still to be set.
+
+    Args:
+      kind: 'rupr' or 'direct'.
+      host: whose journal the teacher has, one process at a time.
+    """
     recipe = self._context.recipe
     rounds = recipe.cot.search_rounds
     with teachers.opened(self._context, self._logs, kind, host) as teacher:
@@ -153,8 +183,9 @@ class CotData:
         knows=kind == 'rupr',
         guard=self._guard,
         scorer=self._scorer,
+        longest=recipe.length.completion,
         samples=recipe.cot.samples,
-        shown=recipe.prompt.max_history,
+        shown=self.shown,
         rule=recipe.cot.rule,
         bound=np.inf if recipe.cot.rule != 'gain' else -np.inf,
         search=reer.ReerConfig(rounds) if rounds else None,
@@ -179,14 +210,20 @@ class CotData:
   def _scorer(self) -> Scorer:
     """Returns the recipe's scorer: the backbone, or a checkpoint."""
     recipe = self._context.recipe
-    encoder, policy = self._encoder, self._policy
+    encoder, policy, longest = (
+      self._encoder,
+      self._policy,
+      recipe.length.completion,
+    )
     if recipe.cot.scorer == 'student':
       params = supervised.load(self._backbone, policy, self._context)
     else:
       source = recipe.cot.scorer_source
       if recipe.cot.scorer == 'teacher':
         source = teachers.local_config(self._context).source
-      encoder, policy = scoring.checkpoint(self._context, self._logs, source)
+      encoder, policy, longest = scoring.checkpoint(
+        self._context, self._logs, source
+      )
       params = policy.start()
     encode, catalog = encoder.tokenizer.encode, self._logs.catalog
     answer = max(
@@ -196,8 +233,8 @@ class CotData:
       policy,
       policy.for_rollouts(params),
       encoder,
-      completion=recipe.length.completion,
-      answer=min(answer, recipe.length.completion),
+      completion=longest,
+      answer=min(answer, longest),
       batch=recipe.cot.batch,
       mesh=policy.rollout_mesh,
     )
@@ -215,5 +252,6 @@ class CotData:
       'cot': recipe_lib.to_json(recipe.cot),
       'prompt': recipe_lib.to_json(recipe.prompt),
       'examples': recipe.sft.examples,
+      'rl_rows': len(self._logs.rl),
       'seed': recipe.seed,
     }

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from experiments.stages import cot_work
 from experiments.stages.cot_data import CotData
 from experiments.stages.guard import RunGuard
 from experiments.stages.logs import Logs
@@ -48,8 +49,10 @@ def write(
 
 
 def _planted(data: CotData, logs: Logs) -> dict[str, Detection]:
-  with data.work('rupr') as work:
-    requests = [work.request(r) for r in range(min(_PLANTED, len(logs.sft)))]
+  requests = [
+    cot_work.request(logs, logs.sft, r, data.shown, knows=True)
+    for r in range(min(_PLANTED, len(logs.sft)))
+  ]
   teacher = TemplateTeacher(logs.log, logs.catalog, logs.evidence_events)
   guard = RunGuard(logs)
   texts = planted_leaks.clean_texts(teacher, requests, guard.evidence)

@@ -1,6 +1,6 @@
 """Supervised training of the backbone on the records of a CoT data set."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 import pathlib
 
 from experiments import recipe as recipe_lib
@@ -62,10 +62,10 @@ def train(
   }
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
-    records = filter(chosen, dataset.read(data.folder))
+    records = list(filter(chosen, dataset.read(data.folder)))
     longest = context.recipe.length.completion
     found = list(examples(records, logs, encoder, longest))
-    supervised.log_sizes(stage, found, 0)
+    supervised.log_sizes(stage, found, len(records) - len(found))
     return supervised.fit(
       context,
       policy,
@@ -83,7 +83,7 @@ def train(
 
 
 def examples(
-  records: Iterator[CotRecord], logs: Logs, encoder: Encoder, longest: int
+  records: Iterable[CotRecord], logs: Logs, encoder: Encoder, longest: int
 ) -> Iterator[sft_data.Example]:
   """Yields prompt and completion ids; y is in the completion alone.
 

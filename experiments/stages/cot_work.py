@@ -31,6 +31,7 @@ class CotWork:
     knows: whether the teacher is told the true item (RUPR) or not.
     guard: see `Guard`; not asked where the teacher does not know the item.
     scorer: gives perplexities.
+    longest: the most tokens of a completion that the student learns.
     samples: reasoning texts a row, k.
     shown: items of the history that the prompt shows.
     rule, bound: which texts are kept, see `cot.orft.keep`.
@@ -48,6 +49,7 @@ class CotWork:
   knows: bool
   guard: Guard
   scorer: Scorer
+  longest: int
   samples: int
   shown: int
   rule: str
@@ -67,11 +69,11 @@ class CotWork:
       [self._guarded(sample.text, request) for sample in each]
       for request, each in zip(requests, samples, strict=True)
     ]
-    if self.search:
+    if self.search and self.knows:
       guarded = self._searched(rows, requests, guarded, truths)
     thinks = [[text for text, _ in each] for each in guarded]
     scores = self.scorer(self.rows, np.array(rows), thinks, truths)
-    reasons_rk = self._reasons(samples, guarded, scores)
+    reasons_rk = self._reasons(samples, guarded, truths, scores)
     return [
       self._record(
         r,
@@ -88,13 +90,7 @@ class CotWork:
 
   def request(self, r: int) -> CotRequest:
     """Returns what the teacher is asked about row r."""
-    shown = self.rows.history_rs[r, : self.shown].tolist()
-    return CotRequest(
-      row=r,
-      profile=self.logs.profile(self.rows, r),
-      history=tuple(n for n in shown if n >= 0),
-      target=int(self.rows.target_r[r]) if self.knows else None,
-    )
+    return request(self.logs, self.rows, r, self.shown, self.knows)
 
   def _searched(
     self,
@@ -138,17 +134,16 @@ class CotWork:
     self,
     samples: Sequence[Sequence[CotSample]],
     guarded: Sequence[Sequence[tuple[str, str]]],
+    truths: Sequence[str],
     scores: Scores,
   ) -> list[list[str]]:
     """Returns why each text is not kept, '' where it is."""
     faults = [
       [
-        self._fault(sample, *text, ppl)
-        for sample, text, ppl in zip(each, texts, ppl_k, strict=True)
+        self._fault(sample, *text, truth)
+        for sample, text in zip(each, texts, strict=True)
       ]
-      for each, texts, ppl_k in zip(
-        samples, guarded, scores.ppl_rk, strict=True
-      )
+      for each, texts, truth in zip(samples, guarded, truths, strict=True)
     ]
     usable_rk = np.array([[not fault for fault in each] for each in faults])
     kept_rk = orft.keep(
@@ -157,21 +152,25 @@ class CotWork:
       np.where(usable_rk, scores.gain_rk, np.nan),
       self.bound,
     )
+    why_rk = np.where(np.isnan(scores.ppl_rk), orft.UNSCORED, self.rule)
     return [
       [
-        fault or ('' if kept else self.rule)
-        for fault, kept in zip(each, kept_k, strict=True)
+        fault or ('' if kept else str(why))
+        for fault, kept, why in zip(each, kept_k, why_k, strict=True)
       ]
-      for each, kept_k in zip(faults, kept_rk, strict=True)
+      for each, kept_k, why_k in zip(faults, kept_rk, why_rk, strict=True)
     ]
 
-  def _fault(self, sample: CotSample, text: str, leak: str, ppl: float) -> str:
+  def _fault(self, sample: CotSample, text: str, leak: str, truth: str) -> str:
     """Returns why a text is in no training set, '' where it may be."""
     if not sample.text or not (self.knows or sample.answer):
       return orft.FAILED
     if not text:
       return f'{orft.LEAK}: {leak}'
-    return orft.TOO_LONG if np.isnan(ppl) else ''
+    answer = truth if self.knows else sample.answer
+    completion = prompts.completion(text, answer)
+    length = len(self.encoder.tokenizer.encode(completion)) + 1
+    return orft.TOO_LONG if length > self.longest else ''
 
   def _record(
     self,
@@ -205,3 +204,23 @@ class CotWork:
       reason=reason,
       leak=leak,
     )
+
+
+def request(
+  logs: Logs, rows: Rows, r: int, shown: int, knows: bool
+) -> CotRequest:
+  """Returns what a teacher is asked about row r.
+
+  Args:
+    logs, rows: the data.
+    r: of the row.
+    shown: items of the history that it is shown.
+    knows: whether it is told the true item.
+  """
+  history = rows.history_rs[r, :shown].tolist()
+  return CotRequest(
+    row=r,
+    profile=logs.profile(rows, r),
+    history=tuple(n for n in history if n >= 0),
+    target=int(rows.target_r[r]) if knows else None,
+  )

@@ -41,7 +41,7 @@ def train(
   recipe = context.recipe
   inputs = {
     'logs': logs.digest,
-    'others': recipe.sft.examples,
+    'others': [recipe.sft.examples, len(logs.rl)],
     'pretrain': recipe.pretrain and recipe_lib.to_json(recipe.pretrain),
     **supervised.made_from(context, policy, tokenizer_key),
   }

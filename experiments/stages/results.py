@@ -119,8 +119,18 @@ def compare(
   scored: Mapping[str, Mapping[str, np.ndarray]],
   pairs: Sequence[tuple[str, str]],
   keep_r: np.ndarray,
+  starts: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, Any]:
-  """Returns arms and pairs with intervals over the rows `keep_r`."""
+  """Returns arms and pairs with intervals over the rows `keep_r`.
+
+  Args:
+    context, logs: the run's.
+    scored: arm -> metric -> `[S, R]`.
+    pairs: (arm, base) to be compared, seed by seed.
+    keep_r: bool, the rows.
+    starts: arm -> the seeds of the base, by place, that its own start from; a
+      base that is no key here is taken in that order.
+  """
   user_r = logs.split.evaluation.user_r[keep_r]
   options = {
     'samples': context.recipe.evaluation.resamples,
@@ -141,18 +151,25 @@ def compare(
     },
     'paired': {
       f'{arm}-{base}': bootstrap.paired_intervals(
-        part[arm], _as_many(part[base], part[arm]), user_r, **options
+        part[arm], _base(part, arm, base, starts or {}), user_r, **options
       )
       for arm, base in pairs
     },
   }
 
 
-def _as_many(
-  base: Mapping[str, np.ndarray], arm: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-  """Returns the base's seeds, counted around, one for each seed of the arm."""
-  return {k: np.resize(v, (len(arm[k]), v.shape[1])) for k, v in base.items()}
+def _base(
+  part: Mapping[str, Mapping[str, np.ndarray]],
+  arm: str,
+  base: str,
+  starts: Mapping[str, Sequence[int]],
+) -> Mapping[str, np.ndarray]:
+  """Returns the base's values, one row for each seed of the arm."""
+  if arm in starts and base not in starts:
+    return {k: v[list(starts[arm])] for k, v in part[base].items()}
+  return {
+    k: np.broadcast_to(v, part[arm][k].shape) for k, v in part[base].items()
+  }
 
 
 def score_floors(

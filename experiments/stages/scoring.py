@@ -19,6 +19,8 @@ from taiji_jax.modules import logprob
 from taiji_jax.modules.weights import pretrained
 from taiji_jax.types import Rows
 
+_WIDER = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
@@ -65,6 +67,7 @@ class Scorer:
       batch: prompts scored at once.
       mesh: where.
     """
+    sharding.check_batch(batch, mesh, 'cot.batch')
     self._params, self._encoder = params, encoder
     self._completion, self._answer = completion, answer
     self._batch, self._mesh = batch, mesh
@@ -141,8 +144,11 @@ class Scorer:
 
 def checkpoint(
   context: Context, logs: Logs, source: str
-) -> tuple[text.Encoder, Policy]:
-  """Returns encoder and decoder of a checkpoint that is not the student.
+) -> tuple[text.Encoder, Policy, int]:
+  """Returns encoder, decoder and longest completion of another checkpoint.
+
+  Choice: its tokenizer may need up to four times the student's tokens for the
+  same text, a small vocabulary with whole names as tokens being the student's.
 
   Args:
     context, logs: the run's.
@@ -154,12 +160,21 @@ def checkpoint(
     dtype=recipe.model.dtype,
     attention=recipe.model.attention,
   )
+  length = dataclasses.replace(
+    recipe.length,
+    prompt=_WIDER * recipe.length.prompt,
+    completion=_WIDER * recipe.length.completion,
+  )
   other = dataclasses.replace(
-    context, recipe=dataclasses.replace(recipe, source=source, model=model)
+    context,
+    recipe=dataclasses.replace(
+      recipe, source=source, model=model, length=length
+    ),
   )
   tokenizer = tokenizer_lib.load(pretrained.find(source))
   encoder = text.Encoder(other, logs, tokenizer)
-  return encoder, Policy(other.recipe, tokenizer, context.mesh)
+  policy = Policy(other.recipe, tokenizer, context.mesh)
+  return encoder, policy, length.completion
 
 
 def _head(think: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.stages import results
-from experiments.stages.arms import Arms
+from experiments.stages.arms import REINFORCED, Arms
 from experiments.stages.cells import Cell
 from taiji_jax import markdown, metrics
 from taiji_jax.evaluate import bootstrap
@@ -86,7 +86,11 @@ def make(arms: Arms, cells: Mapping[str, Sequence[Cell]]) -> dict[str, Any]:
     for arm, each in cells.items()
   }
   every_r = np.ones(len(logs.split.evaluation), bool)
-  compared = results.compare(context, logs, scored, PAIRS, every_r)
+  seeds = context.recipe.arms
+  starts = [seeds.start_of(seed) for seed in seeds.rl_seeds]
+  compared = results.compare(
+    context, logs, scored, PAIRS, every_r, dict.fromkeys(REINFORCED, starts)
+  )
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   return {
     **compared,
@@ -100,7 +104,9 @@ def make(arms: Arms, cells: Mapping[str, Sequence[Cell]]) -> dict[str, Any]:
       for arm, each in cells.items()
       for what in ('train', 'answers')
     },
-    'peak_rss_gib': round(peak / 2**20, 3),
+    'peak_rss_gib': round(
+      max(peak / 2**20, *(c.peak_rss_gib for e in cells.values() for c in e)), 3
+    ),
     'seeds': sorted({c.seed for each in cells.values() for c in each}),
     'cells': {arm: [c.seed for c in each] for arm, each in cells.items()},
   }

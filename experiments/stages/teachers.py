@@ -74,7 +74,7 @@ def prompt_of(context: Context, kind: str) -> prompt_template.PromptTemplate:
 
 @contextlib.contextmanager
 def opened(
-  context: Context, logs: Logs, kind: str, host: int = 0
+  context: Context, logs: Logs, kind: str, host: str = '0'
 ) -> Iterator[NamedTeacher]:
   """Yields the recipe's teacher for `kind`, its journal open meanwhile.
 
@@ -172,7 +172,8 @@ def _endpoint(
 def _options(section: Any, name: str) -> dict[str, Any]:
   if not section:
     raise UserError(
-      f'cot.teacher is {name!r}, but the recipe has no cot.{name}; give it, at'
-      f' least --config.cot.{name}.{"source" if name == "model" else "model"}=…'
+      f'cot.teacher is {name!r}, but the recipe has no section cot.{name}; give'
+      f' it one with at least {"source" if name == "model" else "model"}, as'
+      ' experiments/configs/taiji/amazon_scientific_smollm2.py has.'
     )
   return dict(section)

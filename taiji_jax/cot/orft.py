@@ -14,8 +14,13 @@ RULES = ('ppl', 'gain', 'best')
 LEAK = 'leak'
 TOO_LONG = 'too long'
 FAILED = 'failed'
+UNSCORED = 'unscored'
 UNUSABLE = (LEAK, TOO_LONG, FAILED)
-"""First words of the reasons for which a text is in no training set."""
+"""First words of the reasons for which a text is in no training set.
+
+`UNSCORED`, too long for the scorer, is none of them: the text is not kept, but
+the unfiltered set has it.
+"""
 
 
 def perplexity(logp_sum: np.ndarray, tokens: np.ndarray) -> np.ndarray:

@@ -85,6 +85,22 @@ class TaijiTest(absltest.TestCase):
       self.assertEqual(results[0][part], results[1][part])
     result_lib.check(results[0])
 
+  def test_rl_is_paired_with_the_model_it_started_from(self):
+    found = cells(self.folder / 'whole/cells')
+    metric = 'reward_semantic'
+    # Seeds 0, 1, 2 start from the orft models of seeds 0, 1, 0.
+    differences = [
+      found[f'popo-{seed}.json']['mean'][metric]
+      - found[f'orft-{seed % 2}.json']['mean'][metric]
+      for seed in range(3)
+    ]
+    result = json.loads((self.folder / 'whole/cells/result.json').read_text())
+    self.assertAlmostEqual(
+      result['paired']['popo-orft'][metric]['mean'],
+      sum(differences) / 3,
+      places=5,
+    )
+
   def test_the_shards_are_the_same(self):
     names = ('whole', 'killed')
     for kind in ('rupr', 'direct'):

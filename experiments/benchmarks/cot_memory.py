@@ -22,11 +22,12 @@ from matplotlib.figure import Figure
 import numpy as np
 
 from experiments import entry
-from taiji_jax.cot import dataset, job, orft
+from taiji_jax.cot import orft
 from taiji_jax.cot.record import CotRecord
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate import plots
+from taiji_jax.shards import dataset, job
 from taiji_jax.types import Catalog
 
 SAMPLES, HISTORY, ITEMS, SHARD_ROWS, BOUND = 3, 20, 2000, 1000, 2.0

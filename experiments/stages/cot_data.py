@@ -15,17 +15,18 @@ from experiments import recipe as recipe_lib
 from experiments.stages import pretrain, scoring, supervised, teachers
 from experiments.stages.context import Context
 from experiments.stages.cot_work import CotWork
-from experiments.stages.guard import RunGuard
 from experiments.stages.logs import Logs
 from experiments.stages.policy import Policy
 from experiments.stages.scoring import Scorer
 from experiments.stages.text import Encoder
 from taiji_jax import metrics
-from taiji_jax.cot import dataset, job, orft, reer
+from taiji_jax.cot import orft, reer
+from taiji_jax.cot.guard.run_guard import RunGuard
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.products import Product
+from taiji_jax.shards import dataset, job
 from taiji_jax.types import Rows
 
 KINDS = ('rupr', 'direct')
@@ -194,7 +195,8 @@ class CotData:
   @functools.cached_property
   def _guard(self) -> RunGuard:
     cut = self._context.recipe.cot.leaks == 'cut'
-    return RunGuard(self._logs, cut)
+    logs = self._logs
+    return RunGuard(logs.log, logs.catalog, logs.evidence_events, cut)
 
   def answers(self, rows: Rows) -> list[str]:
     """Returns what the teacher itself answers; it does not know the item."""

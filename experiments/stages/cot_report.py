@@ -6,12 +6,15 @@ import numpy as np
 
 from experiments.stages import cot_work
 from experiments.stages.cot_data import CotData
-from experiments.stages.guard import RunGuard
 from experiments.stages.logs import Logs
 from taiji_jax import metrics
-from taiji_jax.cot import data_report, data_statistics, dataset, planted_leaks
-from taiji_jax.cot.planted_leaks import Detection
-from taiji_jax.cot.template_teacher import TemplateTeacher
+from taiji_jax.cot.guard import planted_leaks
+from taiji_jax.cot.guard.planted_leaks import Detection
+from taiji_jax.cot.guard.run_guard import RunGuard
+from taiji_jax.cot.report import report as data_report
+from taiji_jax.cot.report import statistics as data_statistics
+from taiji_jax.cot.teachers.template import TemplateTeacher
+from taiji_jax.shards import dataset
 
 _PLANTED = 1000
 
@@ -54,6 +57,6 @@ def _planted(data: CotData, logs: Logs) -> dict[str, Detection]:
     for r in range(min(_PLANTED, len(logs.sft)))
   ]
   teacher = TemplateTeacher(logs.log, logs.catalog, logs.evidence_events)
-  guard = RunGuard(logs)
+  guard = RunGuard(logs.log, logs.catalog, logs.evidence_events)
   texts = planted_leaks.clean_texts(teacher, requests, guard.evidence)
   return planted_leaks.measure(guard.finder, logs.catalog, texts)

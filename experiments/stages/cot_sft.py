@@ -10,11 +10,12 @@ from experiments.stages.context import Context
 from experiments.stages.logs import Logs
 from experiments.stages.policy import Policy
 from experiments.stages.text import Encoder
-from taiji_jax.cot import dataset, orft
+from taiji_jax.cot import orft
 from taiji_jax.cot.record import CotRecord
 from taiji_jax.data import prompts
 from taiji_jax.data import sft as sft_data
 from taiji_jax.products import Product
+from taiji_jax.shards import dataset
 
 
 def kept(record: CotRecord) -> bool:

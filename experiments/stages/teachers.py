@@ -9,15 +9,15 @@ from experiments import fields
 from experiments.stages.context import Context
 from experiments.stages.logs import Logs
 from taiji_jax import metrics
-from taiji_jax.cot import prompt_template
-from taiji_jax.cot.model_teacher import ModelTeacher, ModelTeacherConfig
-from taiji_jax.cot.openai_config import OpenAIConfig
-from taiji_jax.cot.openai_teacher import OpenAITeacher
-from taiji_jax.cot.request_journal import RequestJournal
-from taiji_jax.cot.spending import Prices
+from taiji_jax.ask.config import OpenAIConfig
+from taiji_jax.ask.journal import RequestJournal
+from taiji_jax.ask.spending import Prices
 from taiji_jax.cot.teacher import Teacher
-from taiji_jax.cot.teacher_text import TeacherText
-from taiji_jax.cot.template_teacher import TemplateTeacher
+from taiji_jax.cot.teachers import prompt_template
+from taiji_jax.cot.teachers.endpoint import OpenAITeacher
+from taiji_jax.cot.teachers.model import ModelTeacher, ModelTeacherConfig
+from taiji_jax.cot.teachers.template import TemplateTeacher
+from taiji_jax.cot.teachers.text import TeacherText
 from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.decode.generate import BatchConfig, Generator
 from taiji_jax.decode.sampling import SampleConfig

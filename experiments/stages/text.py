@@ -10,7 +10,7 @@ from experiments.stages.context import Context
 from experiments.stages.logs import Logs
 from taiji_jax import metrics
 from taiji_jax.cot.teacher import CotRequest
-from taiji_jax.cot.template_teacher import PHRASES, TemplateTeacher
+from taiji_jax.cot.teachers.template import PHRASES, TemplateTeacher
 from taiji_jax.data import corpus, prompts
 from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.data.tokenizer import Tokenizer

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import Any
 
-from taiji_jax.cot.journal_entry import Entry, draw_seed, sample_key
-from taiji_jax.cot.request_journal import RequestJournal
+from taiji_jax.ask.entry import Entry, draw_seed, sample_key
+from taiji_jax.ask.journal import RequestJournal
 from taiji_jax.cot.teacher import CotRequest, CotSample
-from taiji_jax.cot.teacher_text import TeacherText
+from taiji_jax.cot.teachers.text import TeacherText
 
 
 @dataclasses.dataclass(frozen=True)

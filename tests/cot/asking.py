@@ -3,12 +3,12 @@
 import json
 import sys
 
-from taiji_jax.cot import prompt_template
-from taiji_jax.cot.openai_config import OpenAIConfig
-from taiji_jax.cot.openai_teacher import OpenAITeacher
-from taiji_jax.cot.request_journal import RequestJournal
+from taiji_jax.ask.config import OpenAIConfig
+from taiji_jax.ask.journal import RequestJournal
 from taiji_jax.cot.teacher import CotRequest
-from taiji_jax.cot.teacher_text import TeacherText
+from taiji_jax.cot.teachers import prompt_template
+from taiji_jax.cot.teachers.endpoint import OpenAITeacher
+from taiji_jax.cot.teachers.text import TeacherText
 from taiji_jax.types import Catalog
 
 CATALOG = Catalog(

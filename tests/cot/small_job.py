@@ -13,8 +13,9 @@ import sys
 
 import numpy as np
 
-from taiji_jax.cot import dataset, job, shards
 from taiji_jax.cot.record import CotRecord
+from taiji_jax.shards import dataset, job
+from taiji_jax.shards import shard as shards
 
 ROWS, SHARD_ROWS, SAMPLES = 23, 4, 3
 SHORT = 7  # Rows of the job that is killed: two shards.

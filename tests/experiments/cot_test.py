@@ -10,7 +10,7 @@ import tempfile
 from absl.testing import absltest
 import tiny
 
-from taiji_jax.cot import dataset
+from taiji_jax.shards import dataset
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'cot'))
 import chat_server  # noqa: E402

@@ -1,0 +1,217 @@
+"""One request to an OpenAI-compatible endpoint, and what its errors mean."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+import email.utils
+import json
+import math
+import os
+import time
+from typing import Any
+
+from taiji_jax.ask import reply as openai_reply
+from taiji_jax.ask.config import OpenAIConfig
+from taiji_jax.ask.reply import Reply
+from taiji_jax.errors import UserError
+
+_PASSING = (408, 409, 425, 429)
+_NO_CREDIT = ('insufficient_quota', 'billing_hard_limit_reached')
+_OF_ITS_TEXT = ('context_length_exceeded', 'content_filter')
+_TOO_LONG = ('maximum context length', 'context window', 'too many tokens')
+_SAID = 200
+_HIDDEN = '***'
+
+
+class Passing(Exception):
+  """Asked again, it may be answered.
+
+  Attributes:
+    after: seconds that the server asks to wait; None where it says nothing.
+    sent: whether the server may have worked (and billed) for it.
+  """
+
+  def __init__(
+    self, reason: str, after: float | None = None, sent: bool = False
+  ):
+    super().__init__(reason)
+    self.after, self.sent = after, sent
+
+
+class Declined(Exception):
+  """The server will never answer this one request; others it may."""
+
+
+class OpenAIClient:
+  """An endpoint, of one event loop; never shows its key."""
+
+  def __init__(self, config: OpenAIConfig):
+    """Reads the key from the environment.
+
+    Raises:
+      UserError: the package is missing, or the variable is not set.
+    """
+    try:
+      import openai
+    except ImportError as error:
+      raise UserError(
+        'A teacher behind an endpoint needs the package openai: run'
+        " `pip install 'taiji_jax[openai]'`."
+      ) from error
+    self._openai, self._config = openai, config
+    self._key = _key(config)
+    self._client = openai.AsyncOpenAI(
+      api_key=self._key or 'none',
+      base_url=config.base_url,
+      timeout=config.try_seconds,
+      max_retries=0,
+    )
+
+  async def __aenter__(self) -> 'OpenAIClient':
+    return self
+
+  async def __aexit__(self, *_: object) -> None:
+    await self._client.close()
+
+  async def ask(
+    self, messages: Sequence[Mapping[str, str]], seed: int, name: str
+  ) -> Reply:
+    """Returns the checked answer to one conversation.
+
+    Args:
+      messages: role and content each.
+      seed: of the draw.
+      name: of the request, the same whenever it is sent again; a server that
+        knows `Idempotency-Key` then bills it once.
+
+    Raises:
+      Passing: try again later.
+      Declined: leave this one out.
+      UserError: no request will be answered before something is mended.
+    """
+    fields = {'model': self._config.model, 'messages': list(messages)}
+    fields |= {'extra_headers': {'Idempotency-Key': name}}
+    body = self._config.sampling()
+    if self._config.send_seed:
+      body['seed'] = seed
+    fields['extra_body'] = body
+    # Raised below, outside the handlers: what the server said may hold the key,
+    # and a traceback would show it.
+    problem: Exception
+    try:
+      async with asyncio.timeout(self._config.try_seconds):
+        return self._clean(await self._send(fields))
+    except self._openai.APIStatusError as error:
+      problem = self._meaning(error)
+    except (TimeoutError, self._openai.APITimeoutError):
+      seconds = self._config.try_seconds
+      problem = Passing(f'no answer within {seconds:g} seconds', sent=True)
+    except self._openai.APIConnectionError as error:
+      kind = type(error.__cause__ or error).__name__
+      problem = Passing(
+        f'the connection failed ({kind})', sent=not kind.startswith('Connect')
+      )
+    except (self._openai.APIError, ValueError) as error:
+      said = str(error) if isinstance(error, openai_reply.Malformed) else ''
+      kind = said or type(error).__name__
+      problem = Passing(f'a malformed answer ({kind})', sent=True)
+    raise problem
+
+  async def _send(self, fields: dict[str, Any]) -> Reply:
+    create = self._client.chat.completions
+    if not self._config.stream:
+      raw = await create.with_raw_response.create(**fields)
+      return openai_reply.from_body(json.loads(raw.text))
+    stream = await create.create(
+      **fields, stream=True, stream_options={'include_usage': True}
+    )
+    async with stream:
+      chunks = [_plain(chunk) async for chunk in stream]
+    return openai_reply.from_chunks(chunks)
+
+  def _clean(self, reply: Reply) -> Reply:
+    """Returns the reply without the key, should a server echo it."""
+    if not self._key or self._key not in reply.text + reply.aside:
+      return reply
+    raise openai_reply.Malformed('it repeats the key')
+
+  def _meaning(self, error: Any) -> Exception:
+    """Returns what an HTTP status asks us to do."""
+    status, code = error.status_code, error.code or ''
+    said = ' '.join(str(error.message).split())
+    if self._key:
+      said = said.replace(self._key, _HIDDEN)
+    after = retry_after(error.response.headers.get('retry-after'))
+    config = self._config
+    if status in (401, 403):
+      # What the server says is left out: it may quote the key.
+      return UserError(
+        f'{config.base_url} refuses the key ({status}); check the environment'
+        f' variable {config.key_variable or "(key_variable is empty)"}.'
+      )
+    if status == 402 or code in _NO_CREDIT:
+      return UserError(
+        f'The account at {config.base_url} has no credit left; what was'
+        ' answered is kept. Pay it up and run the same command again.'
+      )
+    if status in _PASSING or status >= 500:
+      return Passing(f'status {status}', after, sent=status >= 500)
+    if status == 413 or _about_its_text(code, said):
+      return Declined(f'status {status}: {said[:_SAID]}')
+    if status == 404:
+      return UserError(
+        f'{config.base_url} has no model {config.model!r}, or no chat'
+        f' completions ({said[:_SAID]}); check base_url and model.'
+      )
+    return UserError(
+      f'{config.base_url} refuses the request ({status}: {said[:_SAID]});'
+      ' leave out what it does not know (send_seed, logprobs, extra_body,'
+      ' max_tokens_field).'
+    )
+
+
+def _about_its_text(code: str, said: str) -> bool:
+  """Returns whether the refusal is about this text and no other."""
+  long = any(words in said.lower() for words in _TOO_LONG)
+  return code in _OF_ITS_TEXT or long
+
+
+def _plain(chunk: Any) -> Any:
+  """Returns the JSON value of a piece of a stream, whatever it is."""
+  return chunk.to_dict(warnings=False) if hasattr(chunk, 'to_dict') else chunk
+
+
+def retry_after(header: str | None) -> float | None:
+  """Returns the seconds that a Retry-After header asks for, None if it is none.
+
+  Args:
+    header: a number of seconds, or a date of HTTP.
+  """
+  if header is None:
+    return None
+  try:
+    seconds = float(header)
+  except ValueError:
+    try:
+      date = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+      return None
+    seconds = date.timestamp() - time.time()
+  return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _key(config: OpenAIConfig) -> str:
+  if not config.key_variable:
+    return ''
+  key = os.environ.get(config.key_variable, '').strip()
+  if not key:
+    raise UserError(
+      f'The environment variable {config.key_variable} is not set; export it'
+      " with the endpoint's key, or set key_variable to '' where the server"
+      ' wants none.'
+    )
+  if not (key.isascii() and key.isprintable()):
+    raise UserError(
+      f'The environment variable {config.key_variable} holds what is no key'
+      ' (other characters than a header may have); export the key again.'
+    )
+  return key

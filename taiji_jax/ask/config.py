@@ -1,0 +1,140 @@
+"""What an OpenAI-compatible endpoint is asked, how fast, and for how much."""
+
+from collections.abc import Mapping
+import dataclasses
+import re
+from typing import Any
+import urllib.parse
+
+from taiji_jax.ask.spending import Prices
+from taiji_jax.errors import UserError
+
+# A key put here by mistake has small letters or hyphens.
+_VARIABLE = re.compile(r'[A-Z_][A-Z0-9_]*')
+_TOKEN_FIELDS = ('max_tokens', 'max_completion_tokens')
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenAIConfig:
+  """An endpoint, its model and the limits; holds no secret.
+
+  Choice: the paper is silent on how its teacher draws; temperature 0.7 and up
+  to 1,024 tokens a sample here.
+
+  Attributes:
+    model: its name there.
+    base_url: of the endpoint, up to and with '/v1'.
+    key_variable: name of the environment variable that holds the key; '' for a
+      server that wants none.
+    seed: of the draws.
+    temperature, top_p: None leaves it to the server.
+    max_tokens: the most that it writes for one sample.
+    max_tokens_field: 'max_tokens' or 'max_completion_tokens', whichever the
+      server knows.
+    send_seed: whether the server takes a seed.
+    logprobs: whether to ask for log-probabilities.
+    stream: whether answers come piece by piece.
+    extra_body: more fields of each request ('top_k', ...).
+    concurrency: requests under way at a time.
+    tries: the most times that one draw is sent.
+    redraws: how often an answer with nothing in it to keep is drawn again.
+    try_seconds: from sending to the last byte of one try.
+    sample_seconds: of all tries of a sample and the waits between them.
+    first_backoff, most_backoff: seconds; see `pace.backoff`.
+    requests_per_minute, tokens_per_minute: None has no limit.
+    prices: of the model.
+    budget_usd: the most to be spent on one journal, over all runs; None has no
+      limit.
+    max_failed: the share of a call's samples that may stay without an answer.
+    give_up_after: so many samples failed in a row end the run.
+  """
+
+  model: str
+  base_url: str = 'https://api.openai.com/v1'
+  key_variable: str = 'OPENAI_API_KEY'
+  seed: int = 0
+  temperature: float | None = 0.7
+  top_p: float | None = None
+  max_tokens: int = 1024
+  max_tokens_field: str = 'max_tokens'
+  send_seed: bool = True
+  logprobs: bool = False
+  stream: bool = False
+  extra_body: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  concurrency: int = 16
+  tries: int = 6
+  redraws: int = 1
+  try_seconds: float = 180.0
+  sample_seconds: float = 900.0
+  first_backoff: float = 1.0
+  most_backoff: float = 60.0
+  requests_per_minute: float | None = None
+  tokens_per_minute: float | None = None
+  prices: Prices = Prices()
+  budget_usd: float | None = None
+  max_failed: float = 0.0
+  give_up_after: int = 20
+
+  def __post_init__(self):
+    for name in ('max_tokens', 'concurrency', 'tries', 'give_up_after'):
+      self._require(name, getattr(self, name) >= 1, 'at least 1')
+    for name in ('redraws', 'seed'):
+      self._require(name, getattr(self, name) >= 0, 'at least 0')
+    for name in (
+      'try_seconds',
+      'sample_seconds',
+      'first_backoff',
+      'most_backoff',
+      'requests_per_minute',
+      'tokens_per_minute',
+      'budget_usd',
+    ):
+      value = getattr(self, name)
+      self._require(name, value is None or value > 0, 'more than 0')
+    self._require('max_failed', 0 <= self.max_failed <= 1, '0 to 1')
+    self._require('model', bool(self.model), "the model's name there")
+    self._require(
+      'max_tokens_field',
+      self.max_tokens_field in _TOKEN_FIELDS,
+      ' or '.join(_TOKEN_FIELDS),
+    )
+    if self.key_variable and not _VARIABLE.fullmatch(self.key_variable):
+      # Its value is not told: it may be a key.
+      raise UserError(
+        'key_variable is no name of an environment variable (capital letters,'
+        ' digits, _); give the name of the variable that holds the key, never'
+        ' the key.'
+      )
+    self._check_url()
+
+  def sampling(self) -> dict[str, Any]:
+    """Returns the fields of a request that change what is answered."""
+    fields = {
+      self.max_tokens_field: self.max_tokens,
+      'temperature': self.temperature,
+      'top_p': self.top_p,
+      'logprobs': True if self.logprobs else None,
+      **self.extra_body,
+    }
+    return {name: v for name, v in fields.items() if v is not None}
+
+  def _require(self, name: str, holds: bool, wanted: str) -> None:
+    if not holds:
+      raise UserError(f'{name} is {getattr(self, name)!r}; give {wanted}.')
+
+  def _check_url(self) -> None:
+    try:
+      url = urllib.parse.urlsplit(self.base_url)
+      bare = '@' not in url.netloc and not url.query
+    except ValueError:
+      url, bare = urllib.parse.urlsplit(''), True
+    if not bare:
+      raise UserError(
+        'base_url holds a user name or a query; give the address alone, and'
+        ' the key in the environment.'
+      )
+    if url.scheme not in ('http', 'https') or not url.netloc:
+      raise UserError(
+        f'base_url is {self.base_url!r}; give an address as'
+        ' http://127.0.0.1:8000/v1.'
+      )

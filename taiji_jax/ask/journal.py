@@ -1,0 +1,191 @@
+"""A journal on disk of what a teacher was asked: nothing is asked twice."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+import fcntl
+import os
+import pathlib
+import threading
+
+from taiji_jax.ask import entry as journal_entry
+from taiji_jax.ask.entry import Entry
+from taiji_jax.errors import UserError
+
+_ROWS_PER_FILE = 4096
+
+
+class RequestJournal:
+  """Append-only files of JSON lines, one file to every 4096 rows.
+
+  An entry is on disk when `append` returns. A line that a killed process left
+  half written is cut off when the journal is next opened. One process at a
+  time holds a journal; give each host a folder of its own. Memory does not
+  grow with the number of entries.
+  """
+
+  def __init__(self, folder: str | os.PathLike[str]):
+    """Opens a journal, and makes the folder where there is none.
+
+    Raises:
+      UserError: another process holds it, a line is damaged, or the folder
+        cannot be read or written.
+    """
+    self._folder = pathlib.Path(folder).expanduser()
+    self._writing = threading.Lock()
+    try:
+      self._folder.mkdir(parents=True, exist_ok=True)
+      self._lock = os.open(
+        self._folder / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
+      )
+    except OSError as error:
+      raise self._unusable(self._folder, error) from error
+    try:
+      fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+      os.close(self._lock)
+      raise UserError(
+        f'Another process writes the journal at {self._folder}; wait for it'
+        ' to end, or give this one a folder of its own.'
+      ) from error
+    try:
+      self._spent = self._totals()
+    except BaseException:
+      self.close()
+      raise
+
+  def __enter__(self) -> 'RequestJournal':
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self.close()
+
+  def close(self) -> None:
+    """Lets another process have the journal."""
+    if self._lock >= 0:
+      os.close(self._lock)
+      self._lock = -1
+
+  @property
+  def spent(self) -> tuple[int, int, float]:
+    """Prompt tokens, completion tokens and dollars of all entries."""
+    return self._spent
+
+  def find(self, rows_of_keys: Mapping[str, int]) -> dict[str, Entry]:
+    """Returns the last entry of each key that has one.
+
+    Args:
+      rows_of_keys: key -> the row that it belongs to.
+    """
+    found = {}
+    for path in sorted({self._path(row) for row in rows_of_keys.values()}):
+      for entry in self._entries(path):
+        if entry.key in rows_of_keys:
+          found[entry.key] = entry
+    return found
+
+  def append(self, entries: Sequence[Entry]) -> None:
+    """Returns when the entries are on disk; threads may call it at once.
+
+    Raises:
+      UserError: they cannot be written; the journal is as it was before.
+    """
+    lines: dict[pathlib.Path, list[bytes]] = {}
+    for entry in entries:
+      lines.setdefault(self._path(entry.row), []).append(entry.line())
+    with self._writing:
+      for path, own in lines.items():
+        self._write(path, b''.join(own))
+      self._spent = _plus(self._spent, entries)
+
+  def _path(self, row: int) -> pathlib.Path:
+    first = row // _ROWS_PER_FILE * _ROWS_PER_FILE
+    return self._folder / f'rows-{first:012d}.jsonl'
+
+  def _write(self, path: pathlib.Path, content: bytes) -> None:
+    try:
+      new = not path.exists()
+      with open(path, 'ab', buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+          if file.write(content) != len(content):
+            raise OSError('no space is left')
+          os.fsync(file.fileno())
+        except BaseException:
+          os.ftruncate(file.fileno(), size)
+          raise
+      if new:
+        _sync_folder(self._folder)
+    except OSError as error:
+      raise self._unusable(path, error) from error
+
+  def _totals(self) -> tuple[int, int, float]:
+    """Returns the sums over all entries; cuts off what is half written."""
+    totals = (0, 0, 0.0)
+    for path in sorted(self._folder.glob('rows-*.jsonl')):
+      try:
+        _cut_torn_line(path)
+      except OSError as error:
+        raise self._unusable(path, error) from error
+      for entry in self._entries(path):
+        totals = _plus(totals, [entry])
+    return totals
+
+  def _entries(self, path: pathlib.Path) -> Iterator[Entry]:
+    try:
+      with open(path, 'rb') as file:
+        for number, line in enumerate(file, 1):
+          yield self._parsed(path, number, line)
+    except FileNotFoundError:
+      return
+    except OSError as error:
+      raise self._unusable(path, error) from error
+
+  def _parsed(self, path: pathlib.Path, number: int, line: bytes) -> Entry:
+    try:
+      return journal_entry.parse(line)
+    except (ValueError, TypeError) as error:
+      raise UserError(
+        f'{path}:{number} is no journal entry ({error}); delete this line to'
+        ' have its sample asked for again.'
+      ) from error
+
+  def _unusable(self, path: pathlib.Path, error: OSError) -> UserError:
+    return UserError(
+      f'The journal at {path} cannot be used ({error.strerror or error}); free'
+      ' space there, mend its permissions or give another folder.'
+    )
+
+
+def _plus(
+  totals: tuple[int, int, float], entries: Iterable[Entry]
+) -> tuple[int, int, float]:
+  prompt, completion, usd = totals
+  for entry in entries:
+    prompt += entry.prompt_tokens
+    completion += entry.completion_tokens
+    usd += entry.usd
+  return prompt, completion, usd
+
+
+def _cut_torn_line(path: pathlib.Path) -> None:
+  """Cuts off everything behind the last line end."""
+  with open(path, 'r+b') as file:
+    end = size = file.seek(0, os.SEEK_END)
+    while end:
+      start = max(0, end - (1 << 16))
+      file.seek(start)
+      at = file.read(end - start).rfind(b'\n')
+      if at >= 0:
+        end = start + at + 1
+        break
+      end = start
+    if end < size:
+      file.truncate(end)
+      os.fsync(file.fileno())
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+  handle = os.open(folder, os.O_RDONLY)
+  try:
+    os.fsync(handle)
+  finally:
+    os.close(handle)

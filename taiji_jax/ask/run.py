@@ -1,0 +1,208 @@
+"""One run over an endpoint: each sample to its last try, into the journal."""
+
+import asyncio
+from collections.abc import Coroutine
+import time
+from typing import Any
+
+from taiji_jax.ask import entry as journal_entry
+from taiji_jax.ask.client import Declined, OpenAIClient, Passing
+from taiji_jax.ask.config import OpenAIConfig
+from taiji_jax.ask.entry import Entry, draw_seed
+from taiji_jax.ask.journal import RequestJournal
+from taiji_jax.ask.pace import Pace, backoff
+from taiji_jax.ask.reply import Reply
+from taiji_jax.ask.spending import Spending
+from taiji_jax.ask.tally import Tally
+from taiji_jax.cot.asked_sample import AskedSample
+from taiji_jax.cot.teachers import reasoning
+from taiji_jax.errors import UserError
+
+# Of a token's text; a message has about so many tokens around it.
+_BYTES_A_TOKEN, _AROUND = 4, 16
+
+
+class OpenAIRun:
+  """What the workers of one run share.
+
+  Attributes:
+    entries: last entry of each sample that was settled, by key.
+    stopped: why nothing more is begun; None while all goes on.
+  """
+
+  def __init__(
+    self,
+    client: OpenAIClient,
+    config: OpenAIConfig,
+    tells_target: bool,
+    journal: RequestJournal,
+    spending: Spending,
+    pace: Pace,
+    tally: Tally,
+  ):
+    self._client, self._config, self._journal = client, config, journal
+    self._answers = not tells_target
+    self._spending, self._pace, self._tally = spending, pace, tally
+    self._failed_in_a_row = 0
+    self._stop = asyncio.Event()
+    self.entries: dict[str, Entry] = {}
+    self.stopped: UserError | None = None
+
+  async def settle(self, asked: AskedSample, last: Entry | None) -> None:
+    """Returns when the sample is in the journal, or the run is stopped.
+
+    Args:
+      asked: the sample.
+      last: what earlier runs left of it.
+    """
+    try:
+      draw = 0
+      if last is not None:
+        draw = last.draw + (last.status == journal_entry.REDRAWN)
+      entry = await self._draw(asked, draw)
+      while entry.status == journal_entry.REDRAWN:
+        entry = await self._draw(asked, entry.draw + 1)
+    except UserError as error:
+      self._end(error)
+      return
+    self.entries[asked.key] = entry
+    self._count(entry)
+
+  async def _draw(self, asked: AskedSample, draw: int) -> Entry:
+    """Returns the entry of one draw, which is on disk.
+
+    Raises:
+      UserError: nothing can be asked, or the run was stopped meanwhile.
+    """
+    seed = draw_seed(self._config.seed, asked.row, asked.sample, draw)
+    own = {'key': asked.key, 'row': asked.row, 'sample': asked.sample}
+    own['draw'] = draw
+    size = sum(len(m['content'].encode()) + _AROUND for m in asked.messages)
+    try:
+      receipt = await self._spending.reserve(
+        self._config.prices.usd(size, self._config.max_tokens)
+      )
+      usd = 0.0
+      try:
+        reply = await self._try(asked, seed, f'{asked.key}-{draw}', size)
+        entry = self._read(reply, own, size)
+        usd = entry.usd
+        await self._write(entry)
+      finally:
+        await self._spending.settle(receipt, usd)
+      return entry
+    except (Declined, Passing) as error:
+      status = journal_entry.FAILED
+      if isinstance(error, Declined):
+        status = journal_entry.UNUSABLE
+      entry = Entry(**own, status=status, reason=str(error))
+    await self._write(entry)
+    return entry
+
+  async def _try(
+    self, asked: AskedSample, seed: int, name: str, size: int
+  ) -> Reply:
+    """Returns the answer to one draw, after as many tries as it takes.
+
+    Raises:
+      Passing: none came.
+    """
+    left = self._config.sample_seconds
+    tokens = size // _BYTES_A_TOKEN + self._config.max_tokens
+    for tries in range(1, self._config.tries + 1):
+      await self._unless_stopped(self._pace.take(tokens))
+      start = time.monotonic()
+      try:
+        reply = await self._client.ask(asked.messages, seed, name)
+        self._correct(tokens, reply)
+        return reply
+      except Passing as error:
+        self._tally.unanswered += error.sent
+        wait = self._wait(error, tries)
+        left -= time.monotonic() - start + wait
+        if tries == self._config.tries or left <= 0:
+          raise
+      self._tally.retried += 1
+      await self._unless_stopped(asyncio.sleep(wait))
+    raise AssertionError('tries is at least 1')
+
+  async def _unless_stopped(self, waiting: Coroutine[Any, Any, None]) -> None:
+    """Returns after `waiting`; raises at once where the run is stopped."""
+    tasks = [asyncio.ensure_future(c) for c in (waiting, self._stop.wait())]
+    try:
+      await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+      for task in tasks:
+        task.cancel()
+    if self.stopped:
+      raise self.stopped
+    tasks[0].result()
+
+  def _end(self, error: UserError) -> None:
+    """Lets nothing more begin; what is under way comes to its end."""
+    self.stopped = self.stopped or error
+    self._stop.set()
+
+  def _wait(self, error: Passing, tries: int) -> float:
+    """Returns the seconds until the next try; a server's word holds for all."""
+    wait = backoff(tries, self._config.first_backoff, self._config.most_backoff)
+    if error.after is not None:
+      self._pace.pause(error.after)
+      wait += error.after
+    return wait
+
+  def _correct(self, taken: int, reply: Reply) -> None:
+    if None not in (reply.prompt_tokens, reply.completion_tokens):
+      used = reply.prompt_tokens + reply.completion_tokens
+      self._pace.correct(taken, used)
+
+  def _read(self, reply: Reply, own: dict, size: int) -> Entry:
+    """Returns the entry of an answer.
+
+    Choice: a server that does not count tokens is taken to have used the most
+    that it may have.
+    """
+    prompt, completion = reply.prompt_tokens, reply.completion_tokens
+    prompt = size if prompt is None else prompt
+    completion = self._config.max_tokens if completion is None else completion
+    found = reasoning.read(reply.text, reply.aside, answers=self._answers)
+    fault = reply.fault or found.fault
+    status = journal_entry.DONE
+    if fault:
+      again = own['draw'] < self._config.redraws
+      status = journal_entry.REDRAWN if again else journal_entry.UNUSABLE
+    return Entry(
+      **own,
+      status=status,
+      think='' if fault else found.think,
+      answer='' if fault else found.answer,
+      token_logprobs=None if fault else reply.logprobs_of(found.think),
+      reason=fault,
+      prompt_tokens=prompt,
+      completion_tokens=completion,
+      usd=self._config.prices.usd(prompt, completion),
+      raw=reply.aside + reply.text if fault else '',
+    )
+
+  async def _write(self, entry: Entry) -> None:
+    # The disk is waited for beside the loop; a cancelled run waits for it too.
+    await asyncio.shield(asyncio.to_thread(self._journal.append, [entry]))
+
+  def _count(self, entry: Entry) -> None:
+    if entry.status == journal_entry.FAILED:
+      self._tally.failed += 1
+      self._failed_in_a_row += 1
+      if self._failed_in_a_row >= self._config.give_up_after:
+        self._end(
+          UserError(
+            f'{self._failed_in_a_row} samples in a row have no answer from'
+            f' {self._config.base_url} ({entry.reason}); the others are kept.'
+            ' See to the server and run the same command again.'
+          )
+        )
+      return
+    self._failed_in_a_row = 0
+    if entry.status == journal_entry.DONE:
+      self._tally.answered += 1
+    else:
+      self._tally.unusable += 1

@@ -1,0 +1,223 @@
+"""Does a reasoning text state the answer that it should lead to?"""
+
+from collections.abc import Iterable, Sequence
+import dataclasses
+import functools
+
+from taiji_jax.cot import sentences
+from taiji_jax.cot.guard.config import GuardConfig
+from taiji_jax.cot.guard.support import Support, stands, support
+from taiji_jax.cot.guard.title_marks import (
+  TitleMarks,
+  TitleStatistics,
+  as_line,
+  joined,
+  trigrams,
+  words,
+)
+from taiji_jax.types import Catalog
+
+KINDS = ('title', 'near title', 'model number', 'item id', 'category')
+_FUZZY = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Leak:
+  """What a text states: one of `KINDS`, and what it was."""
+
+  kind: str
+  text: str
+
+  def __str__(self) -> str:
+    return f'{self.kind}: {self.text}'
+
+
+class LeakGuard:
+  """Finds what a reasoning text states of the item it leads to.
+
+  Args:
+    catalog: the items.
+    config: the thresholds.
+  """
+
+  def __init__(self, catalog: Catalog, config: GuardConfig | None = None):
+    self._catalog = catalog
+    self._config = config or GuardConfig()
+    statistics = TitleStatistics(catalog, self._config)
+    self._marks = functools.lru_cache(maxsize=1 << 12)(statistics.marks)
+
+  def evidence(
+    self, history: Iterable[int], candidates: Iterable[int] = ()
+  ) -> tuple[str, ...]:
+    """Returns the names that support a text: pass them on to `find`.
+
+    Args:
+      history: items of the prompt; their titles, brands and category paths.
+      candidates: items that the logs point to, such as what followed the
+        history for others; their category paths only.
+    """
+    catalog = self._catalog
+    names: dict[str, None] = {}
+    for item in history:
+      names[catalog.titles[item]] = None
+      names |= dict.fromkeys(catalog.categories[item])
+      if catalog.brands:
+        names[catalog.brands[item]] = None
+    for item in candidates:
+      names |= dict.fromkeys(catalog.categories[item])
+    return tuple(names)
+
+  def find(
+    self, think: str, target: int, evidence: Sequence[str] | None = None
+  ) -> Leak | None:
+    """Returns the first leak of the target, None where there is none.
+
+    Compared without case, accents, punctuation and articles ('Godfather, The'
+    is 'the godfather'). In this order:
+
+    1. the title, without year or an alternative title in brackets; also where
+       a history title contains it: the words are there, whatever they name;
+    2. a near title: `near` of a title's words in a row, or `run` words in a row
+       that are rare: without evidence, of no other title;
+    3. a model number that is rare;
+    4. the item id, as a word;
+    5. a near title by overlap: what is rare about the title, in any order and
+       spelling. Words of the item's category path do not count. Words of the
+       evidence count only outside its quotes, and if all but few are there;
+    6. with evidence: a level of the category path that no name given says,
+       the deepest first.
+
+    Args:
+      think: the reasoning.
+      target: index of the item that must not be stated.
+      evidence: names that support a text (see `evidence`); what they say of 3
+        to 5 is no leak. None leaves 6 out.
+    """
+    marks = self._marks(target)
+    text_words = words(think)
+    line = as_line(text_words)
+    known = support(tuple(evidence or ()))
+    title = self._catalog.titles[target]
+    if any(name in line for name in marks.names):
+      return Leak('title', repr(title))
+    rest = known.without(line)
+    if _quotes(marks, line, rest, evidence is None):
+      return Leak('near title', repr(title))
+    if model := self._model(marks, text_words, known):
+      return Leak('model number', repr(model))
+    item_id = self._catalog.item_ids[target]
+    if stands(item_id, line) and not known.says(item_id):
+      return Leak('item id', repr(item_id))
+    if self._overlaps(marks, frozenset(rest.split()), known):
+      return Leak('near title', repr(title))
+    if evidence is not None:
+      for name in reversed(self._catalog.categories[target]):
+        if stands(name, line) and not known.says(name):
+          return Leak('category', repr(name))
+    return None
+
+  def redact(
+    self, think: str, target: int, evidence: Sequence[str] | None = None
+  ) -> str:
+    """Returns the text without the sentences that leak, '' if none is left.
+
+    What is left leaks nothing: where only several sentences together do, those
+    without which the rest leaks least go too, the last of equals first.
+    """
+    left = [
+      sentence
+      for sentence in sentences.split(think)
+      if not self.find(sentence, target, evidence)
+    ]
+    while left and self.find(''.join(left), target, evidence):
+      rests = [left[:i] + left[i + 1 :] for i in range(len(left))]
+      clean = [r for r in rests if not self.find(''.join(r), target, evidence)]
+      left = (clean or rests)[-1]
+    return ''.join(left).strip()
+
+  def _model(
+    self, marks: TitleMarks, text_words: Sequence[str], known: Support
+  ) -> str | None:
+    if not marks.models:
+      return None
+    own = marks.models - known.words
+    return min(own.intersection(joined(text_words)), default=None)
+
+  def _overlaps(
+    self, marks: TitleMarks, there: frozenset[str], known: Support
+  ) -> bool:
+    """Returns whether too much of what is rare about the title is there."""
+    config = self._config
+    found = self._found(marks, there)
+    if len(found) < config.least_words:
+      return False
+    own = {w: r for w, r in marks.rarity.items() if w not in known.words}
+    told = [rarity for word, rarity in own.items() if word in found]
+    if len(told) > 1 and sum(told) >= config.overlap * sum(own.values()):
+      return True
+    if len(told) >= config.least_words and sum(told) >= config.surprise:
+      return True
+    share = sum(r for word, r in marks.rarity.items() if word in found)
+    return share >= config.near * sum(marks.rarity.values())
+
+  def _found(self, marks: TitleMarks, there: frozenset[str]) -> set[str]:
+    """Returns which words of the title are there, in any form."""
+    found = {word for word in marks.rarity if word in there}
+    missing = [w for w in marks.rarity if w not in found and len(w) >= _FUZZY]
+    if missing:
+      grams = frozenset().union(*map(trigrams, there))
+      least = self._config.spelling
+      found.update(
+        word
+        for word in missing
+        if len(trigrams(word) & grams) >= least * len(trigrams(word))
+      )
+    return found
+
+
+def leaks(think: str, catalog: Catalog, target: int) -> str | None:
+  """Returns what of the target `think` states, or None if nothing.
+
+  `LeakGuard.find` without evidence; the guard of a catalogue is kept for the
+  next call.
+
+  Args:
+    think: the reasoning.
+    catalog: the items.
+    target: index of the item that must not be stated.
+  """
+  leak = _guard(_Same(catalog)).find(think, target)
+  return str(leak) if leak else None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Same:
+  """A catalogue that equals itself only: comparing the items takes long."""
+
+  catalog: Catalog
+
+  def __eq__(self, other: object) -> bool:
+    return isinstance(other, _Same) and self.catalog is other.catalog
+
+  def __hash__(self) -> int:
+    return id(self.catalog)
+
+
+@functools.lru_cache(maxsize=2)
+def _guard(same: _Same) -> LeakGuard:
+  return LeakGuard(same.catalog)
+
+
+def _quotes(marks: TitleMarks, line: str, rest: str, alone: bool) -> bool:
+  """Returns whether words of the title stand there in a row.
+
+  Args:
+    marks: of the title.
+    line, rest: the text, and what of it is no quote of the evidence.
+    alone: whether only runs of no other title count.
+  """
+  return any(run in line for run in marks.near) or any(
+    run in rest
+    for run, titles in marks.runs.items()
+    if titles == 1 or not alone
+  )

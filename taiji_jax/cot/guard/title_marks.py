@@ -1,0 +1,208 @@
+"""What tells one item's title from those of all others."""
+
+import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+import dataclasses
+import functools
+import math
+import re
+import unicodedata
+
+import numpy as np
+
+from taiji_jax.cot.guard.config import GuardConfig
+from taiji_jax.types import Catalog
+
+_ARTICLES = frozenset(
+  ('a', 'an', 'the', 'la', 'le', 'les', 'el', 'il', 'der', 'die', 'das')
+)
+_YEAR = re.compile(r'\(\s*\d{4}\s*\)')
+_ASIDE = re.compile(r'\(([^()]*)\)')
+_DIGIT = re.compile(r'\d')
+_WORD = re.compile(r'\w+')
+_QUANTITY = re.compile(r'(\d+)([^\W\d_]+)')
+_UNIT_NUMBERS = 3
+_MODEL_LENGTH = 4
+_MODEL_PARTS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class TitleMarks:
+  """One title taken apart. Names and runs are words between spaces.
+
+  Attributes:
+    names: what names the item, without years and articles.
+    near: runs of so many words of a name that they nearly are the name.
+    runs: rare runs of the length asked for -> titles with it.
+    models: rare model numbers, without punctuation.
+    rarity: word -> log(titles / titles with it), without the words of the
+      item's own category path (and their plurals and the like), which reasoning
+      is meant to name.
+  """
+
+  names: tuple[str, ...]
+  near: tuple[str, ...]
+  runs: dict[str, int]
+  models: frozenset[str]
+  rarity: dict[str, float]
+
+
+class TitleStatistics:
+  """How many titles of a catalogue hold a word, a run of words, a number.
+
+  Args:
+    catalog: the items.
+    config: the thresholds.
+  """
+
+  def __init__(self, catalog: Catalog, config: GuardConfig):
+    self._catalog = catalog
+    self._config = config
+    self._titles: Counter[str] = Counter()
+    self._models: Counter[str] = Counter()
+    prefixes: dict[str, set[str]] = {}
+    hashes = array.array('q')
+    for title in catalog.titles:
+      title_words = words(title)
+      self._titles.update(set(title_words))
+      hashes.extend({hash(r) for r in _runs(title_words, config.run)})
+      models = {''.join(words(token)) for token in _tokens(title)}
+      self._models.update(models)
+      for match in filter(None, map(_QUANTITY.fullmatch, models)):
+        prefixes.setdefault(match[2], set()).add(match[1])
+    self._units = {
+      unit
+      for unit, numbers in prefixes.items()
+      if len(numbers) >= _UNIT_NUMBERS
+    }
+    values, counts = np.unique(
+      np.frombuffer(hashes, np.int64) if hashes else np.zeros(0, np.int64),
+      return_counts=True,
+    )
+    self._runs_f, self._titles_f = values, counts
+
+  def marks(self, item: int) -> TitleMarks:
+    """Returns what tells the title of `item` from the others."""
+    title = self._catalog.titles[item]
+    path = {w for name in self._catalog.categories[item] for w in words(name)}
+    title_words = words(_YEAR.sub(' ', title))
+    names = self._names(title)
+    return TitleMarks(
+      names=tuple(map(as_line, names)),
+      near=tuple(self._near(names)),
+      runs={
+        as_line(run): titles
+        for run in _runs(title_words, self._config.run)
+        if not path.issuperset(run)
+        and (titles := self._titles_with(run)) <= self._config.rare
+      },
+      models=frozenset(self._models_of(title)),
+      rarity={
+        word: math.log((len(self._catalog) + 1) / (self._titles[word] or 1))
+        for word in title_words
+        if not any(alike(name, word, self._config.spelling) for name in path)
+      },
+    )
+
+  def _names(self, title: str) -> tuple[tuple[str, ...], ...]:
+    """Returns the title's forms: 'Seven (Se7en) (1995)' is seven and se7en.
+
+    What stands in brackets is a name only with a rare word in it: '(1000
+    Count)' is none.
+    """
+    undated = _YEAR.sub(' ', title)
+    names = [tuple(words(_ASIDE.sub(' ', undated)))]
+    for aside in _ASIDE.findall(undated):
+      name = tuple(words(aside))
+      if any(self._titles[word] <= self._config.rare for word in name):
+        names.append(name)
+    names = [name for name in dict.fromkeys(names) if name]
+    return tuple(names) or tuple(filter(None, [tuple(words(title))]))
+
+  def _near(self, names: Iterable[Sequence[str]]) -> Iterable[str]:
+    """Yields the shortest runs of two or more that nearly are a name."""
+    for name in names:
+      least = math.ceil(len(name) * self._config.near)
+      if least >= 2:
+        yield from map(as_line, _runs(name, least))
+
+  def _models_of(self, title: str) -> Iterable[str]:
+    """Yields rare tokens with letters and digits that are no quantity.
+
+    Of digits alone there must be four or more, and in this title only.
+    """
+    for token in _tokens(_YEAR.sub(' ', title)):
+      if len(words(token)) > _MODEL_PARTS:
+        continue
+      model = ''.join(words(token))
+      most = 1 if model.isdigit() else self._config.rare
+      quantity = _QUANTITY.fullmatch(model)
+      if (
+        len(model) >= _MODEL_LENGTH
+        and self._models[model] <= most
+        and not (quantity and quantity[2] in self._units)
+      ):
+        yield model
+
+  def _titles_with(self, run: tuple[str, ...]) -> int:
+    at = np.searchsorted(self._runs_f, hash(run))
+    there = at < len(self._runs_f) and self._runs_f[at] == hash(run)
+    return int(self._titles_f[at]) if there else 0
+
+
+def words(text: str) -> list[str]:
+  """Returns the words without case, accents, punctuation and articles."""
+  plain = text.casefold()
+  if not plain.isascii():
+    flat = unicodedata.normalize('NFKD', plain)
+    plain = ''.join(c for c in flat if not unicodedata.combining(c))
+  plain = plain.replace("'", '').replace('\N{RIGHT SINGLE QUOTATION MARK}', '')
+  return [w for w in _WORD.findall(plain) if w not in _ARTICLES]
+
+
+def as_line(parts: Iterable[str]) -> str:
+  """Returns the words between spaces: then 'in' finds whole words only."""
+  return f' {" ".join(parts)} '
+
+
+def joined(parts: Sequence[str]) -> Iterable[str]:
+  """Yields every run of up to four words that holds a digit, as one word.
+
+  'TRA-708 T' and 'tra708t' have one spelling in common.
+  """
+  for start in range(len(parts)):
+    model = ''
+    for part in parts[start : start + _MODEL_PARTS]:
+      model += part
+      if _has_digit(model):
+        yield model
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def trigrams(word: str) -> frozenset[str]:
+  """Returns the runs of three characters of the word between two spaces."""
+  padded = f' {word} '
+  return frozenset(padded[i : i + 3] for i in range(len(padded) - 2))
+
+
+def alike(one: str, other: str, share: float) -> bool:
+  """Returns whether `other` has that share of its trigrams in `one`."""
+  grams = trigrams(other)
+  return one == other or len(grams & trigrams(one)) >= share * len(grams)
+
+
+def _runs(parts: Sequence[str], length: int) -> list[tuple[str, ...]]:
+  return [tuple(parts[i : i + length]) for i in range(len(parts) - length + 1)]
+
+
+def _tokens(title: str) -> set[str]:
+  """Returns what may be a model number: of 'TB1/TB2' also either part."""
+  tokens = {token for token in title.split() if _has_digit(token)}
+  return tokens | {
+    part for token in tokens for part in token.split('/') if _has_digit(part)
+  }
+
+
+def _has_digit(text: str) -> bool:
+  return _DIGIT.search(text) is not None

@@ -1,0 +1,255 @@
+"""A teacher that is a checkpoint at hand, run by a generator passed in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+from typing import Any, Protocol
+
+from taiji_jax.ask import entry as journal_entry
+from taiji_jax.ask.entry import Entry, draw_seed
+from taiji_jax.ask.journal import RequestJournal
+from taiji_jax.ask.tally import Tally
+from taiji_jax.cot import asked_sample
+from taiji_jax.cot.asked_sample import AskedSample
+from taiji_jax.cot.teacher import CotRequest, CotSample
+from taiji_jax.cot.teachers import reasoning
+from taiji_jax.cot.teachers.text import TeacherText
+from taiji_jax.data import prompts
+from taiji_jax.errors import UserError
+
+_LENGTH, _STOP = 'length', 'stop'
+
+
+class Generation(Protocol):
+  """What a generator gives: one completion.
+
+  Attributes:
+    tokens: its ids.
+    text: decoded, cut before a stop string.
+    logp: log-probability of each of `tokens`.
+    reason: 'end', 'stop' (a stop string) or 'length'.
+  """
+
+  tokens: Sequence[int]
+  text: str
+  logp: Sequence[float]
+  reason: str
+
+
+class Generate(Protocol):
+  """A generator; a completion depends on its prompt and its seed alone."""
+
+  def __call__(
+    self,
+    prompts: Sequence[Sequence[int]],
+    seeds: Sequence[int],
+    *,
+    stop: Sequence[str] = (),
+  ) -> list[Any]:
+    """Returns a `Generation` a seed, those of a prompt next to each other."""
+    ...
+
+
+class ChatTokenizer(Protocol):
+  """A tokenizer that knows how its model is talked to."""
+
+  def encode(self, text: str) -> list[int]:
+    """Returns the ids of a text."""
+    ...
+
+  def decode(self, ids: Sequence[int]) -> str:
+    """Returns the text of ids."""
+    ...
+
+  def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+    """Returns the ids of a conversation, up to where the model answers."""
+    ...
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelTeacherConfig:
+  """How a checkpoint is asked.
+
+  Attributes:
+    model: names the checkpoint; another name is asked anew.
+    sampling: how the generator draws, for the journal: other values are asked
+      anew.
+    seed: of the draws.
+    prefill: what its answer is made to begin with, as '<think>'; part of it.
+    batch: samples between two writes to the journal.
+    max_prompt: the most tokens of a prompt.
+  """
+
+  model: str
+  sampling: Mapping[str, Any]
+  seed: int = 0
+  prefill: str = ''
+  batch: int = 256
+  max_prompt: int = 1 << 14
+
+  def __post_init__(self):
+    for name in ('batch', 'max_prompt'):
+      if getattr(self, name) < 1:
+        raise UserError(
+          f'{name} is {getattr(self, name)}; it must be at least 1.'
+        )
+    if self.seed < 0:
+      raise UserError(f'seed is {self.seed}; give at least 0.')
+
+
+class ModelTeacher:
+  """Samples of a local model; what is in the journal is not drawn again.
+
+  The samples are not guarded: a model may state the target, and what is done
+  about it is the job's.
+
+  Choice: a sample that breaks the format or is cut off is kept as unusable and
+  not drawn again, so that k draws are k draws.
+
+  Attributes:
+    tally: what became of the samples so far.
+  """
+
+  def __init__(
+    self,
+    generate: Generate,
+    tokenizer: ChatTokenizer,
+    text: TeacherText,
+    config: ModelTeacherConfig,
+    journal: RequestJournal,
+  ):
+    """Takes the parts; nothing is generated.
+
+    Args:
+      generate: prompts and seeds to completions; with a tokenizer of its own
+        for stop strings.
+      tokenizer: the model's.
+      text: how a request is put.
+      config: how the model is asked.
+      journal: open, of this teacher alone.
+    """
+    self._generate, self._tokenizer = generate, tokenizer
+    self._text, self._config, self._journal = text, config, journal
+    self._answers = not text.template.tells_target
+    self._stop = prompts.ANSWER_CLOSE if self._answers else prompts.THINK_CLOSE
+    self.tally = Tally()
+
+  def __call__(
+    self, requests: Sequence[CotRequest], k: int
+  ) -> list[list[CotSample]]:
+    """Returns k samples a request; its text is '' where nothing was kept.
+
+    Raises:
+      UserError: a prompt is too long, or the journal cannot be written.
+    """
+    config = self._config
+    samples = asked_sample.asked(
+      self._text,
+      requests,
+      k,
+      model=config.model,
+      sampling=dict(config.sampling) | {'prefill': config.prefill},
+      seed=config.seed,
+    )
+    entries = asked_sample.in_journal(samples, self._journal)
+    missing = {one.key: one for one in samples if one.key not in entries}
+    self.tally.reused += len(entries)
+    for batch in self._batches(list(missing.values())):
+      drawn = self._draw(batch)
+      self._journal.append(drawn)
+      entries |= {entry.key: entry for entry in drawn}
+      self._count(drawn)
+    return asked_sample.grouped(samples, entries, k)
+
+  def _batches(
+    self, missing: Sequence[AskedSample]
+  ) -> Iterator[list[list[AskedSample]]]:
+    """Yields lists of contexts that miss equally many samples each."""
+    by_row: dict[tuple[int, int], list[AskedSample]] = {}
+    for one in missing:
+      by_row.setdefault((one.row, id(one.messages)), []).append(one)
+    by_count: dict[int, list[list[AskedSample]]] = {}
+    for own in by_row.values():
+      by_count.setdefault(len(own), []).append(own)
+    for count, contexts in sorted(by_count.items()):
+      size = max(1, self._config.batch // count)
+      for i in range(0, len(contexts), size):
+        yield contexts[i : i + size]
+
+  def _draw(self, contexts: Sequence[Sequence[AskedSample]]) -> list[Entry]:
+    """Returns the entries of all samples of some contexts."""
+    prompts_ids = [self._prompt(own[0]) for own in contexts]
+    flat = [one for own in contexts for one in own]
+    seeds = [draw_seed(self._config.seed, o.row, o.sample) for o in flat]
+    drawn = self._generate(prompts_ids, seeds, stop=(self._stop,))
+    each = len(contexts[0])
+    return [
+      self._entry(one, generation, len(prompts_ids[i // each]))
+      for i, (one, generation) in enumerate(zip(flat, drawn, strict=True))
+    ]
+
+  def _prompt(self, asked: AskedSample) -> list[int]:
+    ids = list(self._tokenizer.chat(asked.messages))
+    if self._config.prefill:
+      ids += self._tokenizer.encode(self._config.prefill)
+    if len(ids) > self._config.max_prompt:
+      raise UserError(
+        f'The prompt of row {asked.row} has {len(ids)} tokens and'
+        f' {self._config.max_prompt} are allowed; show less history'
+        ' (prompt.max_history) or raise max_prompt.'
+      )
+    return ids
+
+  def _entry(
+    self, asked: AskedSample, drawn: Generation, prompt_tokens: int
+  ) -> Entry:
+    text = self._config.prefill + drawn.text
+    if drawn.reason == _STOP:
+      text += self._stop
+    found = reasoning.read(text, answers=self._answers)
+    fault = 'ended by length' if drawn.reason == _LENGTH else found.fault
+    return Entry(
+      asked.key,
+      asked.row,
+      asked.sample,
+      0,
+      journal_entry.UNUSABLE if fault else journal_entry.DONE,
+      think='' if fault else found.think,
+      answer='' if fault else found.answer,
+      token_logprobs=None if fault else self._logprobs(drawn, found.think),
+      reason=fault,
+      prompt_tokens=prompt_tokens,
+      completion_tokens=len(drawn.tokens),
+      raw=text if fault else '',
+    )
+
+  def _logprobs(
+    self, drawn: Generation, think: str
+  ) -> tuple[float, ...] | None:
+    """Returns the log-probabilities of the tokens that hold `think`."""
+    start = drawn.text.rfind(think)
+    if start < 0:
+      return None
+    stop = start + len(think)
+    low = self._tokens_to(drawn.tokens, start + 1) - 1
+    return tuple(
+      float(x) for x in drawn.logp[low : self._tokens_to(drawn.tokens, stop)]
+    )
+
+  def _tokens_to(self, tokens: Sequence[int], letters: int) -> int:
+    """Returns the fewest first tokens that spell so many letters."""
+    low, high = 0, len(tokens)
+    while low < high:
+      middle = (low + high) // 2
+      if len(self._tokenizer.decode(tokens[:middle])) >= letters:
+        high = middle
+      else:
+        low = middle + 1
+    return low
+
+  def _count(self, entries: Sequence[Entry]) -> None:
+    for entry in entries:
+      done = entry.status == journal_entry.DONE
+      self.tally.answered += done
+      self.tally.unusable += not done
+      self.tally.prompt_tokens += entry.prompt_tokens
+      self.tally.completion_tokens += entry.completion_tokens

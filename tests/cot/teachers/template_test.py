@@ -1,0 +1,166 @@
+"""The template teacher: evidence from training only, guarded, by seed."""
+
+from absl.testing import absltest, parameterized
+import numpy as np
+
+from taiji_jax.cot import evidence
+from taiji_jax.cot.guard.leak_guard import leaks
+from taiji_jax.cot.teacher import CotRequest
+from taiji_jax.cot.teachers.template import TemplateTeacher
+from taiji_jax.types import Catalog, Log
+
+_CATALOG = Catalog(
+  item_ids=tuple('abcdef'),
+  titles=(
+    'Heat (1995)',
+    'Heat 2 (1999)',
+    'Big (1988)',
+    'Alien (1979)',
+    'Odd',
+    'Casino (1995)',
+  ),
+  categories=(
+    ('Action', 'Action, Crime', 'Action, Crime 1990s'),
+    ('Action', 'Action, Crime', 'Action, Crime 1990s'),
+    ('Comedy', 'Comedy', 'Comedy 1980s'),
+    ('Horror', 'Horror', 'Horror 1970s'),
+    (),
+    ('Drama', 'Drama', 'Drama 1990s'),
+  ),
+)
+
+
+def _log(walks: list[list[int]]) -> Log:
+  """Returns a log in which user u clicks walks[u] at times 0, 1, ..."""
+  events = sorted(
+    (time, item, user)
+    for user, walk in enumerate(walks)
+    for time, item in enumerate(walk)
+  )
+  time, item, user = np.array(events).T
+  everything = np.ones(len(events), bool)
+  return Log(
+    user_ids=tuple(map(str, range(len(walks)))),
+    profiles=({'gender': 'M', 'secret': 'x'},) * len(walks),
+    user_e=user.astype(np.int32),
+    item_e=item.astype(np.int32),
+    time_e=time,
+    click_e=everything,
+    conversion_e=everything,
+  )
+
+
+_LOG = _log([[2, 3, 5], [2, 3], [3, 2], [0, 1], [0, 1], [4, 5]])
+_ALL = np.ones(len(_LOG), bool)
+
+
+def _request(target, *history, row=0):
+  return CotRequest(row, {'gender': 'M', 'secret': 'x'}, history, target)
+
+
+class EvidenceTest(absltest.TestCase):
+  def test_followers_by_hand(self):
+    counts = evidence.followers(_LOG, _CATALOG, _ALL, window=1)
+    # 2 -> 3 twice, 3 -> 5 once, 3 -> 2 once; 2 -> 5 is two clicks away.
+    np.testing.assert_array_equal(counts.count([2, 4, 3], 3), [2, 0, 0])
+    np.testing.assert_array_equal(counts.count([2, 3], 5), [0, 1])
+    wider = evidence.followers(_LOG, _CATALOG, _ALL, window=2)
+    np.testing.assert_array_equal(wider.count([2, 3], 5), [1, 1])
+    self.assertEqual(counts.ranked([2], 1), [3])
+    self.assertEqual(counts.ranked([5], 1), [])
+
+  def test_events_outside_the_training_part_count_for_nothing(self):
+    events = _LOG.time_e < 1
+    counts = evidence.followers(_LOG, _CATALOG, events)
+    self.assertEqual(counts.count([0, 2, 3], 3).sum(), 0)
+    later = _LOG.time_e >= 1
+    counts = evidence.followers(_LOG, _CATALOG, later)
+    np.testing.assert_array_equal(counts.count([2, 3], 5), [0, 1])
+
+  def test_affinities_by_hand(self):
+    # 50 women click item 2 (Comedy), 50 men half 2, half 3 (Horror): Comedy is
+    # 75 of 100 clicks; for women 1 / .75 = 4/3, for men .5 / .75 = 2/3.
+    log = _log([[2]] * 50 + [[2]] * 25 + [[3]] * 25)
+    profiles = ({'gender': 'F'},) * 50 + ({'gender': 'M'},) * 50
+    log = Log(**(vars(log) | {'profiles': profiles}))
+    found = evidence.affinities(log, _CATALOG, np.ones(100, bool), ('gender',))
+    self.assertAlmostEqual(found.lift['gender', 'F', 'Comedy'], 4 / 3)
+    self.assertAlmostEqual(found.lift['gender', 'M', 'Comedy'], 2 / 3)
+    self.assertAlmostEqual(found.lift['gender', 'M', 'Horror'], 2.0)
+    self.assertEqual(
+      found.strongest({'gender': 'M'}, 'Horror'), ('gender', 'M')
+    )
+    self.assertIsNone(found.strongest({'gender': 'M'}, 'Comedy'))
+
+
+class TeacherTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self._teacher = TemplateTeacher(
+      _LOG, _CATALOG, _ALL, profile_fields=('gender',)
+    )
+
+  def _text(self, request):
+    return self._teacher([request], 1)[0][0].text
+
+  def test_leads_from_the_evidence_to_the_path_of_the_answer(self):
+    text = self._text(_request(3, 5, 2))
+    # 2 was followed by 3 twice: it, not the more recent 5, is the evidence.
+    self.assertIn('Drama 1990s', text)
+    self.assertIn('Big (1988)', text)
+    self.assertEndsWith(text, 'Horror 1970s.')
+    self.assertNotIn('Alien', text)
+
+  def test_a_history_title_that_states_the_target_is_left_out(self):
+    # 'Heat 2' was seen after 'Heat' and shares all levels, but holds its name.
+    text = self._text(_request(0, 1, 2))
+    self.assertNotIn('Heat', text)
+    self.assertEndsWith(text, 'Action, Crime 1990s.')
+
+  def test_nothing_leaks_over_all_pairs(self):
+    requests = [
+      _request(target, *history, row=row)
+      for row, (target, history) in enumerate(
+        (t, h)
+        for t in range(6)
+        for h in [(), (4,), (1, 2), (0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0)]
+      )
+    ]
+    for request, samples in zip(
+      requests, self._teacher(requests, 4), strict=True
+    ):
+      self.assertLen(samples, 4)
+      for sample in samples:
+        self.assertIsNone(sample.token_logprobs)
+        self.assertNotEmpty(sample.text.strip())
+        self.assertIsNone(leaks(sample.text, _CATALOG, request.target))
+
+  def test_a_text_depends_on_seed_and_row_alone(self):
+    requests = [_request(3, 5, 2, row=row) for row in range(20)]
+    whole = self._teacher(requests, 2)
+    again = self._teacher(requests[7:8], 2)
+    self.assertEqual(whole[7], again[0])
+    self.assertGreater(len({samples[0].text for samples in whole}), 2)
+    other = TemplateTeacher(
+      _LOG, _CATALOG, _ALL, profile_fields=('gender',), seed=1
+    )
+    self.assertNotEqual(whole, other(requests, 2))
+
+  def test_samples_of_one_request_differ(self):
+    samples = self._teacher([_request(3, 5, 2)], 3)[0]
+    self.assertLen({sample.text for sample in samples}, 3)
+
+  def test_fields_that_the_prompt_hides_are_not_evidence(self):
+    for row in range(20):
+      samples = self._teacher([_request(3, row=row)], 3)[0]
+      self.assertNotIn('secret', ''.join(s.text for s in samples))
+
+  def test_without_the_target_it_reasons_forwards(self):
+    # What came most often after 2 is 3.
+    text = self._text(_request(None, 2))
+    self.assertEndsWith(text, 'Horror 1970s.')
+    self.assertNotEmpty(self._text(_request(None)))
+
+
+if __name__ == '__main__':
+  absltest.main()

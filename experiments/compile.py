@@ -13,10 +13,10 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments import entry
-from experiments import recipe as recipe_lib
 from experiments.compiling import programs, report
 from experiments.compiling.results import compile_all
 from taiji_jax.errors import UserError
+from taiji_jax.pipeline import recipe as recipe_lib
 
 RECIPE = 'experiments/configs/popo/ml100k_cpu.py'
 

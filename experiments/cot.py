@@ -20,13 +20,13 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments import entry
-from experiments import recipe as recipe_lib
-from experiments.stages import cot_data, cot_report
-from experiments.stages.arms import Arms
-from experiments.stages.context import Context
 from taiji_jax import metrics
 from taiji_jax.cot.record import CotRecord
 from taiji_jax.errors import UserError
+from taiji_jax.pipeline import cot_data, cot_report
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.pipeline.arms import Arms
+from taiji_jax.pipeline.context import Context
 from taiji_jax.shards import dataset, job
 
 RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'

@@ -10,10 +10,11 @@ import pathlib
 
 from absl import flags
 
-from experiments import entry, pipeline
-from experiments.stages import supervised
+from experiments import entry
 from taiji_jax import train_state
 from taiji_jax.modules.weights import export, pretrained
+from taiji_jax.pipeline import run as pipeline
+from taiji_jax.sft import fit as supervised
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', 'runs/popo/ml100k_cpu', 'The work directory of a finished run.'

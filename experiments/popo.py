@@ -9,11 +9,12 @@ import json
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import entry, pipeline
-from experiments import recipe as recipe_lib
-from experiments.stages import results
-from experiments.stages.context import Context
+from experiments import entry
 from taiji_jax import sharding
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.pipeline import report as results
+from taiji_jax.pipeline import run as pipeline
+from taiji_jax.pipeline.context import Context
 
 RECIPE = 'experiments/configs/popo/ml100k_cpu.py'
 

@@ -10,11 +10,13 @@ import pathlib
 from absl import flags
 import numpy as np
 
-from experiments import entry, pipeline
-from experiments.stages import answers, supervised
+from experiments import entry
 from taiji_jax.data import history as history_lib
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
+from taiji_jax.pipeline import answers
+from taiji_jax.pipeline import run as pipeline
+from taiji_jax.sft import fit as supervised
 from taiji_jax.types import Rows
 
 _WORKDIR = flags.DEFINE_string(

@@ -16,11 +16,11 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import entry
-from experiments import recipe as recipe_lib
-from experiments.stages import cot_data, cot_report, taiji_table
-from experiments.stages.arms import Arms
-from experiments.stages.context import Context
+from experiments import entry, taiji_table
+from taiji_jax.pipeline import cot_data, cot_report
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.pipeline.arms import Arms
+from taiji_jax.pipeline.context import Context
 
 RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
 

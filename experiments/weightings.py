@@ -14,15 +14,17 @@ import json
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import entry, pipeline
-from experiments import recipe as recipe_lib
-from experiments.stages import results, rl
-from experiments.stages.context import Context
+from experiments import entry
 from taiji_jax import markdown, metrics
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate import plots
 from taiji_jax.evaluate import result as result_lib
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.pipeline import report as results
+from taiji_jax.pipeline import run as pipeline
+from taiji_jax.pipeline.context import Context
 from taiji_jax.products import Product
+from taiji_jax.rl import trainer as rl
 from taiji_jax.rl.config import WEIGHTINGS, RLConfig
 
 RECIPE = 'experiments/configs/weightings/ml100k_cpu.py'

@@ -19,7 +19,7 @@ import numpy as np
 
 from taiji_jax import sharding, train_state
 from taiji_jax.decode import sample as sample_lib
-from taiji_jax.decode.generate import BatchConfig, Generator
+from taiji_jax.decode.sampler import BatchConfig, Sampler
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules import logprob, objective_slots
@@ -285,7 +285,7 @@ class ShardedTest(parameterized.TestCase):
     for shape in (ONE, EIGHT):
       mesh = shape.make()
       placed = sharding.place(params, sharding.state_sharding(params, mesh))
-      generator = Generator(
+      generator = Sampler(
         Decoder(CONFIG),
         placed,
         config,

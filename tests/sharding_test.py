@@ -62,7 +62,7 @@ class SpecTest(parameterized.TestCase):
 
   def test_colliding_axes(self):
     rules = ((r'clash/kernel', ('heads', 'mlp')), *sharding.RULES)
-    self.enter_context(mock.patch.object(sharding, 'RULES', rules))
+    self.enter_context(mock.patch.object(sharding.rules, 'RULES', rules))
     with self.assertRaisesRegex(UserError, 'two axes on one mesh axis'):
       spec_of('clash/kernel', (4, 4))
 

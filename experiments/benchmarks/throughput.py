@@ -19,11 +19,11 @@ from ml_collections import config_flags
 import numpy as np
 
 from experiments import entry
-from experiments import recipe as recipe_lib
 from experiments.benchmarks import timing, torch_llama
-from experiments.recipe import Recipe
-from experiments.stages.policy import Policy
 from taiji_jax import sharding, train_state
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.pipeline.recipe import Recipe
+from taiji_jax.policy import Policy
 from taiji_jax.rl.step import RolloutBatch, popo_step
 from taiji_jax.sft.step import sft_step
 

@@ -6,8 +6,8 @@ The compiler's own count takes the body of a scan once.
 
 import dataclasses
 
-from experiments.recipe import Recipe
 from taiji_jax.modules.decoder_config import DecoderConfig
+from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.rl.config import GRADIENT_RULES, RLConfig
 
 

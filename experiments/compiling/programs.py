@@ -11,12 +11,12 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
 from experiments.compiling import flops
-from experiments.recipe import Recipe
-from experiments.stages.policy import Policy
 from taiji_jax import sharding, train_state
 from taiji_jax.decode import sample
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.modules import decoder as decoder_lib
+from taiji_jax.pipeline.recipe import Recipe
+from taiji_jax.policy import Policy
 from taiji_jax.rl import rewards
 from taiji_jax.rl.step import RolloutBatch, popo_step
 from taiji_jax.sft.step import sft_step

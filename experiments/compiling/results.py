@@ -7,11 +7,11 @@ import pathlib
 
 import jax
 
-from experiments import recipe as recipe_lib
 from experiments.compiling import programs, report, topology
-from experiments.recipe import Recipe
 from taiji_jax import metrics
 from taiji_jax.errors import UserError
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.pipeline.recipe import Recipe
 
 
 def compile_all(

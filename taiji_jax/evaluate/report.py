@@ -6,9 +6,9 @@ import pathlib
 from typing import Any
 
 from taiji_jax import markdown
+from taiji_jax.bootstrap import clears_zero
 from taiji_jax.evaluate import plots
 from taiji_jax.evaluate import result as result_lib
-from taiji_jax.evaluate.bootstrap import clears_zero
 
 REWARDS = ('reward_semantic', 'reward_id')
 NOTHING = '–'

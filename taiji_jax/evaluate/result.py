@@ -8,7 +8,7 @@ import pathlib
 from typing import Any
 
 from taiji_jax.errors import UserError
-from taiji_jax.evaluate.arms import METRICS
+from taiji_jax.evaluate.answers import METRICS
 
 REQUIRED = ('arms', 'paired', 'floors', 'seconds', 'peak_rss_gib', 'seeds')
 COMPARISON = ('popo', 'sft')

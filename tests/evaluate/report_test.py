@@ -8,7 +8,7 @@ from matplotlib import image
 import numpy as np
 
 from taiji_jax.evaluate import plots, report
-from taiji_jax.evaluate.arms import METRICS
+from taiji_jax.evaluate.answers import METRICS
 
 NONE = {'mean': None, 'low': None, 'high': None}
 

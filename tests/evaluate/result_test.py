@@ -8,7 +8,7 @@ from absl.testing import absltest, parameterized
 
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate import result as result_lib
-from taiji_jax.evaluate.arms import METRICS
+from taiji_jax.evaluate.answers import METRICS
 
 
 def interval(mean: float) -> dict[str, float]:

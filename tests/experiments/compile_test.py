@@ -8,7 +8,6 @@ from absl.testing import absltest, parameterized
 import jax
 import jax.numpy as jnp
 
-from experiments import recipe as recipe_lib
 from experiments.compiling import chips, programs, report, results
 from experiments.configs.popo import (
   ml100k_cpu,
@@ -19,6 +18,7 @@ from experiments.configs.popo import (
 )
 from taiji_jax import sharding
 from taiji_jax.errors import UserError
+from taiji_jax.pipeline import recipe as recipe_lib
 
 LIBTPU = importlib.util.find_spec('libtpu') is not None
 PAPER = {

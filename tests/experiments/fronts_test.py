@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import front_plots, front_problems, fronts
+from experiments.benchmarks import front_plots, front_problems, fronts
 
 
 @functools.cache

@@ -8,10 +8,10 @@ import pathlib
 from absl.testing import absltest
 import numpy as np
 
-from experiments import recipe as recipe_lib
 from experiments.configs.taiji import amazon_scientific_cpu
-from experiments.stages import logs as logs_lib
+from taiji_jax.data import logs as logs_lib
 from taiji_jax.errors import UserError
+from taiji_jax.pipeline import recipe as recipe_lib
 
 
 def recipe(**data):

@@ -4,8 +4,8 @@ import pathlib
 from absl.testing import absltest, parameterized
 import ml_collections
 
-from experiments import recipe as recipe_lib
 from taiji_jax.errors import UserError
+from taiji_jax.pipeline import recipe as recipe_lib
 
 CONFIGS = pathlib.Path(recipe_lib.__file__).parent / 'configs'
 FILES = sorted(CONFIGS.rglob('*.py'))

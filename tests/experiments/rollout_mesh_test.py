@@ -14,10 +14,10 @@ from absl.testing import absltest
 import jax
 import numpy as np
 
-from experiments import recipe as recipe_lib
 from experiments.configs.popo import ml100k_cpu
-from experiments.stages.policy import Policy
 from taiji_jax import sharding
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.policy import Policy
 
 TOKENIZER = types.SimpleNamespace(vocab_size=320, eos_id=1, pad_id=0)
 

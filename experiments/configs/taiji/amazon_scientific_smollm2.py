@@ -6,7 +6,7 @@ untuned weights are the arm `backbone`. The teacher is the template teacher;
 takes any checkpoint that `modules.weights.pretrained.find` knows, and
   --config.cot.teacher=openai --config.cot.openai.model=NAME \
     --config.cot.openai.base_url=URL --config.cot.openai.key_variable=VARIABLE
-an endpoint; see `stages.teachers` for their fields.
+an endpoint; see `pipeline.teachers` for their fields.
 
 Commands:
   a full run, on one accelerator (bfloat16 products):

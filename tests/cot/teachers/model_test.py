@@ -15,7 +15,7 @@ from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.cot.teachers import prompt_template
 from taiji_jax.cot.teachers.model import ModelTeacher, ModelTeacherConfig
 from taiji_jax.cot.teachers.text import TeacherText
-from taiji_jax.decode.generate import BatchConfig, Generation, Generator
+from taiji_jax.decode.sampler import BatchConfig, Generation, Sampler
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder
@@ -79,7 +79,7 @@ def generator():
   params = jax.tree.map(
     lambda x: jnp.float32(rng.normal(size=x.shape) * 0.1), shapes
   )
-  return Generator(
+  return Sampler(
     decoder,
     params,
     SampleConfig(eos_id=_EOS, pad_id=0, **_SAMPLING),

@@ -2,9 +2,9 @@ import dataclasses
 
 from absl.testing import absltest
 
-from experiments import recipe as recipe_lib
 from experiments.compiling import flops
 from experiments.configs.popo import ml100k_cpu, paper_v5p_4x4x4
+from taiji_jax.pipeline import recipe as recipe_lib
 
 
 def make(**method):

@@ -1,1 +1,0 @@
-"""The stages of the main job: each turns products into a product."""

@@ -1,0 +1,159 @@
+"""The log, its catalogue, its split: read anew each time, it takes a second."""
+
+from collections.abc import Mapping
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from taiji_jax.data import (
+  amazon_reviews,
+  history_profile,
+  item_sequences,
+  movielens,
+  splits,
+  tables,
+)
+from taiji_jax.data import log as log_lib
+from taiji_jax.data.title_index import TitleIndex
+from taiji_jax.errors import UserError
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.pipeline.recipe import Recipe
+from taiji_jax.types import Catalog, Log, Rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Logs:
+  """What was read.
+
+  Attributes:
+    log, catalog: the data.
+    split: rows before and after the cut.
+    sft, rl: the training rows each trained stage sees, sampled by seed.
+    digest: hash of all of it.
+    profile_from: 'log' or 'history', see `DataConfig.profile`.
+  """
+
+  log: Log
+  catalog: Catalog
+  split: splits.Split
+  sft: Rows
+  rl: Rows
+  digest: str
+  profile_from: str = 'log'
+
+  def profile(self, rows: Rows, r: int) -> Mapping[str, str]:
+    """Returns the profile of row r's user as known at that row."""
+    if self.profile_from == 'history':
+      return history_profile.profile(rows.history_rs[r].tolist(), self.catalog)
+    user = rows.user_r[r]
+    # User -1 is one whom the log does not have.
+    return self.log.profiles[user] if user >= 0 else {}
+
+  @functools.cached_property
+  def evidence_events(self) -> np.ndarray:
+    """Returns bool `[E]`, training events of users no later stage trains on.
+
+    What a teacher may know of: counts that hold a row's own event would tell
+    it the answer.
+    """
+    users = np.concatenate([self.sft.user_r, self.rl.user_r])
+    return self.split.train_events & ~np.isin(self.log.user_e, users)
+
+  @functools.cached_property
+  def pretrain(self) -> Rows:
+    """Returns the training rows of users whom no later stage trains on."""
+    others = ~np.isin(self.split.train.user_r, self.sft.user_r)
+    return self.split.train.take(np.flatnonzero(others))
+
+  @functools.cached_property
+  def titles(self) -> TitleIndex:
+    """Returns the text -> item mapping."""
+    count_n = np.bincount(
+      self.log.item_e[self.split.train_events], minlength=len(self.catalog)
+    )
+    return TitleIndex(self.catalog, count_n)
+
+
+def read(recipe: Recipe) -> Logs:
+  """Returns the data of a recipe."""
+  data = recipe.data
+  log, catalog = _source(recipe)
+  if data.title_words:
+    catalog = log_lib.cut_titles(catalog, data.title_words)
+  options = {
+    'rl_fraction': data.rl_fraction,
+    'history': data.history,
+    'min_history': data.min_history,
+    'evaluation_rows': data.evaluation_rows or None,
+    'seed': recipe.seed,
+  }
+  if data.split == 'leave_one_out':
+    split = splits.leave_one_out(log, **options)
+  else:
+    split = splits.by_time(log, train_fraction=data.train_fraction, **options)
+  rl = recipe.rl
+  return Logs(
+    log=log,
+    catalog=catalog,
+    split=split,
+    sft=sample(split.train, recipe.sft.examples, recipe.seed),
+    rl=sample(split.rl, rl.prompts * rl.opt.steps, recipe.seed),
+    digest=_digest(data.profile, log, catalog, split),
+    profile_from=data.profile,
+  )
+
+
+def _source(recipe: Recipe) -> tuple[Log, Catalog]:
+  data = recipe.data
+  if data.source == 'movielens':
+    return movielens.read(_path(data.path) or None)
+  if data.source == 'item_sequences':
+    return item_sequences.read(_path(data.path))
+  if data.source == 'amazon_reviews':
+    return amazon_reviews.read(
+      _path(data.path), _path(data.metadata), k=data.core
+    )
+  return tables.read(recipe_lib.table_spec(data))
+
+
+def _path(path: str) -> str:
+  """Returns the path, a leading $NAME replaced from the environment."""
+  first, *rest = pathlib.PurePath(path).parts or ('',)
+  if not first.startswith('$'):
+    return path
+  if first[1:] not in os.environ:
+    raise UserError(
+      f'data.path is {path!r}, but {first[1:]} is not set; export'
+      f' {first[1:]}=FOLDER, or give --config.data.path=FOLDER.'
+    )
+  return str(pathlib.PurePath(os.environ[first[1:]], *rest))
+
+
+def sample(rows: Rows, count: int, seed: int) -> Rows:
+  """Returns up to `count` rows by seed, in order."""
+  if count >= len(rows):
+    return rows
+  rng = np.random.default_rng(seed)
+  return rows.take(np.sort(rng.choice(len(rows), count, replace=False)))
+
+
+def _digest(
+  profile: str, log: Log, catalog: Catalog, split: splits.Split
+) -> str:
+  digest = hashlib.sha256(profile.encode())
+  parts = [log, catalog, split.train, split.rl, split.evaluation]
+  if split.validation is not None:
+    parts.append(split.validation)
+  for value in parts:
+    for field in dataclasses.fields(value):
+      part = getattr(value, field.name)
+      if isinstance(part, np.ndarray):
+        digest.update(np.ascontiguousarray(part).tobytes())
+      else:
+        digest.update(json.dumps(part, default=dict).encode())
+  return digest.hexdigest()[:16]

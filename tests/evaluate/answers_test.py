@@ -1,0 +1,117 @@
+from absl.testing import absltest
+import numpy as np
+
+from taiji_jax.data import prompts
+from taiji_jax.data.title_index import TitleIndex
+from taiji_jax.evaluate import answers as arms
+from taiji_jax.evaluate import floors
+from taiji_jax.types import Catalog, RewardTable, Rows
+
+CATALOG = Catalog(
+  item_ids=('1', '2', '3'),
+  titles=('Heat (1995)', 'Emma (1996)', 'Big (1988)'),
+  categories=(
+    ('Crime', 'Crime, Drama', 'Crime, Drama 1990s'),
+    ('Comedy', 'Comedy', 'Comedy 1990s'),
+    ('Comedy',),
+  ),
+)
+ROWS = Rows(
+  event_r=np.arange(4),
+  user_r=np.arange(4, dtype=np.int32),
+  target_r=np.array([0, 1, 2, 0], np.int32),
+  history_rs=np.array([[1, 2], [0, -1], [0, 1], [-1, -1]], np.int32),
+)
+TABLE = RewardTable(
+  np.array([[4, 1, 2], [3, 5, 1], [1, 1, 3], [2, 2, 6]], np.float32) / 10,
+  low=0.1,
+  high=0.5,
+)
+
+
+def embed(texts):
+  """Bags of letters: equal texts, and only those here, have cosine 1."""
+  letters = 'abcdefghijklmnopqrstuvwxyz0123456789;:()'
+  return np.array(
+    [[text.lower().count(x) for x in letters] for text in texts], np.float32
+  )
+
+
+def evaluation():
+  titles = TitleIndex(CATALOG, np.array([3, 2, 1]))
+  return arms.EvaluationSet(ROWS, CATALOG, TABLE, titles, embed)
+
+
+def says(item):
+  return prompts.completion('because', prompts.item_text(CATALOG, item))
+
+
+class ScoreTest(absltest.TestCase):
+  def test_golden(self):
+    # Right; the last item instead; unparsable; a title nobody knows.
+    completions = [
+      says(0),
+      says(0),
+      'Heat (1995)',
+      prompts.completion('so', 'Item title: Zorro; Category L1: Crime'),
+    ]
+    result = arms.score(completions, evaluation())
+    self.assertEqual(tuple(result), arms.METRICS)
+    nan = np.nan
+    expected = {
+      # (.4 - .1) / .4, (.3 - .1) / .4, and two misses.
+      'reward_id': [0.75, 0.5, 0, 0],
+      'ctcvr': [0.4, 0.3, 0.1, 0.1],
+      'category_l1_acc': [1, 0, 0, 1],
+      'category_l2_acc': [1, 0, nan, 0],
+      'category_l3_acc': [1, 0, nan, 0],
+      'format_rate': [1, 1, 0, 1],
+      # Two rows name item 0: 4 / 2 each, so one distinct item.
+      'distinct_items': [2, 2, 0, 0],
+      'repeat_last': [0, 1, 0, nan],
+      # Three items: any title is among the 50 nearest.
+      'title_hit_rate_50': [1, 1, 0, 1],
+      'title_hit_rate_100': [1, 1, 0, 1],
+    }
+    for name, value_r in expected.items():
+      np.testing.assert_allclose(
+        result[name], value_r, rtol=1e-5, atol=1e-6, err_msg=name
+      )
+    semantic_r = result['reward_semantic']
+    self.assertAlmostEqual(semantic_r[0], 1.0, places=5)
+    self.assertEqual(semantic_r[2], 0.0)
+    self.assertGreater(semantic_r[1], 0.0)
+    self.assertLess(semantic_r[1], 0.99)
+
+  def test_wrong_number_of_completions(self):
+    with self.assertRaisesRegex(ValueError, '1 completions for 4 rows'):
+      arms.score([says(0)], evaluation())
+
+  def test_table_of_other_rows(self):
+    titles = TitleIndex(CATALOG, np.zeros(3))
+    with self.assertRaisesRegex(ValueError, 'build it for these rows'):
+      arms.EvaluationSet(ROWS.take(np.arange(2)), CATALOG, TABLE, titles, embed)
+
+
+class FloorTest(absltest.TestCase):
+  def test_floor_is_scored_as_an_arm(self):
+    item_r = np.array([2, 1, -1, 0], np.int32)
+    ranked_rk = np.array([[2, 0], [1, 0], [-1, -1], [0, 1]], np.int32)
+    result = arms.score_floor(floors.Floor(item_r, ranked_rk), evaluation())
+    alone = arms.score([says(2), says(1), '', says(0)], evaluation())
+    for name, value_r in alone.items():
+      np.testing.assert_array_equal(result[name], value_r)
+    np.testing.assert_array_equal(result['list_hit_rate_50'], [1, 1, 0, 1])
+    np.testing.assert_array_equal(result['list_hit_rate_100'], [1, 1, 0, 1])
+
+  def test_repeat_category_has_categories_only(self):
+    result = arms.score_repeat_category(evaluation())
+    self.assertEqual(tuple(result), arms.METRICS)
+    valued = {name for name, value in result.items() if value is not None}
+    self.assertEqual(valued, set(arms.CATEGORY_METRICS))
+    # Last items: Emma, Heat, Heat, none; targets: Heat, Emma, Big, Heat.
+    np.testing.assert_array_equal(result['category_l1_acc'], [0, 0, 0, 0])
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,8 +1,10 @@
-"""The enhancer as functions: how stages call the decoder."""
+"""A decoder to train and to sample from: enhancer, generator, judge, scorer."""
 
+from collections.abc import Sequence
 import dataclasses
 import functools
-from typing import Any
+import pathlib
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -10,43 +12,94 @@ from jax.sharding import AbstractMesh, Mesh
 import numpy as np
 
 from taiji_jax import sharding, train_state
-from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.decode.sample import Completions, sample
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules import decoder as decoder_lib
 from taiji_jax.modules import layers, logprob, objective_slots
 from taiji_jax.modules.decoder import Decoder
-from taiji_jax.modules.weights import pretrained
-from taiji_jax.pipeline import recipe as recipe_lib
-from taiji_jax.pipeline.recipe import Recipe
+from taiji_jax.modules.decoder_config import OPTIONS, DecoderConfig
+from taiji_jax.modules.weights import pretrained, tree
 from taiji_jax.rl.step import RolloutBatch
+from taiji_jax.sharding import MeshConfig
+
+
+class Tokenizer(Protocol):
+  """What a policy asks of a tokenizer."""
+
+  vocab_size: int
+  eos_id: int
+  pad_id: int
+
+  def decode(self, ids: Sequence[int]) -> str:
+    """Returns the text of token ids."""
+    ...
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyConfig:
+  """A decoder and how it is used.
+
+  Attributes:
+    model: its sizes; those of the checkpoint where there is a `source`.
+    completion: the most tokens that it writes.
+    source: the checkpoint that training starts from (see
+      `modules.weights.pretrained.find`), '' for parameters drawn at random.
+    temperature: of the rollouts whose log-probabilities training needs.
+    share_prompt: whether a prompt is read once for its rollouts, see
+      `rl.config.RLConfig`.
+    rollout_mesh: how rollouts lay out the devices, None as training does:
+      training wants parameters in many parts, decoding would gather them for
+      each token.
+    seed: of parameters drawn at random.
+  """
+
+  model: DecoderConfig
+  completion: int
+  source: str = ''
+  temperature: float = 1.0
+  share_prompt: bool = False
+  rollout_mesh: MeshConfig | None = None
+  seed: int = 0
 
 
 class Policy:
-  """A decoder of the recipe's size and the functions that training needs."""
+  """A decoder and the functions that training and sampling need.
 
-  def __init__(self, recipe: Recipe, tokenizer: Tokenizer, mesh: Mesh):
-    model = recipe.model
-    if not recipe.source:
+  Attributes:
+    decoder: the network.
+    tokenizer: see `Tokenizer`.
+    mesh: where it is trained.
+  """
+
+  def __init__(self, config: PolicyConfig, tokenizer: Tokenizer, mesh: Mesh):
+    """Makes the functions; no parameters yet.
+
+    Raises:
+      UserError: the tokenizer has more tokens than the checkpoint, or the
+        attention kernel is asked for where there is no TPU.
+    """
+    model = config.model
+    if not config.source:
       model = dataclasses.replace(model, vocab_size=tokenizer.vocab_size)
     elif tokenizer.vocab_size > model.vocab_size:
       raise UserError(
         f'the tokenizer has {tokenizer.vocab_size} tokens, the model'
-        f' {recipe.source} {model.vocab_size}; leave tokenizer.path empty, so'
+        f' {config.source} {model.vocab_size}; leave tokenizer.path empty, so'
         " that the model's own is taken."
       )
     model = dataclasses.replace(
       model, attention=_attention(model.attention, mesh)
     )
     self.decoder = Decoder(model)
-    self._recipe, self._tokenizer, self._mesh = recipe, tokenizer, mesh
+    self.tokenizer, self.mesh = tokenizer, mesh
+    self._config = config
     self._samplers: dict[float, Any] = {}
 
   def init(self) -> Any:
     """Returns all variables, drawn at random."""
     one = np.ones((1, 8), np.int32)
-    return self.decoder.init(jax.random.key(self._recipe.seed), one, one, one)
+    return self.decoder.init(jax.random.key(self._config.seed), one, one, one)
 
   def init_trained(self) -> Any:
     """Returns what is trained, drawn at random: all, or the adapters alone."""
@@ -57,9 +110,9 @@ class Policy:
 
   def start(self) -> Any:
     """Returns what is trained as it is before training, on the mesh."""
-    if self._recipe.source and not self.decoder.config.lora_rank:
+    if self._config.source and not self.decoder.config.lora_rank:
       return self._pretrained()
-    return sharding.jit_init(self.init_trained, self._mesh)
+    return sharding.jit_init(self.init_trained, self.mesh)
 
   @functools.cached_property
   def frozen(self) -> Any:
@@ -68,31 +121,35 @@ class Policy:
 
   def _pretrained(self) -> Any:
     model = self.decoder.config
-    options = {f: getattr(model, f) for f in recipe_lib.OPTIONS}
-    return pretrained.load(self._recipe.source, self._mesh, **options)[1]
+    options = {f: getattr(model, f) for f in OPTIONS}
+    return pretrained.load(self._config.source, self.mesh, **options)[1]
+
+  def load(self, path: pathlib.Path) -> Any:
+    """Returns what was trained, out of a file, on the mesh."""
+    like = jax.eval_shape(self.init_trained)
+    params = tree.load(path, like)
+    return sharding.place(params, sharding.state_sharding(like, self.mesh))
 
   def for_rollouts(self, params: Any) -> Any:
-    """Returns all variables, laid out as the recipe's rollouts want them.
+    """Returns all variables, laid out as rollouts want them.
 
     Args:
       params: the trained ones.
     """
     variables = train_state.joined(params, self.frozen)
-    if self._recipe.rollout_mesh is None:
+    if self._config.rollout_mesh is None:
       return variables
     return self._to_rollouts(variables)
 
   @functools.cached_property
   def rollout_mesh(self) -> Mesh:
     """Returns the devices as rollouts lay them out."""
-    config = self._recipe.rollout_mesh
-    if config is None:
-      return self._mesh
-    return config.make()
+    config = self._config.rollout_mesh
+    return self.mesh if config is None else config.make()
 
   @functools.cached_property
   def _to_rollouts(self) -> Any:
-    """Returns a jitted copy of the variables: apart, in the compute dtype."""
+    """Returns a jitted copy of the variables: unstacked, in the compute dtype."""
     config = self.decoder.config
 
     def copy(variables: Any) -> Any:
@@ -139,13 +196,13 @@ class Policy:
       logp_bgc,
       pullback,
       lambda cotangent: sharding.constrain_gradients(
-        objectives(cotangent), self._mesh
+        objectives(cotangent), self.mesh
       ),
     )
 
   def gramian(self, gradients_k: Any) -> jax.Array:
     """Returns the Gramian of K gradients that lie on the mesh."""
-    return sharding.gramian(gradients_k, self._mesh)
+    return sharding.gramian(gradients_k, self.mesh)
 
   def rollout_logp(
     self,
@@ -154,8 +211,8 @@ class Policy:
     coef_kn: jax.Array | None = None,
   ) -> jax.Array:
     """Returns log-probabilities `[b, g, c]` at the rollouts' temperature."""
-    temperature = self._recipe.rl.method.temperature
-    if self._recipe.rl.method.share_prompt:
+    temperature = self._config.temperature
+    if self._config.share_prompt:
       return logprob.forked_logp(
         self.decoder,
         params,
@@ -183,13 +240,13 @@ class Policy:
     if temperature in self._samplers:
       return self._samplers[temperature]
     config = SampleConfig(
-      max_tokens=self._recipe.length.completion,
+      max_tokens=self._config.completion,
       temperature=temperature,
-      eos_id=self._tokenizer.eos_id,
-      pad_id=self._tokenizer.pad_id,
+      eos_id=self.tokenizer.eos_id,
+      pad_id=self.tokenizer.pad_id,
     )
     decoder = self.decoder
-    if self._recipe.rollout_mesh is not None:
+    if self._config.rollout_mesh is not None:
       decoder = decoder_lib.Decoder(
         dataclasses.replace(decoder.config, stacked=False)
       )
@@ -205,7 +262,7 @@ class Policy:
     token_nc = np.asarray(completions.token_nc)
     length_n = np.asarray(completions.length_n)
     return [
-      self._tokenizer.decode(tokens[:length].tolist())
+      self.tokenizer.decode(tokens[:length].tolist())
       for tokens, length in zip(token_nc, length_n, strict=True)
     ]
 

@@ -4,8 +4,9 @@ Every iterator is endless, shuffles anew each pass, and has `get_state` and
 `set_state`, so that a run goes on where it stopped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
+import json
 from typing import Any
 
 import grain
@@ -120,3 +121,41 @@ def _named(packed: dict[str, Any]) -> dict[str, np.ndarray]:
     'position_bt': packed['tokens_positions'],
     'loss_mask_bt': packed['loss_mask'].astype(bool),
   }
+
+
+class Grain:
+  """A grain iterator whose state is JSON."""
+
+  def __init__(self, iterator: grain.DatasetIterator):
+    self._iterator = iterator
+
+  def __next__(self) -> Any:
+    return next(self._iterator)
+
+  def get_state(self) -> Any:
+    """Returns where it is."""
+    state = self._iterator.get_state()
+    return json.loads(state) if isinstance(state, bytes) else state
+
+  def set_state(self, state: Any) -> None:
+    """Goes on from there."""
+    self._iterator.set_state(state)
+
+
+class Positions:
+  """Batches that are a function of their number, as a resumable iterator."""
+
+  def __init__(self, batch_at: Callable[[int], Any]):
+    self._batch_at, self._next = batch_at, 0
+
+  def __next__(self) -> Any:
+    self._next += 1
+    return self._batch_at(self._next - 1)
+
+  def get_state(self) -> int:
+    """Returns the number of the next batch."""
+    return self._next
+
+  def set_state(self, state: int) -> None:
+    """Goes on with that batch."""
+    self._next = int(state)

@@ -5,24 +5,14 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
-import pathlib
 
 import numpy as np
 
-from taiji_jax.data import (
-  amazon_reviews,
-  history_profile,
-  item_sequences,
-  movielens,
-  splits,
-  tables,
-)
+from taiji_jax.data import history_profile, splits
 from taiji_jax.data import log as log_lib
+from taiji_jax.data.config import DataConfig
+from taiji_jax.data.sources import SOURCES
 from taiji_jax.data.title_index import TitleIndex
-from taiji_jax.errors import UserError
-from taiji_jax.pipeline import recipe as recipe_lib
-from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.types import Catalog, Log, Rows
 
 
@@ -79,59 +69,45 @@ class Logs:
     return TitleIndex(self.catalog, count_n)
 
 
-def read(recipe: Recipe) -> Logs:
-  """Returns the data of a recipe."""
-  data = recipe.data
-  log, catalog = _source(recipe)
-  if data.title_words:
-    catalog = log_lib.cut_titles(catalog, data.title_words)
+def read(
+  config: DataConfig, *, seed: int, sft_rows: int, rl_rows: int
+) -> Logs:
+  """Returns the data of a run.
+
+  Args:
+    config: which log, and how it is split.
+    seed: of the split and of what is sampled.
+    sft_rows: the most rows of supervised training.
+    rl_rows: the most prompts of reinforcement.
+
+  Raises:
+    UserError: a file is missing or malformed.
+  """
+  log, catalog = SOURCES[config.source](config)
+  if config.title_words:
+    catalog = log_lib.cut_titles(catalog, config.title_words)
   options = {
-    'rl_fraction': data.rl_fraction,
-    'history': data.history,
-    'min_history': data.min_history,
-    'evaluation_rows': data.evaluation_rows or None,
-    'seed': recipe.seed,
+    'rl_fraction': config.rl_fraction,
+    'history': config.history,
+    'min_history': config.min_history,
+    'evaluation_rows': config.evaluation_rows or None,
+    'seed': seed,
   }
-  if data.split == 'leave_one_out':
+  if config.split == 'leave_one_out':
     split = splits.leave_one_out(log, **options)
   else:
-    split = splits.by_time(log, train_fraction=data.train_fraction, **options)
-  rl = recipe.rl
+    split = splits.by_time(
+      log, train_fraction=config.train_fraction, **options
+    )
   return Logs(
     log=log,
     catalog=catalog,
     split=split,
-    sft=sample(split.train, recipe.sft.examples, recipe.seed),
-    rl=sample(split.rl, rl.prompts * rl.opt.steps, recipe.seed),
-    digest=_digest(data.profile, log, catalog, split),
-    profile_from=data.profile,
+    sft=sample(split.train, sft_rows, seed),
+    rl=sample(split.rl, rl_rows, seed),
+    digest=_digest(config.profile, log, catalog, split),
+    profile_from=config.profile,
   )
-
-
-def _source(recipe: Recipe) -> tuple[Log, Catalog]:
-  data = recipe.data
-  if data.source == 'movielens':
-    return movielens.read(_path(data.path) or None)
-  if data.source == 'item_sequences':
-    return item_sequences.read(_path(data.path))
-  if data.source == 'amazon_reviews':
-    return amazon_reviews.read(
-      _path(data.path), _path(data.metadata), k=data.core
-    )
-  return tables.read(recipe_lib.table_spec(data))
-
-
-def _path(path: str) -> str:
-  """Returns the path, a leading $NAME replaced from the environment."""
-  first, *rest = pathlib.PurePath(path).parts or ('',)
-  if not first.startswith('$'):
-    return path
-  if first[1:] not in os.environ:
-    raise UserError(
-      f'data.path is {path!r}, but {first[1:]} is not set; export'
-      f' {first[1:]}=FOLDER, or give --config.data.path=FOLDER.'
-    )
-  return str(pathlib.PurePath(os.environ[first[1:]], *rest))
 
 
 def sample(rows: Rows, count: int, seed: int) -> Rows:

@@ -21,6 +21,7 @@ PROFILE_MARKER = 'User: '
 HISTORY_MARKER = '\nHistory, most recent first:\n'
 NEXT_MARKER = 'Which item comes next, and why?\n'
 LINE_END = '\n'
+NO_REASONING = 'No reasoning.'
 STRUCTURE = (
   THINK_OPEN,
   THINK_CLOSE,
@@ -171,6 +172,16 @@ def _pieces(
 def completion(think: str, answer: str) -> str:
   """Returns the completion that `parse` takes apart."""
   return f'{THINK_OPEN}{think}{THINK_CLOSE}{ANSWER_OPEN}{answer}{ANSWER_CLOSE}'
+
+
+def opening(think: str) -> str:
+  """Returns a completion up to where its answer begins."""
+  return completion(think, '').removesuffix(ANSWER_CLOSE)
+
+
+def prefix_text() -> str:
+  """Returns the opening of a completion without reasoning."""
+  return opening(NO_REASONING)
 
 
 def parse(text: str) -> Parsed:

@@ -8,6 +8,17 @@ from taiji_jax.modules.rotary import RopeScaling
 REMAT = ('none', 'full', 'dots')
 DTYPES = ('float32', 'bfloat16')
 ATTENTION = ('auto', 'plain', 'kernel')
+# Fields that are a run's choice and not a checkpoint's.
+OPTIONS = (
+  'dtype',
+  'stacked',
+  'unroll',
+  'remat',
+  'attention',
+  'loss_chunk',
+  'lora_rank',
+  'lora_alpha',
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,6 @@
-"""The ID tower: trained, frozen, measured, and turned into reward tables."""
+"""The ID tower of one log: trained, frozen, measured, made into tables."""
 
 import functools
-import json
 import pathlib
 from typing import Any
 
@@ -11,47 +10,38 @@ import numpy as np
 from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.data import exposures as exposures_lib
+from taiji_jax.data.batches import Positions
+from taiji_jax.data.config import DataConfig
 from taiji_jax.data.logs import Logs
 from taiji_jax.modules.id_tower import IdTower, IdTowerConfig
 from taiji_jax.modules.weights import tree
-from taiji_jax.pipeline import recipe as recipe_lib
-from taiji_jax.pipeline.context import Context
-from taiji_jax.products import Product
 from taiji_jax.rank import features, reward_table, scores, tower_step
 from taiji_jax.rank import metrics as rank_metrics
 from taiji_jax.rank.batches import ExposureBatches
+from taiji_jax.rank.config import TowerConfig
 from taiji_jax.train_state import OptimizerConfig
 from taiji_jax.types import RewardTable, Rows
-
-
-class Positions:
-  """Batches that are a function of their number, as a resumable iterator."""
-
-  def __init__(self, batch_at: Any):
-    self._batch_at, self._next = batch_at, 0
-
-  def __next__(self) -> Any:
-    self._next += 1
-    return self._batch_at(self._next - 1)
-
-  def get_state(self) -> int:
-    return self._next
-
-  def set_state(self, state: int) -> None:
-    self._next = int(state)
 
 
 class Ranker:
   """The ID tower of one log: its features, sizes and training."""
 
-  def __init__(self, context: Context, logs: Logs):
-    self._context, self._logs = context, logs
-    log, config = logs.log, context.recipe.tower
+  def __init__(
+    self, logs: Logs, data: DataConfig, config: TowerConfig, seed: int
+  ):
+    """Args:
+    logs: the data.
+    data: how exposures are sampled and what a missed item is worth.
+    config: sizes and training.
+    seed: of parameters, exposures and their order.
+    """
+    self._logs, self._data, self._train = logs, data, config
+    self._seed = seed
     vocabulary = features.ProfileVocabulary.fit(
-      log.profiles, log.user_e[logs.split.train_events]
+      logs.log.profiles, logs.log.user_e[logs.split.train_events]
     )
     # One more row, all unknown: what user -1 is, whom the log does not have.
-    self._profile_uf = vocabulary.encode([*log.profiles, {}])
+    self._profile_uf = vocabulary.encode([*logs.log.profiles, {}])
     self._category_nl, cardinalities = features.category_codes(logs.catalog)
     self._config = IdTowerConfig(
       num_items=len(logs.catalog),
@@ -59,47 +49,56 @@ class Ranker:
       category_cardinalities=cardinalities,
       width=config.width,
       mlp_widths=config.mlp_widths,
+      half_life=config.half_life,
     )
 
-  def train(self) -> Product:
-    """Returns the product with the frozen parameters and their report."""
-    recipe = self._context.recipe
-    inputs = {
-      'logs': self._logs.digest,
-      'tower': recipe_lib.to_json(recipe.tower),
-      'negatives': recipe.data.negatives,
-      'history': recipe.data.history,
-      'seed': recipe.seed,
-    }
-    return self._context.products.make('tower', inputs, self._build)
+  def init(self) -> Any:
+    """Returns parameters before training."""
+    return IdTower(self._config).init(
+      jax.random.key(self._seed),
+      self._profile_uf[:1],
+      np.zeros((1, 1), np.int32),
+      np.zeros(1, np.int32),
+      self._category_nl,
+    )['params']
 
-  def _build(self, folder: pathlib.Path, scratch: pathlib.Path) -> float:
-    recipe, logs = self._context.recipe, self._logs
-    exposures = exposures_lib.sample(
-      logs.log,
-      logs.catalog,
-      logs.split.train_events,
-      negatives=recipe.data.negatives,
-      history=recipe.data.history,
-      seed=recipe.seed,
-    )
+  def fit(
+    self,
+    mesh: jax.sharding.Mesh,
+    scratch: pathlib.Path,
+    writer: metrics.Writer,
+    save_seconds: float = loop.LoopConfig.save_seconds,
+  ) -> tuple[Any, float]:
+    """Returns the trained parameters, on the host, and the seconds it took.
+
+    Args:
+      mesh: where it is trained.
+      scratch: where checkpoints go; an interrupted training goes on from there.
+      writer: where metrics go.
+      save_seconds: a checkpoint at least this often.
+
+    Raises:
+      UserError: a loss became NaN or infinite.
+      Interrupted: a signal came; what was done is saved.
+    """
+    config = self._train
+    exposures = self._exposures(self._logs.split.train_events)
     batches = ExposureBatches(
       exposures,
       self._profile_uf,
-      min(recipe.tower.batch, len(exposures)),
-      recipe.seed,
+      min(config.batch, len(exposures)),
+      self._seed,
     )
-    steps = batches.steps_per_epoch * recipe.tower.epochs
+    steps = batches.steps_per_epoch * config.epochs
     tx = OptimizerConfig(
-      lr=recipe.tower.lr,
+      lr=config.lr,
       steps=steps,
       schedule='cosine',
-      weight_decay=recipe.tower.weight_decay,
+      weight_decay=config.weight_decay,
     ).make()
     loss_fn = tower_step.make_loss_fn(self._config, self._category_nl)
-    mesh = self._context.mesh
     state = sharding.jit_init(
-      lambda: train_state.create(self.init(), tx, recipe.seed), mesh
+      lambda: train_state.create(self.init(), tx, self._seed), mesh
     )
     step = sharding.jit_step(
       functools.partial(_tower_update, loss_fn, tx), state, mesh
@@ -110,45 +109,25 @@ class Ranker:
       state,
       Positions(batches.batch_at),
       checkpointer,
-      self._context.writer,
-      loop.LoopConfig('tower', steps, write_every=10),
+      writer,
+      loop.LoopConfig('tower', steps, save_seconds, write_every=10),
     )
     checkpointer.close()
-    params = jax.device_get(state.params)
-    tree.save(folder / 'tower.safetensors', params)
-    report = json.dumps(self._report(params), indent=1)
-    (folder / 'report.json').write_text(report)
-    return seconds
+    return jax.device_get(state.params), seconds
 
-  def init(self) -> Any:
-    """Returns parameters before training."""
-    return IdTower(self._config).init(
-      jax.random.key(self._context.recipe.seed),
-      self._profile_uf[:1],
-      np.zeros((1, 1), np.int32),
-      np.zeros(1, np.int32),
-      self._category_nl,
-    )['params']
+  def load(self, path: pathlib.Path) -> Any:
+    """Returns the frozen parameters out of a file."""
+    return tree.load(path, jax.eval_shape(self.init))
 
-  def load(self, product: Product) -> Any:
-    """Returns the frozen parameters."""
-    return tree.load(
-      product.folder / 'tower.safetensors', jax.eval_shape(self.init)
-    )
+  def report(self, params: Any) -> dict[str, Any]:
+    """Returns AUC, GAUC, log loss and calibration after the cut.
 
-  def _report(self, params: Any) -> dict[str, Any]:
-    """Returns AUC, GAUC, log loss and calibration after the cut."""
-    logs, data = self._logs, self._context.recipe.data
+    Of all users, and of those with and without a training event apart; see
+    `rank.metrics.report_by_seen`.
+    """
+    logs = self._logs
     held_out = ~logs.split.train_events
-    exposures = exposures_lib.sample(
-      logs.log,
-      logs.catalog,
-      held_out,
-      negatives=data.negatives,
-      history=data.history,
-      seed=self._context.recipe.seed,
-      known=np.ones_like(held_out),
-    )
+    exposures = self._exposures(held_out, known=np.ones_like(held_out))
     p_click, p_conversion = scores.exposure_probabilities(
       self._config, params, exposures, self._profile_uf, self._category_nl
     )
@@ -169,8 +148,14 @@ class Ranker:
     rows: Rows,
     bounds: tuple[float, float] | None = None,
   ) -> RewardTable:
-    """Returns CTCVR of `rows` x all items, on the scale of `bounds`."""
-    data = self._context.recipe.data
+    """Returns CTCVR of `rows` x all items, on the scale of `bounds`.
+
+    Args:
+      params: the trained parameters.
+      rows: the contexts.
+      bounds: what min-max normalisation maps to 0 and 1; those of this table
+        where None.
+    """
     return reward_table.build(
       scores.make_score_fn(
         self._config, params, self._profile_uf, self._category_nl
@@ -178,20 +163,20 @@ class Ranker:
       rows,
       len(self._logs.catalog),
       bounds=bounds,
-      consumed_once=data.consumed_once,
-      miss=data.miss,
+      consumed_once=self._data.consumed_once,
+      miss=self._data.miss,
     )
 
-
-def tables(
-  ranker: Ranker, product: Product, logs: Logs
-) -> tuple[RewardTable, RewardTable]:
-  """Returns the reward tables of the RL rows and of the evaluation rows."""
-  params = ranker.load(product)
-  for_rl = ranker.table(params, logs.rl)
-  bounds = (for_rl.low, for_rl.high)
-  metrics.LOG.info('CTCVR runs from %.3g to %.3g over the RL rows', *bounds)
-  return for_rl, ranker.table(params, logs.split.evaluation, bounds)
+  def _exposures(self, events: np.ndarray, **known: np.ndarray) -> Any:
+    return exposures_lib.sample(
+      self._logs.log,
+      self._logs.catalog,
+      events,
+      negatives=self._data.negatives,
+      history=self._data.history,
+      seed=self._seed,
+      **known,
+    )
 
 
 def _tower_update(loss_fn, tx, state, batch):

@@ -6,6 +6,7 @@ import re
 from taiji_jax import pareto
 from taiji_jax.errors import UserError
 from taiji_jax.rl import advantage
+from taiji_jax.train_state import OptimizerConfig
 
 # Rules that look at the per-reward gradients, and rules that do not.
 GRADIENT_RULES = (
@@ -167,3 +168,21 @@ class RLConfig:
     if self.weighting == 'fixed':
       return pareto.fixed(self.fixed_weights or None)
     return getattr(pareto, self.weighting)()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RLTrainConfig(RLConfig):
+  """A recipe's section `rl`: the method, its optimiser, prompts a step.
+
+  Attributes:
+    opt: the optimiser and the number of updates.
+    prompts: prompts of an update, each with `group` rollouts.
+  """
+
+  opt: OptimizerConfig
+  prompts: int = 8
+
+  def __post_init__(self):
+    super().__post_init__()
+    if self.prompts < 1:
+      raise UserError(f'rl.prompts is {self.prompts}; it must be at least 1.')

@@ -1,4 +1,4 @@
-"""Reinforcement: rollouts, rewards, POPO updates."""
+"""Reinforcement of a policy: rollouts, rewards, updates."""
 
 import pathlib
 from typing import Any
@@ -7,88 +7,85 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taiji_jax import loop, sharding, train_state
+from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
-from taiji_jax.data import batches as sft_data
-from taiji_jax.data.logs import Logs
-from taiji_jax.modules.weights import tree
-from taiji_jax.pipeline import recipe as recipe_lib
-from taiji_jax.pipeline import text
-from taiji_jax.pipeline.context import Context
-from taiji_jax.pipeline.sections import RLTrainConfig
+from taiji_jax.data.batches import Grain, row_batches
+from taiji_jax.data.encoder import Encoder
 from taiji_jax.policy import Policy
-from taiji_jax.products import Product
-from taiji_jax.rl import rewards
+from taiji_jax.rl.config import RLTrainConfig
+from taiji_jax.rl.rewards import Rewards, Sampled
 from taiji_jax.rl.step import RolloutBatch, popo_step
-from taiji_jax.sft import fit as supervised
-from taiji_jax.types import RewardTable
+from taiji_jax.types import Rows
 
 
 class Trainer:
-  """One RL run from the SFT model."""
+  """Reinforces a policy on the prompts of given rows."""
 
   def __init__(
     self,
-    context: Context,
-    logs: Logs,
-    table: RewardTable,
-    encoder: text.Encoder,
     policy: Policy,
+    encoder: Encoder,
+    rows: Rows,
+    rewards: Rewards,
     config: RLTrainConfig,
-    seed: int,
+    *,
+    writer: metrics.Writer,
+    seed: int = 0,
+    save_seconds: float = loop.LoopConfig.save_seconds,
   ):
-    self._context, self._logs = context, logs
-    self._encoder, self._policy = encoder, policy
-    self._config, self._seed = config, seed
-    self._judge = rewards.Judge(
-      logs.catalog, logs.titles, table, logs.rl, context.embedder.embed
-    )
-    sharding.check_batch(config.prompts, context.mesh, 'rl.prompts')
+    """Args:
+    policy: what is trained.
+    encoder: rows to prompts.
+    rows: the contexts.
+    rewards: what a completion earns, K numbers.
+    config: the method's numbers.
+    writer: where metrics go.
+    seed: of the rollouts and of the order of the prompts.
+    save_seconds: a checkpoint at least this often.
+    """
+    sharding.check_batch(config.prompts, policy.mesh, 'rl.prompts')
+    self._policy, self._encoder, self._rows = policy, encoder, rows
+    self._rewards, self._config = rewards, config
+    self._writer, self._seed = writer, seed
+    self._save_seconds = save_seconds
 
-  def train(self, start: Product, stage: str = 'rl') -> Product:
-    """Returns the product with the parameters after RL from `start`."""
-    recipe = self._context.recipe
-    inputs = {
-      'start': start.key,
-      'rl': recipe_lib.to_json(self._config),
-      'data': recipe_lib.to_json(recipe.data),
-      'tower': recipe_lib.to_json(recipe.tower),
-      'seed': self._seed,
-    }
-
-    def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
-      trained = supervised.load(start, self._policy, self._context)
-      state, seconds = self._run(trained, scratch, stage)
-      tree.save(folder / 'model.safetensors', state.params)
-      return seconds
-
-    return self._context.products.make(stage, inputs, build)
-
-  def _run(
-    self, start: Any, scratch: pathlib.Path, stage: str
+  def run(
+    self, start: Any, scratch: pathlib.Path, stage: str = 'rl'
   ) -> tuple[Any, float]:
-    config, mesh = self._config, self._context.mesh
-    tx = config.opt.make()
-    weighting = config.method.make_weighting()
+    """Returns the parameters after `opt.steps` updates, and the seconds.
+
+    Args:
+      start: what is trained, as it is before, on the policy's mesh; with what
+        is frozen it is the reference of the KL term.
+      scratch: where checkpoints go; an interrupted run goes on from there.
+      stage: its name in logs and metrics.
+
+    Raises:
+      UserError: a loss or reward became NaN or infinite.
+      Interrupted: a signal came; what was done is saved.
+    """
+    config, mesh, policy = self._config, self._policy.mesh, self._policy
+    names = self._rewards.names
+    tx, weighting = config.opt.make(), config.make_weighting()
     state = sharding.jit_init(
       lambda params: train_state.create(
         jax.tree.map(jnp.copy, params),
         tx,
         self._seed,
-        weighting.init(len(rewards.NAMES)),
+        weighting.init(len(names)),
       ),
       mesh,
       start,
     )
-    reference = train_state.joined(start, self._policy.frozen)
+    reference = train_state.joined(start, policy.frozen)
     update = sharding.jit_step(
       popo_step(
-        self._policy.rollout_logp,
+        policy.rollout_logp,
         tx,
-        config.method,
-        rewards.NAMES,
-        self._policy.rollout_vjp,
-        self._policy.gramian,
+        config,
+        names,
+        policy.rollout_vjp,
+        policy.gramian,
       ),
       state,
       mesh,
@@ -96,58 +93,59 @@ class Trainer:
 
     def step(state: Any, index_b: np.ndarray) -> tuple[Any, dict]:
       batch, seen = self.collect(state.params, index_b, int(state.step))
-      state, values = update(
-        state,
-        sharding.place_batch(batch, mesh),
-        reference,
-        self._policy.frozen,
-      )
+      placed = sharding.place_batch(batch, mesh)
+      state, values = update(state, placed, reference, policy.frozen)
       return state, values | seen
 
     checkpointer = Checkpointer(scratch)
+    shown = tuple(f'reward_{name}' for name in names)
     state, seconds = loop.run(
       step,
       state,
-      supervised.Grain(
-        sft_data.row_batches(
-          len(self._logs.rl), batch=config.prompts, seed=self._seed
-        )
+      Grain(
+        row_batches(len(self._rows), batch=config.prompts, seed=self._seed)
       ),
       checkpointer,
-      self._context.writer,
+      self._writer,
       loop.LoopConfig(
-        stage, config.opt.steps, show=('reward_semantic', 'reward_id')
+        stage, config.opt.steps, self._save_seconds, show=shown
       ),
     )
     checkpointer.close()
-    return state, seconds
+    return state.params, seconds
 
   def collect(
     self, params: Any, index_b: np.ndarray, step: int
   ) -> tuple[RolloutBatch, dict[str, float]]:
-    """Returns G rollouts of each row with their rewards, and what was seen."""
-    method = self._config.method
-    b, g = len(index_b), method.group
-    prompt_bp, length_b = self._encoder.batch(self._logs.rl, index_b)
+    """Returns G rollouts of each row with their rewards, and what was seen.
+
+    Args:
+      params: what is trained.
+      index_b: int, which rows.
+      step: number of the update; with the seed it fixes every draw.
+    """
+    b, g = len(index_b), self._config.group
+    prompt_bp, length_b = self._encoder.batch(self._rows, index_b)
     seed_n = np.random.SeedSequence((self._seed, step)).generate_state(b * g)
     prompt = sharding.place_batch(
       (prompt_bp, length_b, seed_n), self._policy.rollout_mesh
     )
-    drawn = self._policy.sampler(method.temperature)(
+    drawn = self._policy.sampler(self._config.temperature)(
       self._policy.for_rollouts(params), *prompt
     )
-    judged = self._judge(self._policy.texts(drawn), np.repeat(index_b, g))
+    sampled = Sampled(
+      self._policy.texts(drawn),
+      group_n=np.repeat(np.arange(b), g),
+      rank_n=np.tile(np.arange(g), b),
+    )
+    earned = self._rewards(sampled, np.repeat(index_b, g))
     batch = RolloutBatch(
       prompt_bp=prompt_bp,
       prompt_length_b=length_b,
       completion_bgc=np.asarray(drawn.token_nc).reshape(b, g, -1),
       length_bg=np.asarray(drawn.length_n).reshape(b, g),
       old_logp_bgc=np.asarray(drawn.logp_nc).reshape(b, g, -1),
-      reward_bgk=judged.reward_nk.reshape(b, g, -1),
+      reward_bgk=earned.reward_nk.reshape(b, g, -1),
     )
-    seen = {
-      'format_rate': judged.parsed_n.mean(),
-      'mapped_rate': (judged.item_n >= 0).mean(),
-      'ended_rate': np.asarray(drawn.ended_n).mean(),
-    }
+    seen = {**earned.seen, 'ended_rate': np.asarray(drawn.ended_n).mean()}
     return batch, {k: float(v) for k, v in seen.items()}

@@ -1,10 +1,11 @@
-"""The sections of a recipe that `experiments.taiji` and `.cot` read."""
+"""How reasoning is made, guarded, scored and chosen."""
 
 import dataclasses
-from typing import Any
 
+from taiji_jax.ask.config import OpenAIConfig
+from taiji_jax.cot.guard.config import GuardConfig
+from taiji_jax.cot.reer import ReerConfig
 from taiji_jax.errors import UserError
-from taiji_jax.train_state import OptimizerConfig
 
 _COT_CHOICES = {
   'teacher': ('template', 'model', 'openai'),
@@ -15,19 +16,24 @@ _COT_CHOICES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainConfig:
-  """Training of the backbone on item texts and training histories.
+class LocalConfig:
+  """A local checkpoint as teacher.
 
   Attributes:
-    opt: the optimiser and the number of updates.
-    batch, tokens: rows of an update, tokens of a packed row.
-    prompt_weight: weight of the prompt's tokens in the loss.
+    source: see `modules.weights.pretrained.find`.
+    temperature, top_p, max_tokens: how it draws.
+    prefill: what its answer is made to begin with.
+    rows: prompts decoded at a time.
+    dtype: of its products.
   """
 
-  opt: OptimizerConfig
-  batch: int = 8
-  tokens: int = 256
-  prompt_weight: float = 1.0
+  source: str
+  temperature: float = 0.7
+  top_p: float = 0.95
+  max_tokens: int = 512
+  prefill: str = '<think>'
+  rows: int = 32
+  dtype: str = 'float32'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +43,10 @@ class CotConfig:
   Attributes:
     teacher: 'template', 'model' (a local checkpoint) or 'openai' (an endpoint
       that speaks that protocol).
-    model: of 'model': the fields of `pipeline.teachers.LocalConfig`.
-    openai: of 'openai': the fields of `cot.openai_config.OpenAIConfig`.
+    model: of 'model': the checkpoint.
+    openai: of 'openai': the endpoint.
     prompt_rupr, prompt_direct: prompts of a model or endpoint, by name or path;
-      see `cot.prompt_template`.
+      see `cot.teachers.prompt_template`.
     samples: reasoning texts a prompt, the paper's k = 3.
     scorer: who gives the perplexity of the answer: 'student' is the backbone,
       'teacher' the teacher's checkpoint, 'other' the one of `scorer_source`.
@@ -49,11 +55,14 @@ class CotConfig:
     leaks: 'reject' keeps no text that states the answer, 'cut' takes the
       sentences out that do. `Choice:` reject; a text that was cut tells by its
       missing end that the answer is one that nothing supports.
+    guard: how much of the answer is too much.
     rule: which texts are kept: 'ppl' those with PPL < R (the paper's), 'gain'
       those with a gain above the threshold, 'best' the one with the lowest PPL
       of each prompt, if below R.
     search_rounds: of REER's local search over sentences before texts are
       scored (arXiv:2509.06160), see `cot.reer`; 0 for none.
+    search_enough, search_least_fall: `enough` and `least_fall` of
+      `cot.reer.ReerConfig`.
     percentile: of the held-out scores, the threshold; the paper's is the
       median.
     held_out: how many prompts that nothing trains on give the threshold.
@@ -62,8 +71,8 @@ class CotConfig:
   """
 
   teacher: str = 'template'
-  model: Any = None
-  openai: Any = None
+  model: LocalConfig | None = None
+  openai: OpenAIConfig | None = None
   prompt_rupr: str = 'rupr_v1'
   prompt_direct: str = 'direct_v1'
   samples: int = 3
@@ -71,7 +80,10 @@ class CotConfig:
   scorer_source: str = ''
   leaks: str = 'reject'
   rule: str = 'ppl'
+  guard: GuardConfig = GuardConfig()
   search_rounds: int = 0
+  search_enough: float = 1.0
+  search_least_fall: float = 0.0
   percentile: float = 50.0
   held_out: int = 300
   batch: int = 16
@@ -89,6 +101,13 @@ class CotConfig:
         raise UserError(
           f'cot.{name} is {getattr(self, name)}; it must be at least 1.'
         )
+    if self.teacher != 'template' and getattr(self, self.teacher) is None:
+      least = 'source' if self.teacher == 'model' else 'model'
+      raise UserError(
+        f'cot.teacher is {self.teacher!r}, but the recipe has no section'
+        f' cot.{self.teacher}; give it one with at least {least}, as'
+        ' experiments/configs/taiji/amazon_scientific_smollm2.py has.'
+      )
     if self.search_rounds < 0:
       raise UserError(
         f'cot.search_rounds is {self.search_rounds}; give 0 for none, or more.'
@@ -109,27 +128,11 @@ class CotConfig:
         ' else.'
       )
 
-
-@dataclasses.dataclass(frozen=True)
-class ArmsConfig:
-  """Seeds of the arms of `experiments.taiji`.
-
-  Attributes:
-    sft_seeds: of the supervised arms.
-    rl_seeds: of the arms with RL; see `start_of`.
-  """
-
-  sft_seeds: tuple[int, ...] = (0, 1, 2)
-  rl_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-
-  def __post_init__(self):
-    for name in ('sft_seeds', 'rl_seeds'):
-      seeds = getattr(self, name)
-      if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(
-          f'arms.{name} is {seeds}; give at least one, all different.'
-        )
-
-  def start_of(self, rl_seed: int) -> int:
-    """Returns which of `sft_seeds` made the model that RL starts from."""
-    return rl_seed % len(self.sft_seeds)
+  @property
+  def search(self) -> ReerConfig | None:
+    """Returns how sentences are exchanged, None where they are not."""
+    if not self.search_rounds:
+      return None
+    return ReerConfig(
+      self.search_rounds, self.search_enough, self.search_least_fall
+    )

@@ -10,7 +10,6 @@ Run: python -m experiments.compile --topology=v5p:4x4x4 \
 import pathlib
 
 from absl import flags
-from ml_collections import config_flags
 
 from experiments import entry
 from experiments.compiling import programs, report
@@ -20,25 +19,16 @@ from taiji_jax.pipeline import recipe as recipe_lib
 
 RECIPE = 'experiments/configs/popo/ml100k_cpu.py'
 
-_CONFIG = config_flags.DEFINE_config_file(
-  'config',
-  None,
-  f'The recipe, {RECIPE} where not given; a field is changed by'
-  ' --config.SECTION.FIELD=VALUE.',
-)
+_CONFIG = entry.recipe_flag(RECIPE)
 _TOPOLOGY = flags.DEFINE_string(
   'topology', None, "The slice, 'FAMILY:SHAPE', for instance 'v5p:4x4x4'."
 )
 _SLICES = flags.DEFINE_integer(
   'num_slices', 1, 'How many such slices, joined by a network.'
 )
-_PROGRAMS = flags.DEFINE_list(
-  'programs', list(programs.NAMES), 'Which programs.'
-)
+_PROGRAMS = flags.DEFINE_list('programs', list(programs.NAMES), 'Which ones.')
 _OUTPUT = flags.DEFINE_string(
-  'output',
-  None,
-  'A JSON file for the results; what it already holds is not compiled again.',
+  'output', None, 'A JSON file; what it already holds is not compiled again.'
 )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 import errno
-import fcntl
 import logging
 import os
 import pathlib
@@ -10,8 +9,9 @@ import signal
 import sys
 
 from absl import app, flags
+from ml_collections import config_flags
 
-from taiji_jax import metrics
+from taiji_jax import files, metrics
 from taiji_jax.errors import UserError
 from taiji_jax.interrupt import Interrupted
 
@@ -26,6 +26,24 @@ FULL_OR_FORBIDDEN = (
 # Held until the process ends.
 _LOCKS = []
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
+
+
+def recipe_flag(default: str) -> flags.FlagHolder:
+  """Returns the flag --config, whose file `run` loads."""
+  return config_flags.DEFINE_config_file(
+    'config',
+    None,
+    f'The recipe, {default} where not given; a field is changed by'
+    ' --config.SECTION.FIELD=VALUE.',
+  )
+
+
+def workdir_flag(default: str | None = None) -> flags.FlagHolder:
+  """Returns the flag --workdir."""
+  told = 'Where the run writes; runs/NAME where not given.'
+  if default:
+    told = 'The work directory of a run that was made.'
+  return flags.DEFINE_string('workdir', default, told)
 
 
 def run(main: Callable[[], None], recipe: str | None = None) -> None:
@@ -55,14 +73,12 @@ def workdir(flag: str | None, default: str) -> pathlib.Path:
       f"can't make the work directory {path} ({error.strerror}); choose"
       ' another by --workdir.'
     ) from error
-  lock = (path / '.lock').open('w')
-  try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except OSError as error:
-    raise UserError(
-      f'another process works in {path}; wait for its end, or choose another'
-      ' folder by --workdir.'
-    ) from error
+  lock = files.Lock(
+    path / '.lock',
+    f'another process works in {path}; wait for its end, or choose another'
+    ' folder by --workdir.',
+  )
+  lock.acquire()
   _LOCKS.append(lock)
   return path
 

@@ -1,4 +1,4 @@
-"""A trained run's model as a directory that transformers and vLLM load.
+"""A run's model as a directory that transformers and vLLM load.
 
 Run: python -m experiments.export --workdir=runs/popo/ml100k_smollm2 \
        --to=exported/popo
@@ -13,13 +13,11 @@ from absl import flags
 from experiments import entry
 from taiji_jax import train_state
 from taiji_jax.modules.weights import export, pretrained
-from taiji_jax.pipeline import run as pipeline
-from taiji_jax.sft import fit as supervised
+from taiji_jax.pipeline import Run
 
-_WORKDIR = flags.DEFINE_string(
-  'workdir', 'runs/popo/ml100k_cpu', 'The work directory of a finished run.'
-)
-_ARM = flags.DEFINE_enum('arm', 'popo', ['sft', 'popo'], 'Which model.')
+_WORKDIR = entry.workdir_flag('runs/popo/ml100k_cpu')
+_ARM = flags.DEFINE_string('arm', 'popo', 'Whose model, any of the run.')
+_SEED = flags.DEFINE_integer('seed', None, "The arm's first if not given.")
 _TO = flags.DEFINE_string('to', None, 'The directory to write.', required=True)
 _DTYPE = flags.DEFINE_enum(
   'dtype', 'float32', ['float32', 'bfloat16'], 'Of the tensors.'
@@ -28,10 +26,10 @@ _DTYPE = flags.DEFINE_enum(
 
 def main() -> None:
   """Writes the model of one arm."""
-  run = pipeline.finished(pathlib.Path(_WORKDIR.value))
-  product = run.sft if _ARM.value == 'sft' else pipeline.reinforce(run)
-  trained = supervised.load(product, run.policy, run.context)
-  source = run.context.recipe.source
+  run = Run.open(pathlib.Path(_WORKDIR.value))
+  seed = run.plan.seed_of(_ARM.value, _SEED.value)
+  trained = run.load(run.model(_ARM.value, seed))
+  source = run.recipe.source
   export.save(
     _TO.value,
     run.policy.decoder.config,

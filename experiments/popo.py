@@ -2,48 +2,41 @@
 
 Run: python -m experiments.popo \
   --config=experiments/configs/popo/ml100k_cpu.py
+
+Writes result.json, table.md, report.md and plots into the work directory.
 """
 
-import json
-
-from absl import flags
-from ml_collections import config_flags
-
 from experiments import entry
-from taiji_jax import sharding
+from taiji_jax.evaluate.table import Table
+from taiji_jax.pipeline import Arm, Plan, Run, report, table
 from taiji_jax.pipeline import recipe as recipe_lib
-from taiji_jax.pipeline import report as results
-from taiji_jax.pipeline import run as pipeline
-from taiji_jax.pipeline.context import Context
 
 RECIPE = 'experiments/configs/popo/ml100k_cpu.py'
+ARMS = {'sft': Arm(data='reasoning'), 'popo': Arm('sft', overrides={})}
+TABLE = Table(
+  name='popo',
+  title='Before and after RL',
+  metrics=table.TEXT_METRICS,
+  shown=table.TEXT_METRICS,
+  pairs=(('popo', 'sft'),),
+  rewards=table.TEXT_REWARDS,
+  verdict=('popo', 'sft'),
+)
 
-_CONFIG = config_flags.DEFINE_config_file(
-  'config',
-  None,
-  f'The recipe, {RECIPE} where not given; a field is changed by'
-  ' --config.SECTION.FIELD=VALUE.',
-)
-_WORKDIR = flags.DEFINE_string(
-  'workdir', None, 'Where the run writes; runs/NAME where not given.'
-)
+_CONFIG = entry.recipe_flag(RECIPE)
+_WORKDIR = entry.workdir_flag()
 
 
 def main() -> None:
   """Runs the main job, or what of it is not done yet."""
-  config = _CONFIG.value
-  recipe = recipe_lib.from_config(config)
+  recipe = recipe_lib.from_config(_CONFIG.value)
   workdir = entry.workdir(_WORKDIR.value, f'runs/{recipe.name}')
-  (workdir / 'config.json').write_text(
-    json.dumps(config.to_dict(), indent=1) + '\n'
-  )
-  context = Context(recipe, workdir, recipe.mesh.make())
-  sharding.check_batch(recipe.sft.batch, context.mesh, 'sft.batch')
-  sharding.check_batch(recipe.rl.prompts, context.mesh, 'rl.prompts')
-  run = pipeline.before_rl(context)
-  after = pipeline.reinforce(run)
-  run.seconds['rl'] = after.seconds
-  results.write(run, {'sft': run.sft, 'popo': after})
+  seeds = (recipe.seed,)
+  run = Run(recipe, workdir, Plan(TABLE.name, ARMS, seeds, seeds))
+  run.record(_CONFIG.value.to_dict())
+  result = table.make(run, TABLE, workdir / 'cells', remake=True)
+  table.write(workdir, result, TABLE)
+  report.write(run, result, TABLE)
 
 
 if __name__ == '__main__':

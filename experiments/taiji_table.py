@@ -1,18 +1,26 @@
-"""result.json and table.md of the Taiji table."""
+"""Taiji's arms, what of them is compared, and what the paper says of it."""
 
-from collections.abc import Mapping, Sequence
-import pathlib
-import resource
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from taiji_jax import markdown
+from taiji_jax.evaluate.table import Table
+from taiji_jax.pipeline import Arm
+from taiji_jax.pipeline.table import TEXT_METRICS, TEXT_REWARDS
 
-from taiji_jax import bootstrap, markdown, metrics
-from taiji_jax.evaluate import result as result_lib
-from taiji_jax.evaluate.cells import Cell
-from taiji_jax.pipeline import report as results
-from taiji_jax.pipeline.arms import REINFORCED, Arms
+_EQUAL = {'fixed_weights': ()}
 
+ARMS = {
+  'backbone': Arm('backbone'),
+  'teacher': Arm('teacher'),
+  'direct': Arm('backbone', 'direct'),
+  'direct_orft': Arm('backbone', 'direct', 'kept'),
+  'sft': Arm('backbone', 'rupr'),
+  'orft': Arm('backbone', 'rupr', 'kept'),
+  'grpo_fixed': Arm('orft', overrides={'weighting': 'fixed'} | _EQUAL),
+  'popo_light': Arm('orft', overrides={'weighting': 'popo_light'} | _EQUAL),
+  'popo': Arm('orft', overrides={'weighting': 'popo'} | _EQUAL),
+}
 PAIRS = (
   ('sft', 'direct'),
   ('orft', 'direct'),
@@ -37,6 +45,14 @@ SHOWN = (
   'reward_id',
   'format_rate',
   'distinct_items',
+)
+TABLE = Table(
+  name='taiji',
+  title='Taiji: eight arms, and direct with the filter of orft',
+  metrics=TEXT_METRICS,
+  shown=SHOWN,
+  pairs=PAIRS,
+  rewards=TEXT_REWARDS,
 )
 # arXiv:2606.03866, Tables 1, 3 and 4: absolute values of its arms, and the
 # relative differences that its ablations claim.
@@ -66,70 +82,9 @@ CLAIMS = {
 }
 
 
-def write(
-  arms: Arms, cells: Mapping[str, Sequence[Cell]], folder: pathlib.Path
-) -> dict[str, Any]:
-  """Returns the result, once result.json and table.md stand in `folder`."""
-  result = make(arms, cells)
-  result_lib.write(folder / 'result.json', result)
-  result_lib.write_text(folder / 'table.md', text(result))
-  metrics.LOG.info('%s', folder / 'table.md')
-  return result
-
-
-def make(arms: Arms, cells: Mapping[str, Sequence[Cell]]) -> dict[str, Any]:
-  """Returns what result.json holds."""
-  context, logs = arms.context, arms.logs
-  scored = {
-    arm: results.stack([cell.values for cell in each])
-    for arm, each in cells.items()
-  }
-  every_r = np.ones(len(logs.split.evaluation), bool)
-  seeds = context.recipe.arms
-  starts = [seeds.start_of(seed) for seed in seeds.rl_seeds]
-  compared = results.compare(
-    context, logs, scored, PAIRS, every_r, dict.fromkeys(REINFORCED, starts)
-  )
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  return {
-    **compared,
-    'detectable': {
-      pair: {m: bootstrap.detectable(i) for m, i in values.items()}
-      for pair, values in compared['paired'].items()
-    },
-    'floors': results.score_floors(context, logs, arms.evaluation),
-    'seconds': {
-      f'{arm}_{what}': round(sum(c.seconds.get(what, 0) for c in each), 1)
-      for arm, each in cells.items()
-      for what in ('train', 'answers')
-    },
-    'peak_rss_gib': round(
-      max(peak / 2**20, *(c.peak_rss_gib for e in cells.values() for c in e)), 3
-    ),
-    'seeds': sorted({c.seed for each in cells.values() for c in each}),
-    'cells': {arm: [c.seed for c in each] for arm, each in cells.items()},
-  }
-
-
-def text(result: Mapping[str, Any]) -> str:
-  """Returns the table as Markdown."""
-  parts = [
-    '# Taiji: eight arms',
-    f'{result["rows"]} test users. Mean [95 % interval], users and seeds'
-    ' resampled. `direct_orft` is `direct` with the filter of `orft`.',
-    _levels(result),
-    '## Floors',
-    markdown.table(
-      ('floor', *SHOWN[:6]),
-      [
-        (name, *(_interval(values[m]) for m in SHOWN[:6]))
-        for name, values in result['floors'].items()
-      ],
-    ),
-    '## Pairs',
-    'Difference on the same users [95 % interval]; below it the smallest true'
-    ' difference that the test would have found with a power of 80 %.',
-    _pairs(result),
+def claims(result: Mapping[str, Any]) -> list[str]:
+  """Returns the sections of table.md on what the paper says."""
+  return [
     '## What the paper claims, relative to the same arm',
     markdown.table(
       ('pair', 'metric', 'paper', 'here', '95 % interval', 'detectable'),
@@ -141,36 +96,14 @@ def text(result: Mapping[str, Any]) -> str:
       [(arm, *(f'{v:.4g}' for v in row)) for arm, row in PAPER.items()],
     ),
   ]
-  return '\n\n'.join(parts) + '\n'
-
-
-def _levels(result: Mapping[str, Any]) -> str:
-  return markdown.table(
-    ('arm', 'seeds', *SHOWN),
-    [
-      (
-        arm,
-        str(len(result['cells'][arm])),
-        *(_interval(values[m]) for m in SHOWN),
-      )
-      for arm, values in result['arms'].items()
-    ],
-  )
-
-
-def _pairs(result: Mapping[str, Any]) -> str:
-  rows = []
-  for pair, values in result['paired'].items():
-    rows.append((pair, *(_interval(values[m], '+') for m in SHOWN)))
-    least = result['detectable'][pair]
-    rows.append(('', *(_plain(least[m]) for m in SHOWN)))
-  return markdown.table(('pair', *SHOWN), rows)
 
 
 def _claims(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
   rows = []
   for (arm, base), claims in CLAIMS.items():
     pair = f'{arm}-{base}'
+    if pair not in result['paired']:
+      continue
     for metric, claimed in claims.items():
       level = result['arms'][base][metric]['mean']
       found = result['paired'][pair][metric]
@@ -189,16 +122,3 @@ def _claims(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
         )
       )
   return rows
-
-
-def _plain(value: float | None) -> str:
-  return '-' if value is None else f'{value:.3f}'
-
-
-def _interval(value: Mapping[str, float | None], sign: str = '') -> str:
-  if value['mean'] is None:
-    return '-'
-  mean, low, high = (
-    format(value[k], f'{sign}.3f') for k in ('mean', 'low', 'high')
-  )
-  return f'{mean} [{low}, {high}]'

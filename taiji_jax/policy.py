@@ -149,7 +149,7 @@ class Policy:
 
   @functools.cached_property
   def _to_rollouts(self) -> Any:
-    """Returns a jitted copy of the variables: unstacked, in the compute dtype."""
+    """Returns a jitted copy of variables: unstacked, in the compute dtype."""
     config = self.decoder.config
 
     def copy(variables: Any) -> Any:

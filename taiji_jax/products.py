@@ -9,9 +9,11 @@ import shutil
 import time
 from typing import Any
 
-import taiji_jax
-from taiji_jax import metrics
+from taiji_jax import files, metrics
 from taiji_jax.errors import UserError
+
+_MARK = '.format.json'
+_FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,41 +32,70 @@ class Product:
 
 
 class Products:
-  """A folder of products, `STAGE-KEY/`, each whole or not there."""
+  """A folder of products, `STAGE-KEY/`, each whole or not there.
 
-  def __init__(self, root: pathlib.Path):
-    self._root = root
+  Attributes:
+    seconds: stage -> how long its product took, of all that were asked for.
+  """
+
+  def __init__(self, root: pathlib.Path, makes: bool = True):
+    """Opens the folder; it is made with its first product.
+
+    Args:
+      root: the folder.
+      makes: whether what is not there is built; else it is refused.
+
+    Raises:
+      UserError: the folder is one of version 0.1.0, whose keys were others.
+    """
+    self._root, self._makes = root, makes
+    self.seconds: dict[str, float] = {}
+    _refuse_old(root)
 
   def make(
     self,
     stage: str,
     inputs: Any,
     build: Callable[[pathlib.Path, pathlib.Path], float | None],
+    *,
+    revision: int = 1,
   ) -> Product:
     """Returns the product of `stage`, building it where it is not there yet.
 
     Args:
       stage: its name.
-      inputs: JSON of all that the product depends on: configuration, keys of
-        other products, hashes of files.
+      inputs: JSON of all that the product depends on: configuration (defaults
+        left out, see `config.deviations`), keys of other products, hashes of
+        files.
       build: (folder to fill, scratch folder that outlives an interruption) ->
         seconds, or None to have them measured.
+      revision: of what the stage computes; raised when that changes.
 
     Raises:
-      UserError: a cached product is damaged, or the disk is full.
+      UserError: a cached product is damaged, the disk is full, or it is not
+        there and may not be built.
     """
-    text = json.dumps([taiji_jax.__version__, stage, inputs], sort_keys=True)
+    text = json.dumps([revision, stage, inputs], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     folder = self._root / f'{stage}-{key}'
     if not folder.exists():
-      self._build(stage, inputs, folder, build)
-    return Product(folder, key, _verify(folder))
+      if not self._makes:
+        raise UserError(
+          f'{folder} is not there: that run has not made its {stage}, or was'
+          ' made by another version or with other data; run its experiment'
+          ' again.'
+        )
+      self._build(stage, inputs, revision, folder, build)
+    self.seconds[stage] = _verify(folder)
+    return Product(folder, key, self.seconds[stage])
 
-  def _build(self, stage, inputs, folder, build) -> None:
+  def _build(self, stage, inputs, revision, folder, build) -> None:
     part = folder.with_name(folder.name + '.part')
     scratch = folder.with_name(folder.name + '.scratch')
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
+    if not (self._root / _MARK).exists():
+      files.write_json(self._root / _MARK, {'format': _FORMAT})
     metrics.LOG.info('%s ...', stage)
     begin = time.monotonic()
     seconds = build(part, scratch)
@@ -72,9 +103,10 @@ class Products:
       seconds = time.monotonic() - begin
     record = {
       'stage': stage,
+      'revision': revision,
       'inputs': inputs,
       'seconds': round(seconds, 3),
-      'sha256': {p.name: _sha256(p) for p in sorted(part.iterdir())},
+      'sha256': {p.name: files.sha256(p) for p in sorted(part.iterdir())},
     }
     (part / 'product.json').write_text(json.dumps(record, indent=1))
     part.replace(folder)
@@ -82,9 +114,19 @@ class Products:
     metrics.LOG.info('%s made in %.1f s', stage, seconds)
 
 
-def _sha256(path: pathlib.Path) -> str:
-  with path.open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
+def _refuse_old(root: pathlib.Path) -> None:
+  """Raises UserError where version 0.1.0 left its products or checkpoints."""
+  if (root / _MARK).exists() or not root.is_dir():
+    return
+  old = sorted(p.name for p in root.iterdir() if p.is_dir())
+  if old:
+    more = f' and {len(old) - 2} more' if len(old) > 2 else ''
+    raise UserError(
+      f'{root} was made by taiji_jax 0.1.0 ({", ".join(old[:2])}{more}), whose'
+      ' products and checkpoints this version does not take up. Give another'
+      f' --workdir, or move {root} away; the journals beside it hold paid'
+      ' answers, which are read: keep them.'
+    )
 
 
 def _verify(folder: pathlib.Path) -> float:
@@ -95,7 +137,7 @@ def _verify(folder: pathlib.Path) -> float:
     for name, digest in record['sha256'].items():
       if not (folder / name).is_file():
         wrong = f'{name} is missing'
-      elif _sha256(folder / name) != digest:
+      elif files.sha256(folder / name) != digest:
         wrong = f'{name} has changed since it was written'
     seconds = record['seconds']
   except (OSError, ValueError, KeyError):

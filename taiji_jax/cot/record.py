@@ -44,3 +44,6 @@ class CotRecord:
   kept: bool
   reason: str
   leak: str = ''
+
+
+CODEC = True

@@ -69,9 +69,7 @@ class Logs:
     return TitleIndex(self.catalog, count_n)
 
 
-def read(
-  config: DataConfig, *, seed: int, sft_rows: int, rl_rows: int
-) -> Logs:
+def read(config: DataConfig, *, seed: int, sft_rows: int, rl_rows: int) -> Logs:
   """Returns the data of a run.
 
   Args:
@@ -96,9 +94,7 @@ def read(
   if config.split == 'leave_one_out':
     split = splits.leave_one_out(log, **options)
   else:
-    split = splits.by_time(
-      log, train_fraction=config.train_fraction, **options
-    )
+    split = splits.by_time(log, train_fraction=config.train_fraction, **options)
   return Logs(
     log=log,
     catalog=catalog,

@@ -1,6 +1,6 @@
-"""Every metric of an arm, one value a row, from its completions."""
+"""Every metric of an arm's texts, one value a row, from its completions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 
 import numpy as np
@@ -8,18 +8,17 @@ import numpy as np
 from taiji_jax.data import prompts
 from taiji_jax.data.title_index import TitleIndex
 from taiji_jax.evaluate import accuracy, floors, retrieval
-from taiji_jax.types import CATEGORY_LEVELS, Catalog, RewardTable, Rows
+from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log, RewardTable, Rows
 
 Metrics = dict[str, np.ndarray | None]
 EmbedFn = Callable[[list[str]], np.ndarray]
+RewardFn = Callable[[Sequence[str]], Mapping[str, np.ndarray]]
 
 TOPS = (50, 100)
 CATEGORY_METRICS = tuple(
   f'category_l{level + 1}_acc' for level in range(CATEGORY_LEVELS)
 )
 METRICS = (
-  'reward_semantic',
-  'reward_id',
   *CATEGORY_METRICS,
   *(f'title_hit_rate_{k}' for k in TOPS),
   'ctcvr',
@@ -39,6 +38,8 @@ class EvaluationSet:
     table: CTCVR of row i of `rows` in its row i.
     titles: the text -> item mapping.
     embed: texts -> float32 `[len(texts), D]`, the frozen encoder.
+    rewards: completions, one a row -> reward name -> float32 `[R]`: the rewards
+      of training, on these rows.
   """
 
   rows: Rows
@@ -46,6 +47,7 @@ class EvaluationSet:
   table: RewardTable
   titles: TitleIndex
   embed: EmbedFn
+  rewards: RewardFn
 
   def __post_init__(self):
     shape = len(self.rows), len(self.catalog)
@@ -57,12 +59,12 @@ class EvaluationSet:
 
 
 def score(completions: Sequence[str], data: EvaluationSet) -> Metrics:
-  """Returns the metrics of `METRICS`, float32 `[R]` each, NaN where none.
+  """Returns 'reward_NAME' and `METRICS`, float32 `[R]` each, NaN where none.
 
   An answer can be parsed where the completion is well formed and the answer is
-  an item text (`prompts.parse`). `Choice:` where it cannot, r_s is 0, the
-  categories are wrong, no title is hit, and r_id and CTCVR are the miss value;
-  `format_rate` is the share of answers that can.
+  an item text (`prompts.parse`). `Choice:` where it cannot, the categories are
+  wrong, no title is hit, and CTCVR is the miss value; `format_rate` is the
+  share of answers that can.
 
   Args:
     completions: what the arm wrote, one a row.
@@ -77,10 +79,6 @@ def score(completions: Sequence[str], data: EvaluationSet) -> Metrics:
   item_r = data.titles.find_all(p.title for p in parsed)
   row_r = np.arange(len(parsed))
   metrics: Metrics = {
-    'reward_semantic': semantic_reward(
-      [p.answer if p.title else '' for p in parsed], data
-    ),
-    'reward_id': data.table.reward(row_r, item_r).astype(np.float32),
     **score_categories([p.categories for p in parsed], data),
     'ctcvr': data.table.ctcvr(row_r, item_r),
     'format_rate': titled_r.astype(np.float32),
@@ -95,24 +93,11 @@ def score(completions: Sequence[str], data: EvaluationSet) -> Metrics:
     TOPS,
   )
   metrics |= {f'title_hit_rate_{k}': hits[k] for k in TOPS}
-  return {name: metrics[name] for name in METRICS}
-
-
-def semantic_reward(answers: list[str], data: EvaluationSet) -> np.ndarray:
-  """Returns r_s, float32 `[R]` in [-1, 1]; 0 for an empty answer.
-
-  r_s = cosine(embed(answer), embed(true item)), arXiv:2606.03866.
-
-  Args:
-    answers: the answer texts, '' where the answer cannot be parsed.
-    data: the rows and the encoder.
-  """
-  truths = [
-    prompts.item_text(data.catalog, item)
-    for item in data.rows.target_r.tolist()
-  ]
-  cosine_r = retrieval.cosine(data.embed(answers), data.embed(truths))
-  return np.where([bool(a) for a in answers], cosine_r, 0).astype(np.float32)
+  rewards = {
+    f'reward_{name}': value_r.astype(np.float32)
+    for name, value_r in data.rewards(completions).items()
+  }
+  return rewards | {name: metrics[name] for name in METRICS}
 
 
 def score_categories(
@@ -153,6 +138,29 @@ def score_floor(floor: floors.Floor, data: EvaluationSet) -> Metrics:
 
 
 def score_repeat_category(data: EvaluationSet) -> Metrics:
-  """Returns the category metrics of the last item's path; others None."""
+  """Returns the category metrics of the last item's path, and no other."""
   stated = floors.repeat_category(data.rows, data.catalog)
-  return dict.fromkeys(METRICS) | score_categories(stated, data)
+  return score_categories(stated, data)
+
+
+def score_floors(
+  log: Log, train_e: np.ndarray, data: EvaluationSet, consumed_once: bool
+) -> dict[str, Metrics]:
+  """Returns floor -> its metrics.
+
+  Args:
+    log: the whole log.
+    train_e: bool `[E]`, the training events.
+    data: the rows and what judges them.
+    consumed_once: whether items of the history are left out.
+  """
+  scored = {
+    rule.__name__: score_floor(
+      rule(
+        log, train_e, data.rows, len(data.catalog), consumed_once=consumed_once
+      ),
+      data,
+    )
+    for rule in (floors.popular, floors.markov)
+  }
+  return scored | {'repeat_category': score_repeat_category(data)}

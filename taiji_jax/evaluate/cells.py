@@ -1,18 +1,53 @@
 """Cells of a table: what one arm scored with one seed, as a small JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
 
-from taiji_jax import metrics
+from taiji_jax import files, metrics
 from taiji_jax.errors import UserError
-from taiji_jax.evaluate import answers as arms_lib
-from taiji_jax.evaluate import result as result_lib
+from taiji_jax.evaluate.answers import Metrics
 
 _DIGITS = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Stamp:
+  """What a cell's numbers follow from.
+
+  Attributes:
+    key: hash of the recipe's fields that differ from their defaults, and of the
+      revisions of the stages that made it.
+    data: hash of the data; '' where it is not known, which fits all.
+  """
+
+  key: str
+  data: str = ''
+
+  def to_json(self) -> dict[str, str]:
+    """Returns the fields."""
+    return dataclasses.asdict(self)
+
+  @classmethod
+  def from_json(cls, record: Mapping[str, Any]) -> 'Stamp':
+    """Returns the stamp of a file; KeyError where it has none."""
+    return cls(record['key'], record['data'])
+
+  def fits(self, found: 'Stamp') -> bool:
+    """Returns whether a file of that stamp is one of this."""
+    return self.key == found.key and self.data in ('', found.data)
+
+  def check(self, found: 'Stamp', path: pathlib.Path) -> None:
+    """Raises UserError where a file is of another recipe or other data."""
+    if not self.fits(found):
+      what = 'another recipe' if self.key != found.key else 'other data'
+      raise UserError(
+        f'{path} was made with {what}; delete it or give another --results.'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,95 +64,136 @@ class Cell:
   arm: str
   seed: int
   seconds: dict[str, float]
-  values: arms_lib.Metrics
+  values: Metrics
   peak_rss_gib: float = 0.0
 
 
 class Cells:
   """The folder of cells of one table."""
 
-  def __init__(self, folder: pathlib.Path, key: str):
+  def __init__(
+    self,
+    folder: pathlib.Path,
+    stamps: Mapping[str, Stamp],
+    shown: Sequence[str] = (),
+    remake: bool = False,
+  ):
     """Args:
     folder: `ARM-SEED.json` are in it.
-    key: hash of the recipe and the data; a cell of another key is refused.
+    stamps: arm -> what its cells must follow from.
+    shown: metrics that are logged of a new cell.
+    remake: whether a cell of another stamp is made anew; else it is refused.
     """
-    self._folder, self._key = folder, key
+    self._folder, self._stamps = folder, stamps
+    self._shown, self._remake = shown, remake
 
   def make(self, arm: str, seed: int, build: Callable[[], Cell]) -> Cell:
     """Returns the cell: read where it stands, else made and written."""
-    path = self._folder / f'{arm}-{seed}.json'
-    if path.exists():
-      return self._read(path)
-    self._write(path, build())
+    if (cell := self.find(arm, seed)) is not None:
+      return cell
+    self._write(build())
     # As it stands there, rounded: a table is a function of its files.
-    cell = self._read(path)
-    shown = ('category_l1_acc', 'category_l3_acc', 'reward_id', 'format_rate')
-    metrics.LOG.info(
-      '%s, seed %d: %s',
-      arm,
-      seed,
-      ', '.join(
-        f'{name} {np.nanmean(cell.values[name]):.3f}' for name in shown
-      ),
-    )
+    cell = self.find(arm, seed)
+    means = {m: float(np.nanmean(cell.values[m])) for m in self._shown}
+    told = ', '.join(f'{name} {mean:.3f}' for name, mean in means.items())
+    metrics.LOG.info('%s, seed %d: %s', arm, seed, told)
     return cell
 
-  def _write(self, path: pathlib.Path, cell: Cell) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    values = {
-      name: [None if np.isnan(v) else _short(v) for v in value_r.tolist()]
-      for name, value_r in cell.values.items()
-    }
+  def find(self, arm: str, seed: int) -> Cell | None:
+    """Returns the cell that stands, None where it is still to be made.
+
+    Raises:
+      UserError: it is damaged, or of another recipe or other data.
+    """
+    path = self._path(arm, seed)
+    if not path.exists():
+      return None
+    try:
+      record = json.loads(path.read_text())
+      values = {
+        name: np.array(v, np.float32) for name, v in record['values'].items()
+      }
+      peak = record.get('peak_rss_gib', 0.0)
+      cell = Cell(
+        record['arm'], record['seed'], record['seconds'], values, peak
+      )
+      found = Stamp.from_json({'data': '', **record})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+      raise UserError(
+        f'{path} is damaged ({error}); delete it, and the same command makes it'
+        ' anew.'
+      ) from error
+    if self._remake and not self._stamps[arm].fits(found):
+      return None
+    self._stamps[arm].check(found, path)
+    return cell
+
+  def data(self) -> str:
+    """Returns the hash of the data that the cells which stand were made of.
+
+    Raises:
+      UserError: they are of several.
+    """
+    found: dict[str, pathlib.Path] = {}
+    for path in sorted(self._folder.glob('*-*.json')):
+      found.setdefault(json.loads(path.read_text()).get('data', ''), path)
+    if len(found) > 1:
+      a, b = list(found.values())[:2]
+      raise UserError(
+        f'{a} and {b} were made of different data; delete one kind.'
+      )
+    return next(iter(found), '')
+
+  def _path(self, arm: str, seed: int) -> pathlib.Path:
+    return self._folder / f'{arm}-{seed}.json'
+
+  def _write(self, cell: Cell) -> None:
     means = {
-      name: _short(float(np.nanmean(value_r)))
+      name: round_to(float(np.nanmean(value_r)))
       for name, value_r in cell.values.items()
       if not np.isnan(value_r).all()
     }
     record = {
       'arm': cell.arm,
       'seed': cell.seed,
-      'key': self._key,
+      **self._stamps[cell.arm].to_json(),
       'seconds': {k: round(v, 1) for k, v in cell.seconds.items()},
       'peak_rss_gib': round(cell.peak_rss_gib, 3),
       'mean': means,
+      'values': {name: Line(short(v)) for name, v in cell.values.items()},
     }
-    text = json.dumps(record, indent=1).removesuffix('\n}')
-    # One line a metric: small, and still readable.
-    rows = ',\n  '.join(
-      f'{json.dumps(name)}: {json.dumps(v, separators=(",", ":"))}'
-      for name, v in values.items()
-    )
-    result_lib.write_text(path, f'{text},\n "values": {{\n  {rows}\n }}\n}}\n')
-
-  def _read(self, path: pathlib.Path) -> Cell:
-    try:
-      record = json.loads(path.read_text())
-      cell = Cell(
-        arm=record['arm'],
-        seed=record['seed'],
-        seconds=record['seconds'],
-        values={
-          name: np.array(v, np.float32) for name, v in record['values'].items()
-        },
-      )
-      cell = dataclasses.replace(
-        cell, peak_rss_gib=record.get('peak_rss_gib', 0.0)
-      )
-      key = record['key']
-    except (OSError, ValueError, KeyError, TypeError) as error:
-      raise UserError(
-        f'{path} is damaged ({error}); delete it, and the same command makes it'
-        ' anew.'
-      ) from error
-    if key != self._key:
-      raise UserError(
-        f'{path} was made with another recipe or other data; delete it or give'
-        ' another --results.'
-      )
-    return cell
+    self._folder.mkdir(parents=True, exist_ok=True)
+    files.write_text(self._path(cell.arm, cell.seed), text(record))
 
 
-def _short(value: float) -> float | int:
+@dataclasses.dataclass(frozen=True)
+class Line:
+  """A list that `text` writes on one line: small, and still readable."""
+
+  values: list
+
+
+def text(record: Mapping[str, Any], indent: str = '') -> str:
+  """Returns JSON, indented by one space, every `Line` on a line."""
+  inner = indent + ' '
+  parts = []
+  for name, value in record.items():
+    if isinstance(value, Line):
+      told = json.dumps(value.values, separators=(',', ':'))
+    elif isinstance(value, Mapping) and value:
+      told = text(value, inner).rstrip('\n')
+    else:
+      told = json.dumps(value)
+    parts.append(f'{inner}{json.dumps(name)}: {told}')
+  return '{\n' + ',\n'.join(parts) + f'\n{indent}}}\n'
+
+
+def short(value_r: np.ndarray) -> list[float | int | None]:
+  """Returns values of few digits, None for NaN."""
+  return [None if np.isnan(v) else round_to(v) for v in value_r.tolist()]
+
+
+def round_to(value: float) -> float | int:
   """Returns a number of few digits, for JSON."""
   rounded = float(f'{value:.{_DIGITS}g}')
   return int(rounded) if rounded.is_integer() else rounded

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
 
-from taiji_jax.errors import UserError
+from taiji_jax import files
 
 # Okabe and Ito's colours, told apart by all readers.
 COLORS = (
@@ -79,12 +79,8 @@ def weights(rows: Sequence[Mapping[str, Any]]) -> Figure:
   return figure
 
 
-def front(
-  result: Mapping[str, Any],
-  x: str = 'reward_semantic',
-  y: str = 'reward_id',
-) -> Figure:
-  """Returns r_s against r_id: arms with their intervals, and the floors.
+def front(result: Mapping[str, Any], x: str, y: str) -> Figure:
+  """Returns one metric against another: arms with intervals, and the floors.
 
   Args:
     result: as `result.check` wants it. The first arm is where RL started; an
@@ -141,15 +137,8 @@ def save(figure: Figure, path: pathlib.Path) -> None:
   Raises:
     UserError: the file cannot be written.
   """
-  part = path.with_name(path.name + '.part')
-  try:
+  with files.whole(path) as part:
     figure.savefig(part, format='png', dpi=DPI)
-    part.replace(path)
-  except OSError as error:
-    raise UserError(
-      f"'{path}' cannot be written ({error.strerror}): make room or choose"
-      ' another --workdir, then start again.'
-    ) from error
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:

@@ -5,12 +5,12 @@ import math
 import pathlib
 from typing import Any
 
-from taiji_jax import markdown
+from taiji_jax import files, markdown
 from taiji_jax.bootstrap import clears_zero
 from taiji_jax.evaluate import plots
 from taiji_jax.evaluate import result as result_lib
+from taiji_jax.evaluate.table import Table
 
-REWARDS = ('reward_semantic', 'reward_id')
 NOTHING = '–'
 HEADS = ('auc', 'gauc', 'log_loss', 'ece')
 
@@ -18,6 +18,7 @@ HEADS = ('auc', 'gauc', 'log_loss', 'ece')
 def write(
   workdir: pathlib.Path,
   result: Mapping[str, Any],
+  table: Table,
   metrics_rows: Sequence[Mapping[str, Any]],
   examples: Sequence[Mapping[str, Any]],
   ranker: Mapping[str, Any],
@@ -27,6 +28,7 @@ def write(
   Args:
     workdir: an existing directory.
     result: as `result.check` wants it.
+    table: what it is of.
     metrics_rows: the rows of metrics.jsonl; those whose stage starts with 'rl'
       are drawn: 'step', 'reward_NAME', 'weight_NAME'.
     examples: one mapping a user: 'user', 'prompt', 'truth', and 'arms', arm ->
@@ -38,9 +40,11 @@ def write(
     ValueError: the result is malformed.
     UserError: a file cannot be written.
   """
-  result_lib.check(result)
+  result_lib.check(result, table)
   rl = [r for r in metrics_rows if str(r.get('stage', '')).startswith('rl')]
-  figures = {'front': plots.front(result)}
+  figures = {}
+  if len(table.rewards) > 1:
+    figures['front'] = plots.front(result, *table.rewards[:2])
   if plots.names(rl, 'reward_'):
     figures['rewards'] = plots.rewards(rl)
   if plots.names(rl, 'weight_'):
@@ -50,7 +54,7 @@ def write(
   for name, figure in figures.items():
     plots.save(figure, workdir / f'{name}.png')
   sections = [
-    f'# {verdict(result)[1]}',
+    f'# {verdict(result, table)[1]}',
     _results(result),
     _trade_off(figures),
     _ranker(ranker, figures),
@@ -58,22 +62,23 @@ def write(
     _costs(result),
   ]
   text = '\n\n'.join(section for section in sections if section)
-  result_lib.write_text(workdir / 'report.md', text + '\n')
+  files.write_text(workdir / 'report.md', text + '\n')
 
 
-def verdict(result: Mapping[str, Any]) -> tuple[bool, str]:
+def verdict(result: Mapping[str, Any], table: Table) -> tuple[bool, str]:
   """Returns whether RL met its aim, and the sentence that says so.
 
-  The aim: the means of both rewards rise over the SFT model, and at least one
-  95 % interval of the paired difference lies above zero.
+  The aim: the means of all rewards rise over the base, and at least one 95 %
+  interval of the paired difference lies above zero.
 
   Args:
     result: as `result.check` wants it.
+    table: whose verdict it is.
   """
-  pair = '-'.join(result_lib.COMPARISON)
+  pair = '-'.join(table.verdict or ())
   if pair not in result['paired']:
-    return False, f'No verdict: this run does not compare {pair}.'
-  differences = {name: result['paired'][pair][name] for name in REWARDS}
+    return False, f'No verdict: this run does not compare {pair or "arms"}.'
+  differences = {name: result['paired'][pair][name] for name in table.rewards}
   told = ', '.join(
     f'{name} {_interval(value, signed=True)}'
     for name, value in differences.items()

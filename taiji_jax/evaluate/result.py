@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 import json
 import math
-import os
 import pathlib
 from typing import Any
 
-from taiji_jax.errors import UserError
-from taiji_jax.evaluate.answers import METRICS
+from taiji_jax import files
+from taiji_jax.evaluate.table import Table
 
 REQUIRED = ('arms', 'paired', 'floors', 'seconds', 'peak_rss_gib', 'seeds')
-COMPARISON = ('popo', 'sft')
 
 
-def check(result: Mapping[str, Any]) -> None:
+def check(result: Mapping[str, Any], table: Table) -> None:
   """Returns nothing; raises unless `result` has the shape of result.json.
 
   That is `{"arms": {ARM: {METRIC: INTERVAL}}, "paired": {"ARM-BASE": {METRIC:
@@ -32,53 +30,34 @@ def check(result: Mapping[str, Any]) -> None:
   """
   faults = [f"'{key}' is missing" for key in REQUIRED if key not in result]
   if not faults:
-    faults = [*_table_faults(result), *_scalar_faults(result)]
+    faults = [*_table_faults(result, table), *_scalar_faults(result)]
   if faults:
     raise ValueError('result.json would be malformed: ' + '; '.join(faults))
 
 
-def write(path: pathlib.Path, result: Mapping[str, Any]) -> None:
+def write(path: pathlib.Path, result: Mapping[str, Any], table: Table) -> None:
   """Returns once `result`, checked, stands in the file `path`, whole.
 
   Args:
     path: usually `WORKDIR/result.json`; replaced where it exists.
     result: as `check` wants it.
+    table: what it is of.
 
   Raises:
     ValueError: the result is malformed.
     UserError: the file cannot be written.
   """
-  check(result)
-  write_text(path, json.dumps(result, indent=1, allow_nan=False) + '\n')
+  check(result, table)
+  files.write_text(path, json.dumps(result, indent=1, allow_nan=False) + '\n')
 
 
-def write_text(path: pathlib.Path, text: str) -> None:
-  """Returns once `text` stands in the file `path`: all of it or nothing.
-
-  Raises:
-    UserError: the file cannot be written.
-  """
-  part = path.with_name(path.name + '.part')
-  try:
-    with part.open('w', encoding='utf-8') as file:
-      file.write(text)
-      file.flush()
-      os.fsync(file.fileno())
-    part.replace(path)
-  except OSError as error:
-    raise UserError(
-      f"'{path}' cannot be written ({error.strerror}): make room or choose"
-      ' another --workdir, then start again.'
-    ) from error
-
-
-def _table_faults(result: Mapping[str, Any]) -> list[str]:
+def _table_faults(result: Mapping[str, Any], table: Table) -> list[str]:
   """Returns what is wrong with arms, pairs and floors."""
   faults = []
   for part in ('arms', 'paired', 'floors'):
     for name, metrics in result[part].items():
       where = f'{part}.{name}'
-      missing = sorted(set(METRICS) - metrics.keys())
+      missing = sorted(set(table.metrics) - metrics.keys())
       if missing:
         faults.append(f'{where} lacks {", ".join(missing)}')
       for metric, interval in metrics.items():
@@ -90,8 +69,9 @@ def _table_faults(result: Mapping[str, Any]) -> list[str]:
   for pair in result['paired']:
     if not any(pair == f'{a}-{b}' for a in arms for b in arms if a != b):
       faults.append(f"'{pair}' does not name two of the arms")
-  pair = '-'.join(COMPARISON)
-  if all(arm in arms for arm in COMPARISON) and pair not in result['paired']:
+  verdict = table.verdict or ()
+  pair = '-'.join(verdict)
+  if verdict and arms.keys() >= set(verdict) and pair not in result['paired']:
     faults.append(f"'{pair}' is missing")
   return faults
 

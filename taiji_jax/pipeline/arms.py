@@ -64,9 +64,7 @@ class ArmsConfig:
     for name in ('sft_seeds', 'rl_seeds'):
       seeds = getattr(self, name)
       if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(
-          f'{name} is {seeds}; give at least one, all different.'
-        )
+        raise UserError(f'{name} is {seeds}; give at least one, all different.')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +111,17 @@ class Plan:
       return self.rl_seeds
     return self.sft_seeds if arm.data else (0,)
 
+  def seed_of(self, name: str, seed: int | None = None) -> int:
+    """Returns a seed of an arm, its first where None; UserError otherwise."""
+    self.get(name)
+    seeds = self.seeds(name)
+    if seed is not None and seed not in seeds:
+      raise UserError(
+        f'the arm {name!r} has no seed {seed}; choose among'
+        f' {", ".join(map(str, seeds))}.'
+      )
+    return seeds[0] if seed is None else seed
+
   def start_of(self, name: str, seed: int) -> int:
     """Returns which seed of its base an arm's model begins with."""
     seeds = self.seeds(self.arms[name].base)
@@ -132,6 +141,21 @@ class Plan:
       *((name, seed) for seed in self.sft_seeds for name in taught),
       *((name, seed) for seed in self.rl_seeds for name in reinforced),
     ]
+
+  def to_json(self) -> dict[str, Any]:
+    """Returns the fields, as `from_json` reads them."""
+    return dataclasses.asdict(self)
+
+  @classmethod
+  def from_json(cls, values: Mapping[str, Any]) -> 'Plan':
+    """Returns the plan of a work directory's record."""
+    arms = {name: Arm(**arm) for name, arm in values['arms'].items()}
+    return cls(
+      values['table'],
+      arms,
+      tuple(values['sft_seeds']),
+      tuple(values['rl_seeds']),
+    )
 
   def get(self, name: str) -> Arm:
     """Returns the arm; UserError with the choices where there is none."""

@@ -7,53 +7,39 @@ import functools
 import json
 import pathlib
 import shutil
+from typing import TYPE_CHECKING
 
-import filelock
 import numpy as np
 
-from taiji_jax import metrics
-from taiji_jax.cot import orft, reer
+from taiji_jax import files, metrics
+from taiji_jax.config import deviations
+from taiji_jax.cot import orft
 from taiji_jax.cot.guard.run_guard import RunGuard
-from taiji_jax.cot.work import CotWork
+from taiji_jax.cot.work import Work
 from taiji_jax.data import prompts
-from taiji_jax.data.logs import Logs
 from taiji_jax.errors import UserError
-from taiji_jax.evaluate import result as result_lib
-from taiji_jax.pipeline import backbone as pretrain
-from taiji_jax.pipeline import recipe as recipe_lib
-from taiji_jax.pipeline import scorer as scoring
-from taiji_jax.pipeline import teachers
-from taiji_jax.pipeline.context import Context
+from taiji_jax.pipeline import revisions, scorer, teachers
+from taiji_jax.pipeline.arms import DIRECT, RUPR
 from taiji_jax.pipeline.scorer import Scorer
-from taiji_jax.pipeline.text import Encoder
-from taiji_jax.policy import Policy
 from taiji_jax.products import Product
-from taiji_jax.sft import fit as supervised
 from taiji_jax.shards import dataset, job
 from taiji_jax.types import Rows
 
-KINDS = ('rupr', 'direct')
+if TYPE_CHECKING:
+  from taiji_jax.pipeline.run import Run
+
+KINDS = (RUPR, DIRECT)
 THRESHOLD = 'threshold.json'
 
 
 class CotData:
   """Makes the data sets of one run."""
 
-  def __init__(
-    self,
-    context: Context,
-    logs: Logs,
-    encoder: Encoder,
-    policy: Policy,
-    backbone: Product,
-  ):
+  def __init__(self, run: 'Run'):
     """Args:
-    context, logs, encoder, policy: the run's.
-    backbone: the model before reasoning, which scores.
+    run: whose teacher, guard and scorer make them.
     """
-    self._context, self._logs = context, logs
-    self._encoder, self._policy = encoder, policy
-    self._backbone = backbone
+    self._run, self._recipe = run, run.recipe
 
   def make(self, kind: str) -> Product:
     """Returns the product with the shards of `kind`, 'rupr' or 'direct'."""
@@ -64,7 +50,7 @@ class CotData:
       for file in sorted(scratch.glob('[!.]*')):
         shutil.move(file, folder / file.name)
 
-    return self._context.products.make(f'cot_{kind}', inputs, build)
+    return self._run.make('cot', f'cot_{kind}', inputs, build)
 
   def run(
     self, kind: str, folder: pathlib.Path, host: int = 0, hosts: int = 1
@@ -88,8 +74,8 @@ class CotData:
     """Returns the job that makes the shards; see `run`."""
     return job.JobSpec(
       folder,
-      len(self._logs.sft),
-      self._context.recipe.cot.shard_rows,
+      len(self._run.logs.sft),
+      self._recipe.cot.shard_rows,
       host,
       hosts,
       {**self._inputs(kind), 'bound': self._shared_bound(kind, folder)},
@@ -98,21 +84,22 @@ class CotData:
   @property
   def shown(self) -> int:
     """Returns how many items of the history a teacher sees."""
-    return self._context.recipe.prompt.max_history
+    return self._recipe.prompt.max_history
 
   @property
   def rule(self) -> str:
     """Returns by which rule texts are kept."""
-    return self._context.recipe.cot.rule
+    return self._recipe.cot.rule
 
   def _shared_bound(self, kind: str, folder: pathlib.Path) -> float:
     """Returns R as the first host found it; a teacher may not repeat itself."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / THRESHOLD
-    with filelock.FileLock(folder / '.threshold.lock'):
+    with files.Lock(folder / '.threshold.lock'):
       if not file.exists():
-        bound = {'bound': self.bound(kind), **self._inputs(kind)}
-        result_lib.write_text(file, json.dumps(bound, indent=1) + '\n')
+        files.write_json(
+          file, {'bound': self.bound(kind), **self._inputs(kind)}
+        )
       found = json.loads(file.read_text())
     wanted = json.loads(json.dumps(self._inputs(kind)))
     if wrong := [k for k, v in wanted.items() if found.get(k) != v]:
@@ -129,8 +116,8 @@ class CotData:
 
   def threshold(self, kind: str) -> Product:
     """Returns the product with R, from prompts that nothing trains on."""
-    config = self._context.recipe.cot
-    if self._logs.split.validation is None:
+    config = self._recipe.cot
+    if self._run.logs.split.validation is None:
       raise UserError(
         'the threshold R needs held-out prompts, and a split by time has no'
         " validation rows; set data.split to 'leave_one_out'."
@@ -138,10 +125,10 @@ class CotData:
 
     def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
       del scratch
-      held_out = pretrain.held_out(
-        self._logs, config.held_out, self._context.recipe.seed
-      )
-      rows = self._logs.split.validation.take(held_out)
+      validation = self._run.logs.split.validation
+      rng = np.random.default_rng(self._recipe.seed)
+      chosen = rng.permutation(len(validation))[: config.held_out]
+      rows = validation.take(np.sort(chosen))
       with self.work(kind) as work:
         made = dataclasses.replace(work, rows=rows)(range(len(rows)))
       usable = [r for r in made if not r.reason.startswith(orft.UNUSABLE)]
@@ -161,30 +148,27 @@ class CotData:
       }
       (folder / THRESHOLD).write_text(json.dumps(values, indent=1))
 
-    return self._context.products.make(
-      f'threshold_{kind}', self._inputs(kind), build
-    )
+    return self._run.make('cot', f'threshold_{kind}', self._inputs(kind), build)
 
   @contextlib.contextmanager
-  def work(self, kind: str, host: str = '0') -> Iterator[CotWork]:
+  def work(self, kind: str, host: str = '0') -> Iterator[Work]:
     """Yields what makes the records, its threshold still to be set.
 
     Args:
       kind: 'rupr' or 'direct'.
       host: whose journal the teacher has, one process at a time.
     """
-    recipe = self._context.recipe
-    rounds = recipe.cot.search_rounds
-    with teachers.opened(self._context, self._logs, kind, host) as teacher:
-      yield CotWork(
-        logs=self._logs,
-        rows=self._logs.sft,
-        encoder=self._encoder,
+    recipe = self._recipe
+    with teachers.opened(self._run, kind, host) as teacher:
+      yield Work(
+        logs=self._run.logs,
+        rows=self._run.logs.sft,
+        encoder=self._run.encoder,
         teacher=teacher.teacher,
         name=teacher.name,
         prompt_version=teacher.prompt_version,
         seed=recipe.seed,
-        knows=kind == 'rupr',
+        knows=kind == RUPR,
         guard=self._guard,
         scorer=self._scorer,
         longest=recipe.length.completion,
@@ -192,18 +176,21 @@ class CotData:
         shown=self.shown,
         rule=recipe.cot.rule,
         bound=np.inf if recipe.cot.rule != 'gain' else -np.inf,
-        search=reer.ReerConfig(rounds) if rounds else None,
+        search=recipe.cot.search,
       )
 
   @functools.cached_property
   def _guard(self) -> RunGuard:
-    cut = self._context.recipe.cot.leaks == 'cut'
-    logs = self._logs
-    return RunGuard(logs.log, logs.catalog, logs.evidence_events, cut)
+    return self.guard(self._recipe.cot.leaks == 'cut')
+
+  def guard(self, cut: bool = False) -> RunGuard:
+    """Returns the leak guard; see `RunGuard`."""
+    logs, config = self._run.logs, self._recipe.cot.guard
+    return RunGuard(logs.log, logs.catalog, logs.evidence_events, cut, config)
 
   def answers(self, rows: Rows) -> list[str]:
     """Returns what the teacher itself answers; it does not know the item."""
-    with self.work('direct') as work:
+    with self.work(DIRECT) as work:
       work = dataclasses.replace(work, rows=rows)
       requests = [work.request(r) for r in range(len(rows))]
       return [
@@ -213,50 +200,22 @@ class CotData:
 
   @functools.cached_property
   def _scorer(self) -> Scorer:
-    """Returns the recipe's scorer: the backbone, or a checkpoint."""
-    recipe = self._context.recipe
-    encoder, policy, longest = (
-      self._encoder,
-      self._policy,
-      recipe.length.completion,
-    )
-    if recipe.cot.scorer == 'student':
-      params = supervised.load(self._backbone, policy, self._context)
-    else:
-      source = recipe.cot.scorer_source
-      if recipe.cot.scorer == 'teacher':
-        source = teachers.local_config(self._context).source
-      encoder, policy, longest = scoring.checkpoint(
-        self._context, self._logs, source
-      )
-      params = policy.start()
-    encode, catalog = encoder.tokenizer.encode, self._logs.catalog
-    answer = max(
-      len(encode(prompts.item_text(catalog, n))) for n in range(len(catalog))
-    )
-    return Scorer(
-      policy,
-      policy.for_rollouts(params),
-      encoder,
-      completion=longest,
-      answer=min(answer, longest),
-      batch=recipe.cot.batch,
-      mesh=policy.rollout_mesh,
-    )
+    return scorer.of(self._run)
 
   def _inputs(self, kind: str) -> dict:
-    recipe = self._context.recipe
+    recipe = self._recipe
     prompt = ''
     if recipe.cot.teacher != 'template':
-      prompt = teachers.prompt_of(self._context, kind).sha
+      prompt = teachers.prompt_of(self._run, kind).sha
     return {
       'kind': kind,
+      'revision': revisions.REVISIONS['cot'],
       'teacher_prompt': prompt,
-      'logs': self._logs.digest,
-      'backbone': self._backbone.key,
-      'cot': recipe_lib.to_json(recipe.cot),
-      'prompt': recipe_lib.to_json(recipe.prompt),
+      'logs': self._run.logs.digest,
+      'backbone': self._run.backbone.key,
+      'cot': deviations(recipe.cot),
+      'prompt': deviations(recipe.prompt),
       'examples': recipe.sft.examples,
-      'rl_rows': len(self._logs.rl),
+      'rl_rows': len(self._run.logs.rl),
       'seed': recipe.seed,
     }

@@ -1,26 +1,28 @@
 """The report of a CoT data set: data_report.md and its figures."""
 
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from taiji_jax import metrics
-from taiji_jax.cot import work as cot_work
+from taiji_jax.cot import record as record_lib
+from taiji_jax.cot import work
 from taiji_jax.cot.guard import planted_leaks
 from taiji_jax.cot.guard.planted_leaks import Detection
-from taiji_jax.cot.guard.run_guard import RunGuard
-from taiji_jax.cot.report import report as data_report
-from taiji_jax.cot.report import statistics as data_statistics
+from taiji_jax.cot.report import report, statistics
 from taiji_jax.cot.teachers.template import TemplateTeacher
-from taiji_jax.data.logs import Logs
-from taiji_jax.pipeline.cot_data import CotData
+from taiji_jax.pipeline.arms import RUPR
 from taiji_jax.shards import dataset
+
+if TYPE_CHECKING:
+  from taiji_jax.pipeline.run import Run
 
 _PLANTED = 1000
 
 
 def write(
-  data: CotData, logs: Logs, kind: str, shards: pathlib.Path, to: pathlib.Path
+  run: 'Run', kind: str, shards: pathlib.Path, to: pathlib.Path
 ) -> None:
   """Returns once the report of `shards` stands in the folder `to`.
 
@@ -28,35 +30,37 @@ def write(
   template teacher says where it does not know the item.
 
   Args:
-    data, logs: the run's.
+    run: the run.
     kind: 'rupr' or 'direct'.
     shards: the data set.
     to: made where it is missing.
   """
   to.mkdir(parents=True, exist_ok=True)
+  logs, data = run.logs, run.cot_data
   count_n = np.bincount(
     logs.log.item_e[logs.split.train_events], minlength=len(logs.catalog)
   )
   popularity = dict(zip(logs.catalog.item_ids, count_n.tolist(), strict=True))
   length_r = (logs.sft.history_rs >= 0).sum(1)
-  statistics = data_statistics.collect(
-    dataset.read(shards), popularity, length_r
+  found = statistics.collect(
+    dataset.read(shards, record_lib.CODEC), popularity, length_r
   )
-  data_report.write(
+  report.write(
     to,
-    statistics,
+    found,
     data.bound(kind) if data.rule != 'gain' else None,
-    _planted(data, logs) if kind == 'rupr' else None,
+    _planted(run) if kind == RUPR else None,
   )
-  metrics.LOG.info('%s', to / data_report.REPORT)
+  metrics.LOG.info('%s', to / report.REPORT)
 
 
-def _planted(data: CotData, logs: Logs) -> dict[str, Detection]:
+def _planted(run: 'Run') -> dict[str, Detection]:
+  logs, data = run.logs, run.cot_data
   requests = [
-    cot_work.request(logs, logs.sft, r, data.shown, knows=True)
+    work.request(logs, logs.sft, r, data.shown, knows=True)
     for r in range(min(_PLANTED, len(logs.sft)))
   ]
   teacher = TemplateTeacher(logs.log, logs.catalog, logs.evidence_events)
-  guard = RunGuard(logs.log, logs.catalog, logs.evidence_events)
+  guard = data.guard()
   texts = planted_leaks.clean_texts(teacher, requests, guard.evidence)
   return planted_leaks.measure(guard.finder, logs.catalog, texts)

@@ -1,106 +1,256 @@
-"""The main job up to its models: what `popo` and `recommend` share."""
+"""One run: its data, its products and the models of its arms, made when asked.
 
-import dataclasses
+`Run(recipe, workdir, plan)` may make what is not there; `Run.open(workdir)`
+never does.
+"""
+
+import functools
 import json
 import pathlib
+from typing import Any
 
-import ml_collections
+from jax.sharding import Mesh
 
-from taiji_jax.data.logs import Logs, read
+from taiji_jax import files, metrics, sharding
+from taiji_jax.data import logs as logs_lib
+from taiji_jax.data.encoder import Encoder
+from taiji_jax.data.logs import Logs
+from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.errors import UserError
-from taiji_jax.pipeline import plain_sft as sft
+from taiji_jax.modules.embedder import TextEmbedder
+from taiji_jax.pipeline import (
+  answers,
+  backbone,
+  reasoning,
+  reinforcement,
+  revisions,
+  sft,
+  tokenizer,
+  tower,
+)
 from taiji_jax.pipeline import recipe as recipe_lib
-from taiji_jax.pipeline import text
-from taiji_jax.pipeline.context import Context
+from taiji_jax.pipeline.arms import BACKBONE, TEACHER, Plan
+from taiji_jax.pipeline.cot_data import CotData
+from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.policy import Policy
-from taiji_jax.products import Product
-from taiji_jax.rank.ranker import Ranker, tables
-from taiji_jax.rl import trainer as rl
-from taiji_jax.types import RewardTable
+from taiji_jax.products import Product, Products
+from taiji_jax.rank.ranker import Ranker
+from taiji_jax.rl.rewards import TextRewards
+from taiji_jax.types import RewardTable, Rows
+
+CONFIG = 'config.json'
 
 
-@dataclasses.dataclass(frozen=True)
 class Run:
-  """The stages before RL, finished.
+  """A recipe in a work directory; every property is there once it is read.
 
   Attributes:
-    context: configuration and folders.
-    logs: the data.
-    ranker, tower: the ID tower and its product.
-    rl_table, evaluation_table: r_id of the RL and of the evaluation rows.
-    encoder, policy: rows to tokens, tokens to completions.
-    sft: the SFT model's product.
-    seconds: what each stage took.
+    recipe: the configuration.
+    workdir: where it writes.
+    plan: its arms.
   """
 
-  context: Context
-  logs: Logs
-  ranker: Ranker
-  tower: Product
-  rl_table: RewardTable
-  evaluation_table: RewardTable
-  encoder: text.Encoder
-  policy: Policy
-  sft: Product
-  seconds: dict[str, float]
+  def __init__(
+    self, recipe: Recipe, workdir: pathlib.Path, plan: Plan, makes: bool = True
+  ):
+    """Args:
+    recipe, workdir, plan: see the attributes.
+    makes: whether what is not there is made, else it is refused.
 
+    Raises:
+      UserError: a batch does not divide over the mesh, or the work directory is
+        of version 0.1.0.
+    """
+    self.recipe, self.workdir, self.plan = recipe, workdir, plan
+    self.products = Products(workdir / 'products', makes)
+    self.mesh: Mesh = recipe.mesh.make()
+    for size, field in _batches(recipe):
+      sharding.check_batch(size, self.mesh, field)
 
-def before_rl(context: Context) -> Run:
-  """Returns the run with all that RL starts from, made or out of the cache."""
-  logs = read(context.recipe)
-  ranker = Ranker(context, logs)
-  tower = ranker.train()
-  rl_table, evaluation_table = tables(ranker, tower, logs)
-  cot = text.make_cot(context, logs)
-  seconds = {'tower': tower.seconds, 'cot': cot.seconds}
-  trained = None
-  recipe = context.recipe
-  if not (recipe.tokenizer.path or recipe.source):
-    trained = text.make_tokenizer(context, logs)
-    seconds['tokenizer'] = trained.seconds
-  tokenizer = text.load_tokenizer(context, trained)
-  encoder = text.Encoder(context, logs, tokenizer)
-  policy = Policy(recipe, tokenizer, context.mesh)
-  key = trained.key if trained else recipe.tokenizer.path
-  start = sft.train(context, logs, cot, key, encoder, policy)
-  seconds['sft'] = start.seconds
-  return Run(
-      context, logs, ranker, tower, rl_table, evaluation_table, encoder,
-      policy, start, seconds,
-  )  # fmt: skip
+  @classmethod
+  def open(cls, workdir: pathlib.Path) -> 'Run':
+    """Returns a run that was made, of any experiment; it makes nothing.
 
-
-def reinforce(run: Run) -> Product:
-  """Returns the product after RL from the SFT model."""
-  trainer = rl.Trainer(
-    run.context,
-    run.logs,
-    run.rl_table,
-    run.encoder,
-    run.policy,
-    run.context.recipe.rl,
-    run.context.recipe.seed,
-  )
-  return trainer.train(run.sft)
-
-
-def finished(workdir: pathlib.Path) -> Run:
-  """Returns a finished run out of its work directory.
-
-  Raises:
-    UserError: there is none.
-  """
-  config, result = workdir / 'config.json', workdir / 'result.json'
-  if not config.is_file() or not result.is_file():
-    raise UserError(
-      f'{workdir} holds no finished run; make one with python -m'
-      f' experiments.popo --workdir={workdir}, or give another --workdir.'
+    Raises:
+      UserError: there is none, it is of version 0.1.0, or damaged.
+    """
+    path = workdir / CONFIG
+    if not path.is_file():
+      raise UserError(
+        f'{workdir} holds no run; make one with python -m experiments.popo'
+        f' --workdir={workdir}, or give another --workdir.'
+      )
+    values = files.read_json(
+      path, 'run its experiment again, which writes it anew'
     )
-  try:
-    values = ml_collections.ConfigDict(json.loads(config.read_text()))
-  except ValueError as error:
-    raise UserError(
-      f'{config} is damaged ({error}); run experiments.popo again to write it.'
-    ) from error
-  recipe = recipe_lib.from_config(values)
-  return before_rl(Context(recipe, workdir, recipe.mesh.make()))
+    if 'recipe' not in values:
+      raise UserError(
+        f'{path} was written by taiji_jax 0.1.0, whose runs this version does'
+        ' not open; run the experiment again into another --workdir.'
+      )
+    recipe = recipe_lib.from_config(values['recipe'])
+    return cls(recipe, workdir, Plan.from_json(values['plan']), makes=False)
+
+  def record(self, config: dict[str, Any]) -> None:
+    """Writes what `open` reads: the recipe's fields as given, and the arms."""
+    values = {'plan': self.plan.to_json(), 'recipe': config}
+    text = json.dumps(values, indent=1, default=list)
+    files.write_text(self.workdir / CONFIG, text + '\n')
+
+  @functools.cached_property
+  def writer(self) -> metrics.Writer:
+    """Returns where metrics go."""
+    return metrics.Writer(self.workdir)
+
+  @functools.cached_property
+  def embedder(self) -> TextEmbedder:
+    """Returns the frozen text encoder of r_s and of title retrieval."""
+    if self.recipe.embedder == 'minilm':
+      return TextEmbedder.minilm()
+    return TextEmbedder.pretrained(self.recipe.embedder)
+
+  @functools.cached_property
+  def logs(self) -> Logs:
+    """Returns the data, read anew each time: it takes a second."""
+    recipe = self.recipe
+    return logs_lib.read(
+      recipe.data,
+      seed=recipe.seed,
+      sft_rows=recipe.sft.examples,
+      rl_rows=recipe.rl.prompts * recipe.rl.opt.steps,
+    )
+
+  @functools.cached_property
+  def ranker(self) -> Ranker:
+    """Returns the ID tower's functions."""
+    recipe = self.recipe
+    return Ranker(self.logs, recipe.data, recipe.tower, recipe.seed)
+
+  @functools.cached_property
+  def tower(self) -> Product:
+    """Returns the trained ID tower."""
+    return tower.make(self)
+
+  @functools.cached_property
+  def tower_params(self) -> Any:
+    """Returns the frozen parameters of the ID tower."""
+    return self.ranker.load(self.tower.folder / tower.FILE)
+
+  @functools.cached_property
+  def rl_table(self) -> RewardTable:
+    """Returns r_id of the RL rows."""
+    table = self.ranker.table(self.tower_params, self.logs.rl)
+    metrics.LOG.info(
+      'CTCVR runs from %.3g to %.3g over the RL rows', table.low, table.high
+    )
+    return table
+
+  def reward_table(self, rows: Rows) -> RewardTable:
+    """Returns r_id of other rows, on the scale of the RL rows."""
+    bounds = (self.rl_table.low, self.rl_table.high)
+    return self.ranker.table(self.tower_params, rows, bounds)
+
+  @functools.cached_property
+  def evaluation_table(self) -> RewardTable:
+    """Returns r_id of the evaluation rows."""
+    return self.reward_table(self.logs.split.evaluation)
+
+  def rewards(self, rows: Rows, table: RewardTable) -> TextRewards:
+    """Returns what completions written for `rows` earn."""
+    logs = self.logs
+    return TextRewards(
+      logs.catalog, logs.titles, table, rows, self.embedder.embed
+    )
+
+  @functools.cached_property
+  def tokenizer_product(self) -> Product | None:
+    """Returns the trained tokenizer, None where one is loaded."""
+    recipe = self.recipe
+    if recipe.tokenizer.path or recipe.source:
+      return None
+    return tokenizer.make(self)
+
+  @property
+  def tokenizer_key(self) -> str:
+    """Returns what a product that uses the tokenizer depends on."""
+    made = self.tokenizer_product
+    return made.key if made else self.recipe.tokenizer.path
+
+  @functools.cached_property
+  def encoder(self) -> Encoder:
+    """Returns how rows become tokens."""
+    return self.encoder_of(tokenizer.load(self), self.recipe.length.prompt)
+
+  def encoder_of(self, own: Tokenizer, max_tokens: int) -> Encoder:
+    """Returns how rows become tokens of another tokenizer."""
+    return Encoder(self.logs, own, self.recipe.prompt, max_tokens)
+
+  @functools.cached_property
+  def policy(self) -> Policy:
+    """Returns the enhancer's functions."""
+    return Policy(self.recipe.policy, self.encoder.tokenizer, self.mesh)
+
+  @functools.cached_property
+  def reasoning(self) -> Product:
+    """Returns one text of the template teacher for each SFT row."""
+    return reasoning.make(self)
+
+  @functools.cached_property
+  def backbone(self) -> Product:
+    """Returns the model before reasoning."""
+    return backbone.make(self)
+
+  @functools.cached_property
+  def cot_data(self) -> CotData:
+    """Returns what makes the scored data sets."""
+    return CotData(self)
+
+  def model(self, name: str, seed: int) -> Product:
+    """Returns the model of an arm.
+
+    Raises:
+      UserError: there is no such arm, or it has no model.
+    """
+    arm = self.plan.get(name)
+    if arm.reinforced:
+      return reinforcement.make(self, name, seed)
+    if arm.data:
+      return sft.make(self, name, seed)
+    if arm.base == BACKBONE:
+      return self.backbone
+    raise UserError(f'the arm {name!r} has no model of its own.')
+
+  def load(self, product: Product) -> Any:
+    """Returns what was trained of a model, on the mesh."""
+    return self.policy.load(product.folder / sft.FILE)
+
+  def answers(self, name: str, seed: int) -> tuple[list[str], dict[str, float]]:
+    """Returns an arm's completions of the evaluation rows, and its seconds."""
+    if self.plan.get(name).base == TEACHER:
+      return self.cot_data.answers(self.logs.split.evaluation), {}
+    model = self.model(name, seed)
+    made = answers.make(self, name, seed, model)
+    seconds = {'train': model.seconds, 'answers': made.seconds}
+    return answers.read(made), seconds
+
+  def make(self, stage: str, name: str, inputs: Any, build: Any) -> Product:
+    """Returns a product: `products.make` with the stage's revision.
+
+    Args:
+      stage: a key of `revisions.REVISIONS`.
+      name: of the product, as it is told and its folder is called.
+      inputs, build: see `Products.make`.
+    """
+    revision = revisions.REVISIONS[stage]
+    return self.products.make(name, inputs, build, revision=revision)
+
+
+def _batches(recipe: Recipe) -> list[tuple[int, str]]:
+  """Returns every batch that is split over the mesh, with its field."""
+  found = [
+    (recipe.sft.batch, 'sft.batch'),
+    (recipe.rl.prompts, 'rl.prompts'),
+  ]
+  if recipe.pretrain:
+    found.append((recipe.pretrain.batch, 'pretrain.batch'))
+  return found

@@ -2,40 +2,26 @@
 
 from collections.abc import Sequence
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from taiji_jax import sharding
 from taiji_jax.cot import orft
+from taiji_jax.cot.work import Scores
 from taiji_jax.data import prompts
 from taiji_jax.data import tokenizer as tokenizer_lib
-from taiji_jax.data.logs import Logs
+from taiji_jax.data.encoder import Encoder
 from taiji_jax.modules import logprob
 from taiji_jax.modules.weights import pretrained
-from taiji_jax.pipeline import backbone as pretrain
-from taiji_jax.pipeline import text
-from taiji_jax.pipeline.context import Context
 from taiji_jax.policy import Policy
 from taiji_jax.types import Rows
 
+if TYPE_CHECKING:
+  from taiji_jax.pipeline.run import Run
+
 _WIDER = 4
-
-
-@dataclasses.dataclass(frozen=True)
-class Scores:
-  """Scores of k reasoning texts of each prompt.
-
-  Attributes:
-    ppl_rk: float64, perplexity of the true answer's tokens; NaN where a text
-      and the answer are too long.
-    gain_rk: float64, log P(answer | reasoning) - log P(answer | none), nats a
-      token.
-  """
-
-  ppl_rk: np.ndarray
-  gain_rk: np.ndarray
 
 
 class Scorer:
@@ -50,12 +36,11 @@ class Scorer:
     self,
     policy: Policy,
     params: Any,
-    encoder: text.Encoder,
+    encoder: Encoder,
     *,
     completion: int,
     answer: int,
     batch: int,
-    mesh: Any,
   ):
     """Builds the scorer.
 
@@ -66,13 +51,13 @@ class Scorer:
       completion: the most tokens of reasoning and answer together.
       answer: the most tokens of an answer.
       batch: prompts scored at once.
-      mesh: where.
     """
+    mesh = policy.rollout_mesh
     sharding.check_batch(batch, mesh, 'cot.batch')
     self._params, self._encoder = params, encoder
     self._completion, self._answer = completion, answer
     self._batch, self._mesh = batch, mesh
-    self._none = encoder.tokenizer.encode(pretrain.prefix_text())
+    self._none = encoder.tokenizer.encode(prompts.prefix_text())
     decoder = policy.decoder
     self._logp = jax.jit(
       sharding.on(
@@ -112,7 +97,8 @@ class Scorer:
     encode = self._encoder.tokenizer.encode
     answer_ids = [encode(answer) for answer in answers]
     heads = [
-      [encode(_head(think)) for think in each] + [self._none] for each in thinks
+      [encode(prompts.opening(think)) for think in each] + [self._none]
+      for each in thinks
     ]
     count, g, c = len(index_r), len(heads[0]), self._completion
     completion_bgc = np.zeros((self._batch, g, c), np.int32)
@@ -143,41 +129,53 @@ class Scorer:
     return orft.perplexity(logp_bg[:, :-1], tokens_b), gain_bk
 
 
-def checkpoint(
-  context: Context, logs: Logs, source: str
-) -> tuple[text.Encoder, Policy, int]:
+def of(run: 'Run') -> Scorer:
+  """Returns the recipe's scorer: the backbone, or a checkpoint."""
+  recipe = run.recipe
+  if recipe.cot.scorer == 'student':
+    encoder, policy = run.encoder, run.policy
+    longest = recipe.length.completion
+    params = run.load(run.backbone)
+  else:
+    source = recipe.cot.scorer_source
+    if recipe.cot.scorer == 'teacher':
+      source = recipe.cot.model.source
+    encoder, policy, longest = checkpoint(run, source)
+    params = policy.start()
+  encode, catalog = encoder.tokenizer.encode, run.logs.catalog
+  answer = max(
+    len(encode(prompts.item_text(catalog, n))) for n in range(len(catalog))
+  )
+  return Scorer(
+    policy,
+    policy.for_rollouts(params),
+    encoder,
+    completion=longest,
+    answer=min(answer, longest),
+    batch=recipe.cot.batch,
+  )
+
+
+def checkpoint(run: 'Run', source: str) -> tuple[Encoder, Policy, int]:
   """Returns encoder, decoder and longest completion of another checkpoint.
 
   Choice: its tokenizer may need up to four times the student's tokens for the
   same text, a small vocabulary with whole names as tokens being the student's.
 
   Args:
-    context, logs: the run's.
+    run: the run.
     source: see `modules.weights.pretrained.find`.
   """
-  recipe = context.recipe
+  recipe = run.recipe
   model = dataclasses.replace(
     pretrained.config(source),
     dtype=recipe.model.dtype,
     attention=recipe.model.attention,
   )
-  length = dataclasses.replace(
-    recipe.length,
-    prompt=_WIDER * recipe.length.prompt,
-    completion=_WIDER * recipe.length.completion,
-  )
-  other = dataclasses.replace(
-    context,
-    recipe=dataclasses.replace(
-      recipe, source=source, model=model, length=length
-    ),
+  longest = _WIDER * recipe.length.completion
+  config = dataclasses.replace(
+    recipe.policy, source=source, model=model, completion=longest
   )
   tokenizer = tokenizer_lib.load(pretrained.find(source))
-  encoder = text.Encoder(other, logs, tokenizer)
-  policy = Policy(other.recipe, tokenizer, context.mesh)
-  return encoder, policy, length.completion
-
-
-def _head(think: str) -> str:
-  """Returns a completion up to where its answer begins."""
-  return prompts.completion(think, '').removesuffix(prompts.ANSWER_CLOSE)
+  encoder = run.encoder_of(tokenizer, _WIDER * recipe.length.prompt)
+  return encoder, Policy(config, tokenizer, run.mesh), longest

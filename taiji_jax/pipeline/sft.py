@@ -1,101 +1,136 @@
-"""Supervised training of the backbone on the records of a CoT data set."""
+"""Supervised arms: the base trained on the records that an arm names."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 import pathlib
+from typing import TYPE_CHECKING, Any
 
+from taiji_jax.config import deviations
 from taiji_jax.cot import orft
-from taiji_jax.cot.record import CotRecord
-from taiji_jax.data import batches as sft_data
+from taiji_jax.cot import record as record_lib
 from taiji_jax.data import prompts
-from taiji_jax.data.logs import Logs
-from taiji_jax.pipeline import recipe as recipe_lib
-from taiji_jax.pipeline.context import Context
-from taiji_jax.pipeline.sections import SFTConfig
-from taiji_jax.pipeline.text import Encoder
-from taiji_jax.policy import Policy
+from taiji_jax.data.batches import Example
+from taiji_jax.data.encoder import Encoder
+from taiji_jax.modules.weights import tree
+from taiji_jax.pipeline import reasoning
+from taiji_jax.pipeline.arms import BACKBONE, KEPT, REASONING, Arm
 from taiji_jax.products import Product
-from taiji_jax.sft import fit as supervised
+from taiji_jax.sft import fit as fit_lib
 from taiji_jax.shards import dataset
+from taiji_jax.types import Rows
+
+if TYPE_CHECKING:
+  from taiji_jax.pipeline.run import Run
+
+FILE = 'model.safetensors'
 
 
-def kept(record: CotRecord) -> bool:
-  """Returns whether ORFT keeps the record."""
-  return record.kept
-
-
-def usable(record: CotRecord) -> bool:
-  """Returns whether the record may be trained on, kept or not."""
-  return not record.reason.startswith(orft.UNUSABLE)
-
-
-def train(
-  context: Context,
-  policy: Policy,
-  encoder: Encoder,
-  logs: Logs,
-  data: Product,
-  backbone: Product,
-  chosen: Callable[[CotRecord], bool],
-  stage: str,
-  seed: int,
-) -> Product:
-  """Returns the product with the backbone after SFT on the chosen records.
+def make(run: 'Run', name: str, seed: int) -> Product:
+  """Returns the product with the model of a supervised arm.
 
   Every arm gets the same number of updates. `Choice:` the paper trains one
   epoch, so that its filtered arm sees less; here only the data differ.
 
   Args:
-    context, policy, encoder, logs: the run's.
-    data: the shards.
-    backbone: where training starts.
-    chosen: which records.
-    stage: the arm's name.
+    run: the run.
+    name: of the arm.
     seed: of the order of the examples.
   """
-  config: SFTConfig = context.recipe.sft
+  arm, recipe = run.plan.get(name), run.recipe
+  scored = arm.data != REASONING
+  data = run.cot_data.make(arm.data) if scored else run.reasoning
+  start = _start(run, arm, seed)
   inputs = {
     'data': data.key,
-    'chosen': chosen.__name__,
-    'backbone': backbone.key,
-    'sft': recipe_lib.to_json(config),
-    'length': recipe_lib.to_json(context.recipe.length),
+    'keep': arm.keep if scored else '',
+    'start': start.key if start else made_from(run),
+    'sft': deviations(recipe.sft),
+    'length': deviations(recipe.length),
     'seed': seed,
   }
+  stage = f'{name}_{seed}'
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
-    records = list(filter(chosen, dataset.read(data.folder)))
-    longest = context.recipe.length.completion
-    found = list(examples(records, logs, encoder, longest))
-    supervised.log_sizes(stage, found, len(records) - len(found))
-    return supervised.fit(
-      context,
-      policy,
-      found,
-      config,
-      start=supervised.load(backbone, policy, context),
-      seed=seed,
-      pad_id=encoder.tokenizer.pad_id,
-      stage=stage,
-      folder=folder,
-      scratch=scratch,
+    texts = (
+      _kept(data.folder, arm.keep) if scored else list(reasoning.texts(run))
     )
+    found, left_out = examples(
+      texts, run.logs.sft, run.encoder, recipe.length.completion
+    )
+    fit_lib.log_sizes(stage, found, left_out)
+    params, seconds = fit_lib.fit(
+      run.policy,
+      found,
+      recipe.sft,
+      start=run.load(start) if start else run.policy.start(),
+      seed=seed,
+      stage=stage,
+      scratch=scratch,
+      writer=run.writer,
+      save_seconds=recipe.save_seconds,
+    )
+    tree.save(folder / FILE, params)
+    return seconds
 
-  return context.products.make(stage, inputs, build)
+  return run.make('sft', stage, inputs, build)
+
+
+def made_from(run: 'Run') -> dict[str, Any]:
+  """Returns what a model depends on that starts from no product."""
+  recipe = run.recipe
+  return {
+    'tokenizer': run.tokenizer_key,
+    'model': deviations(run.policy.decoder.config),
+    'source': recipe.source,
+    'prompt': deviations(recipe.prompt),
+    'length': deviations(recipe.length),
+    'mesh': deviations(recipe.mesh),
+    'seed': recipe.seed,
+  }
 
 
 def examples(
-  records: Iterable[CotRecord], logs: Logs, encoder: Encoder, longest: int
-) -> Iterator[sft_data.Example]:
-  """Yields prompt and completion ids; y is in the completion alone.
+  texts: Iterable[tuple[int, str, str]],
+  rows: Rows,
+  encoder: Encoder,
+  longest: int,
+) -> tuple[list[Example], int]:
+  """Returns prompt and completion ids, and how many were too long.
 
-  A completion that is longer than the recipe's is left out.
+  y is in the completion alone.
+
+  Args:
+    texts: (row, reasoning, answer).
+    rows: the contexts.
+    encoder: rows to prompts.
+    longest: the most tokens of a completion; a longer one is left out.
   """
+  found, left_out = [], 0
   eos = [encoder.tokenizer.eos_id]
-  for record in records:
-    completion = encoder.tokenizer.encode(
-      prompts.completion(record.think, record.answer)
-    )
-    if len(completion) + 1 > longest:
+  for row, think, answer in texts:
+    ids = encoder.tokenizer.encode(prompts.completion(think, answer)) + eos
+    if len(ids) > longest:
+      left_out += 1
       continue
-    prompt = encoder.ids(logs.sft, record.row)
-    yield sft_data.Example(prompt, completion + eos)
+    found.append(Example(encoder.ids(rows, row), ids))
+  return found, left_out
+
+
+def _start(run: 'Run', arm: Arm, seed: int) -> Product | None:
+  """Returns the model that training starts from, None before any training."""
+  if not arm.base:
+    return None
+  return run.backbone if arm.base == BACKBONE else run.model(arm.base, seed)
+
+
+def _kept(folder: pathlib.Path, keep: str) -> list[tuple[int, str, str]]:
+  """Returns (row, reasoning, answer) of the records that may be trained on."""
+  return [
+    (record.row, record.think, record.answer)
+    for record in dataset.read(folder, record_lib.CODEC)
+    if (record.kept if keep == KEPT else usable(record))
+  ]
+
+
+def usable(record: record_lib.CotRecord) -> bool:
+  """Returns whether a record may be trained on, kept or not."""
+  return not record.reason.startswith(orft.UNUSABLE)

@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 import contextlib
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING
 
-from taiji_jax import config as fields
 from taiji_jax import metrics
-from taiji_jax.ask.config import OpenAIConfig
 from taiji_jax.ask.journal import RequestJournal
-from taiji_jax.ask.spending import Prices
 from taiji_jax.cot.teacher import Teacher
 from taiji_jax.cot.teachers import prompt_template
 from taiji_jax.cot.teachers.endpoint import OpenAITeacher
@@ -17,13 +14,15 @@ from taiji_jax.cot.teachers.model import ModelTeacher, ModelTeacherConfig
 from taiji_jax.cot.teachers.template import TemplateTeacher
 from taiji_jax.cot.teachers.text import TeacherText
 from taiji_jax.data import tokenizer as tokenizer_lib
-from taiji_jax.data.logs import Logs
 from taiji_jax.decode.sampler import BatchConfig, Sampler
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.weights import pretrained
-from taiji_jax.pipeline.context import Context
+from taiji_jax.pipeline.arms import RUPR
+
+if TYPE_CHECKING:
+  from taiji_jax.pipeline.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,50 +42,27 @@ class NamedTeacher:
   sha: str = ''
 
 
-@dataclasses.dataclass(frozen=True)
-class LocalConfig:
-  """A local checkpoint as teacher.
-
-  Attributes:
-    source: see `modules.weights.pretrained.find`.
-    temperature, top_p, max_tokens: how it draws.
-    prefill: what its answer is made to begin with.
-    rows: prompts decoded at a time.
-    dtype: of its products.
-  """
-
-  source: str
-  temperature: float = 0.7
-  top_p: float = 0.95
-  max_tokens: int = 512
-  prefill: str = '<think>'
-  rows: int = 32
-  dtype: str = 'float32'
-
-
-def prompt_of(context: Context, kind: str) -> prompt_template.PromptTemplate:
+def prompt_of(run: 'Run', kind: str) -> prompt_template.PromptTemplate:
   """Returns the prompt of a data set for teachers that read one."""
-  config = context.recipe.cot
+  config = run.recipe.cot
   return prompt_template.load(
-    config.prompt_rupr if kind == 'rupr' else config.prompt_direct
+    config.prompt_rupr if kind == RUPR else config.prompt_direct
   )
 
 
 @contextlib.contextmanager
-def opened(
-  context: Context, logs: Logs, kind: str, host: str = '0'
-) -> Iterator[NamedTeacher]:
+def opened(run: 'Run', kind: str, host: str = '0') -> Iterator[NamedTeacher]:
   """Yields the recipe's teacher for `kind`, its journal open meanwhile.
 
   Args:
-    context, logs: the run's.
+    run: the run.
     kind: 'rupr', which tells the teacher the item, or 'direct'.
     host: each has a journal of its own.
 
   Raises:
     UserError: the recipe's options of the teacher are wrong or missing.
   """
-  recipe = context.recipe
+  recipe, logs = run.recipe, run.logs
   if recipe.cot.teacher == 'template':
     teacher = TemplateTeacher(
       logs.log,
@@ -97,27 +73,20 @@ def opened(
     )
     yield NamedTeacher(teacher, 'template')
     return
-  prompt = prompt_of(context, kind)
+  prompt = prompt_of(run, kind)
   text = TeacherText(prompt, logs.catalog, recipe.prompt)
-  folder = context.workdir / 'journals' / f'{kind}-{host}'
+  folder = run.workdir / 'journals' / f'{kind}-{host}'
   with RequestJournal(folder) as journal:
     make = _local if recipe.cot.teacher == 'model' else _endpoint
-    teacher, name = make(context, text, journal)
+    teacher, name = make(run, text, journal)
     yield NamedTeacher(teacher, name, prompt.name, prompt.sha)
     metrics.LOG.info('%s of %s: %s', kind, name, teacher.tally)
 
 
-def local_config(context: Context) -> LocalConfig:
-  """Returns the checkpoint that is the teacher."""
-  return fields.build(
-    LocalConfig, 'cot.model', _options(context.recipe.cot.model, 'model')
-  )
-
-
 def _local(
-  context: Context, text: TeacherText, journal: RequestJournal
+  run: 'Run', text: TeacherText, journal: RequestJournal
 ) -> tuple[ModelTeacher, str]:
-  config = local_config(context)
+  config = run.recipe.cot.model
   tokenizer = tokenizer_lib.load(pretrained.find(config.source))
   if not hasattr(tokenizer, 'chat'):
     raise UserError(
@@ -126,7 +95,7 @@ def _local(
     )
   model, params = pretrained.load(
     config.source,
-    context.mesh,
+    run.mesh,
     dtype=config.dtype,
     param_dtype=config.dtype,
     attention='plain',
@@ -143,13 +112,13 @@ def _local(
     params,
     sampling,
     BatchConfig(rows=config.rows),
-    context.mesh,
+    run.mesh,
     tokenizer.decode,
   )
   asked = ModelTeacherConfig(
     config.source,
     {f: getattr(config, f) for f in ('temperature', 'top_p', 'max_tokens')},
-    context.recipe.seed,
+    run.recipe.seed,
     config.prefill,
   )
   teacher = ModelTeacher(generator, tokenizer, text, asked, journal)
@@ -157,23 +126,7 @@ def _local(
 
 
 def _endpoint(
-  context: Context, text: TeacherText, journal: RequestJournal
+  run: 'Run', text: TeacherText, journal: RequestJournal
 ) -> tuple[OpenAITeacher, str]:
-  options = _options(context.recipe.cot.openai, 'openai')
-  if 'prices' in options:
-    options['prices'] = fields.build(
-      Prices, 'cot.openai.prices', options['prices']
-    )
-  options.setdefault('seed', context.recipe.seed)
-  config = fields.build(OpenAIConfig, 'cot.openai', options)
+  config = run.recipe.cot.openai
   return OpenAITeacher(config, text, journal), config.model
-
-
-def _options(section: Any, name: str) -> dict[str, Any]:
-  if not section:
-    raise UserError(
-      f'cot.teacher is {name!r}, but the recipe has no section cot.{name}; give'
-      f' it one with at least {"source" if name == "model" else "model"}, as'
-      ' experiments/configs/taiji/amazon_scientific_smollm2.py has.'
-    )
-  return dict(section)

@@ -27,6 +27,4 @@ class TowerConfig:
   def __post_init__(self):
     for name in ('width', 'batch', 'epochs', 'lr', 'half_life'):
       if not getattr(self, name) > 0:
-        raise UserError(
-          f'{name} is {getattr(self, name)}; it must be above 0.'
-        )
+        raise UserError(f'{name} is {getattr(self, name)}; it must be above 0.')

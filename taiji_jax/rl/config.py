@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from typing import Any
 
 from taiji_jax import pareto
 from taiji_jax.errors import UserError
@@ -168,6 +169,24 @@ class RLConfig:
     if self.weighting == 'fixed':
       return pareto.fixed(self.fixed_weights or None)
     return getattr(pareto, self.weighting)()
+
+
+def overrides_of(rule: str) -> dict[str, Any]:
+  """Returns the fields of `RLConfig` that make a rule an arm.
+
+  `gdpo` is the rule `fixed` with `normalize_then_sum`; every other arm keeps
+  the recipe's combination.
+
+  Raises:
+    UserError: there is no such rule.
+  """
+  if rule == 'gdpo':
+    return {'weighting': 'fixed', 'combine': 'normalize_then_sum'}
+  if rule not in WEIGHTINGS:
+    raise UserError(
+      f'arms names {rule!r}; choose among gdpo, {", ".join(WEIGHTINGS)}.'
+    )
+  return {'weighting': rule}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -107,9 +107,7 @@ class Trainer:
       ),
       checkpointer,
       self._writer,
-      loop.LoopConfig(
-        stage, config.opt.steps, self._save_seconds, show=shown
-      ),
+      loop.LoopConfig(stage, config.opt.steps, self._save_seconds, show=shown),
     )
     checkpointer.close()
     return state.params, seconds

@@ -4,6 +4,7 @@ import numpy as np
 
 from taiji_jax.cot import evidence
 from taiji_jax.cot.evidence import candidates
+from taiji_jax.cot.guard.config import GuardConfig
 from taiji_jax.cot.guard.leak_guard import LeakGuard
 from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.types import Catalog, Log
@@ -19,7 +20,12 @@ class RunGuard:
   """
 
   def __init__(
-    self, log: Log, catalog: Catalog, events: np.ndarray, cut: bool = False
+    self,
+    log: Log,
+    catalog: Catalog,
+    events: np.ndarray,
+    cut: bool = False,
+    config: GuardConfig | None = None,
   ):
     """Builds the guard.
 
@@ -28,9 +34,10 @@ class RunGuard:
       events: bool `[E]`, what the teacher may know of.
       cut: whether the sentences that leak are taken out; else nothing is kept
         of a text that leaks.
+      config: how much of the answer is too much.
     """
     self._cut = cut
-    self.finder = LeakGuard(catalog)
+    self.finder = LeakGuard(catalog, config)
     self._followers = evidence.followers(log, catalog, events)
 
   def evidence(self, request: CotRequest) -> tuple[str, ...]:

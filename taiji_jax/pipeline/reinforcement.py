@@ -1,0 +1,53 @@
+"""Reinforced arms: the base's model after RL under the arm's overrides."""
+
+import dataclasses
+import pathlib
+from typing import TYPE_CHECKING
+
+from taiji_jax.config import deviations
+from taiji_jax.modules.weights import tree
+from taiji_jax.pipeline import sft
+from taiji_jax.products import Product
+from taiji_jax.rl.trainer import Trainer
+
+if TYPE_CHECKING:
+  from taiji_jax.pipeline.run import Run
+
+
+def make(run: 'Run', name: str, seed: int) -> Product:
+  """Returns the product with the model of a reinforced arm.
+
+  Args:
+    run: the run.
+    name: of the arm.
+    seed: of the rollouts and of the order of the prompts.
+  """
+  arm, recipe = run.plan.get(name), run.recipe
+  config = dataclasses.replace(recipe.rl, **arm.overrides)
+  start = run.model(arm.base, run.plan.start_of(name, seed))
+  inputs = {
+    'start': start.key,
+    'rl': deviations(config),
+    'data': deviations(recipe.data),
+    'tower': deviations(recipe.tower),
+    'embedder': recipe.embedder,
+    'seed': seed,
+  }
+  stage = f'rl_{name}_{seed}'
+
+  def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
+    trainer = Trainer(
+      run.policy,
+      run.encoder,
+      run.logs.rl,
+      run.rewards(run.logs.rl, run.rl_table),
+      config,
+      writer=run.writer,
+      seed=seed,
+      save_seconds=recipe.save_seconds,
+    )
+    params, seconds = trainer.run(run.load(start), scratch, stage)
+    tree.save(folder / sft.FILE, params)
+    return seconds
+
+  return run.make('rl', stage, inputs, build)

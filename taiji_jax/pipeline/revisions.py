@@ -1,0 +1,19 @@
+"""What every stage computes, by number: raised when that changes.
+
+A product's key and a cell's hold the revisions of what made them, and no
+version of the package: a release that computes the same keeps what is there.
+A field of a recipe that has its default is no part of a key, so a changed
+default raises the revision too.
+"""
+
+REVISIONS = {
+  'tower': 1,
+  'tokenizer': 1,
+  'reasoning': 1,
+  'backbone': 1,
+  'cot': 1,
+  'sft': 1,
+  'rl': 1,
+  'answers': 1,
+  'evaluation': 1,
+}

@@ -1,0 +1,250 @@
+"""The one engine behind every table: cells by (arm, seed), rows, comparison.
+
+`make` makes what is missing, `read` reads files alone: no model, no data.
+"""
+
+from collections.abc import Mapping, Sequence
+import functools
+import hashlib
+import json
+import pathlib
+import resource
+import time
+from typing import Any
+
+import numpy as np
+
+from taiji_jax import files, metrics
+from taiji_jax.errors import UserError
+from taiji_jax.evaluate import answers as answers_lib
+from taiji_jax.evaluate import compare, judged_rows
+from taiji_jax.evaluate import result as result_lib
+from taiji_jax.evaluate import table as table_lib
+from taiji_jax.evaluate.cells import Cell, Cells, Stamp
+from taiji_jax.evaluate.judged_rows import JudgedRows
+from taiji_jax.evaluate.table import Table
+from taiji_jax.pipeline.arms import BACKBONE, REASONING, TEACHER, Plan
+from taiji_jax.pipeline.recipe import Recipe
+from taiji_jax.pipeline.revisions import REVISIONS
+from taiji_jax.pipeline.run import Run
+from taiji_jax.rl import rewards
+from taiji_jax.rl.rewards import Sampled
+
+RESULT, MARKDOWN = 'result.json', 'table.md'
+# Of tables whose arms answer with texts.
+TEXT_REWARDS = tuple(f'reward_{name}' for name in rewards.NAMES)
+TEXT_METRICS = (*TEXT_REWARDS, *answers_lib.METRICS)
+_EVERY = ('tower', 'answers', 'evaluation')
+
+
+def make(
+  run: Run,
+  table: Table,
+  folder: pathlib.Path,
+  only: Sequence[str] | None = None,
+  remake: bool = False,
+) -> dict[str, Any] | None:
+  """Returns the result, every cell of it in the folder; None where `only` is.
+
+  Args:
+    run: makes the models.
+    table: what is compared.
+    folder: of the cells; several machines may fill one.
+    only: the arms whose cells are made, without a result; all where None.
+    remake: whether a cell of another recipe is made anew; else it is refused.
+
+  Raises:
+    UserError: an unknown arm, or a cell of another recipe or other data.
+  """
+  for name in only or ():
+    run.plan.get(name)
+  stamps = stamps_of(run.recipe, run.plan, run.logs.digest)
+  cells = Cells(folder, stamps, table.shown[:4], remake)
+  judge = _Judge(run)
+  found: dict[str, list[Cell]] = {}
+  for name, seed in run.plan.cells():
+    if only is None or name in only:
+      build = functools.partial(judge.cell, name, seed)
+      cell = cells.make(name, seed, build)
+      found.setdefault(name, []).append(cell)
+  if only is not None:
+    return None
+  rows = _rows(run, judge, folder, _stamp_of_rows(run.recipe, run.logs.digest))
+  return _result(run.recipe, run.plan, table, found, rows)
+
+
+def read(
+  recipe: Recipe, plan: Plan, table: Table, folder: pathlib.Path
+) -> dict[str, Any]:
+  """Returns the result of the cells that stand, out of files alone.
+
+  Args:
+    recipe: what the cells must have been made with.
+    plan, table: the arms and what is compared.
+    folder: of the cells.
+
+  Raises:
+    UserError: no cell stands, or one is damaged or of another recipe, or they
+      are of different data.
+  """
+  data = Cells(folder, {}).data()
+  cells = Cells(folder, stamps_of(recipe, plan, data))
+  found: dict[str, list[Cell]] = {}
+  missing = []
+  for name, seed in plan.cells():
+    cell = cells.find(name, seed)
+    if cell is None:
+      missing.append(f'{name}-{seed}')
+    else:
+      found.setdefault(name, []).append(cell)
+  if not found:
+    raise UserError(
+      f'{folder} holds no cell of this recipe; run the experiment without'
+      ' --table, or give another --results.'
+    )
+  if missing:
+    metrics.LOG.info('without the cells %s', ', '.join(missing))
+  rows = judged_rows.read(folder, _stamp_of_rows(recipe, data))
+  return _result(recipe, plan, table, found, rows)
+
+
+def write(
+  to: pathlib.Path,
+  result: Mapping[str, Any],
+  table: Table,
+  more: Sequence[str] = (),
+) -> None:
+  """Returns once result.json and table.md stand in the folder `to`.
+
+  Args:
+    to: an existing folder.
+    result: of `make` or `read`.
+    table: what it is of.
+    more: sections at the end of table.md.
+  """
+  result_lib.write(to / RESULT, result, table)
+  files.write_text(to / MARKDOWN, table_lib.text(result, table, more))
+  metrics.LOG.info('%s', to / MARKDOWN)
+
+
+def stamps_of(recipe: Recipe, plan: Plan, data: str) -> dict[str, Stamp]:
+  """Returns arm -> what its cells follow from: recipe, revisions, data."""
+  key = recipe.key()
+  found = {}
+  for name, arm in plan.arms.items():
+    own: dict[str, Any] = {'recipe': key, 'stages': stages_of(plan, name)}
+    if arm.reinforced:
+      own['starts'] = list(plan.sft_seeds)
+    found[name] = Stamp(_hash(own), data)
+  return found
+
+
+def stages_of(plan: Plan, name: str) -> dict[str, int]:
+  """Returns the revisions of all stages that an arm's numbers follow from."""
+  arm = plan.arms[name]
+  stages = {'cot'} if arm.base == TEACHER else {'tokenizer'}
+  if arm.data:
+    stages |= {'sft', 'reasoning' if arm.data == REASONING else 'cot'}
+  if arm.reinforced:
+    stages.add('rl')
+  if arm.base == BACKBONE:
+    stages.add('backbone')
+  found = {stage: REVISIONS[stage] for stage in (*_EVERY, *stages)}
+  if arm.base in ('', BACKBONE, TEACHER):
+    return found
+  return found | stages_of(plan, arm.base)
+
+
+class _Judge:
+  """Makes cells: answers, and what they score on the evaluation rows."""
+
+  def __init__(self, run: Run):
+    self._run = run
+    self._set: answers_lib.EvaluationSet | None = None
+
+  @property
+  def data(self) -> answers_lib.EvaluationSet:
+    """Returns the rows that arms answer, and what judges them."""
+    if self._set is None:
+      run = self._run
+      rows, table = run.logs.split.evaluation, run.evaluation_table
+      own = run.rewards(rows, table)
+
+      def reward(texts: Sequence[str]) -> dict[str, Any]:
+        each_n = np.arange(len(texts))
+        earned = own(Sampled(texts, each_n, 0 * each_n), each_n)
+        return dict(zip(own.names, earned.reward_nk.T, strict=True))
+
+      self._set = answers_lib.EvaluationSet(
+        rows,
+        run.logs.catalog,
+        table,
+        run.logs.titles,
+        run.embedder.embed,
+        reward,
+      )
+    return self._set
+
+  def cell(self, name: str, seed: int) -> Cell:
+    """Returns the cell of an arm."""
+    completions, seconds = self._run.answers(name, seed)
+    values = answers_lib.score(completions, self.data)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return Cell(name, seed, seconds, values, peak)
+
+
+def _rows(
+  run: Run, judge: _Judge, folder: pathlib.Path, stamp: Stamp
+) -> JudgedRows:
+  """Returns users and floors: read where they stand and fit, else made."""
+  try:
+    return judged_rows.read(folder, stamp)
+  except UserError:
+    # Nothing is lost: it is a function of the data and takes seconds.
+    pass
+  begin = time.monotonic()
+  metrics.LOG.info('floors ...')
+  logs, data = run.logs, judge.data
+  floors = answers_lib.score_floors(
+    logs.log, logs.split.train_events, data, run.recipe.data.consumed_once
+  )
+  own = {f'{arm}_{seed}' for arm, seed in run.plan.cells()}
+  seconds = {
+    stage: spent
+    for stage, spent in run.products.seconds.items()
+    if stage.removeprefix('answers_').removeprefix('rl_') not in own
+  }
+  seconds['evaluation'] = time.monotonic() - begin
+  rows = JudgedRows(data.rows.user_r, logs.split.seen_r, floors, seconds)
+  judged_rows.write(folder, rows, stamp)
+  return judged_rows.read(folder, stamp)
+
+
+def _result(
+  recipe: Recipe,
+  plan: Plan,
+  table: Table,
+  cells: Mapping[str, Sequence[Cell]],
+  rows: JudgedRows,
+) -> dict[str, Any]:
+  starts = {
+    name: [
+      plan.seeds(plan.arms[name].base).index(plan.start_of(name, c.seed))
+      for c in each
+    ]
+    for name, each in cells.items()
+    if plan.arms[name].reinforced
+  }
+  return compare.result(
+    table, cells, rows, starts, recipe.evaluation, recipe.seed
+  )
+
+
+def _stamp_of_rows(recipe: Recipe, data: str) -> Stamp:
+  stages = {stage: REVISIONS[stage] for stage in _EVERY}
+  return Stamp(_hash({'recipe': recipe.key(), 'stages': stages}), data)
+
+
+def _hash(value: Any) -> str:
+  text = json.dumps(value, sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()[:16]

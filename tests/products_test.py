@@ -4,6 +4,7 @@ import shutil
 
 from absl.testing import absltest, parameterized
 
+import taiji_jax
 from taiji_jax.errors import UserError
 from taiji_jax.products import Products
 
@@ -30,7 +31,41 @@ class ProductsTest(parameterized.TestCase):
     self.assertEqual(first, again)
     self.assertEqual(again.seconds, 12.5)
     self.assertEqual((again.folder / 'a.txt').read_text(), 'hello')
-    self.assertLen(list(self.root.iterdir()), 1)
+    self.assertLen([p for p in self.root.iterdir() if p.is_dir()], 1)
+
+  def test_another_revision_another_product(self):
+    first = self.make({'x': 1})
+    second = Products(self.root).make(
+      'sft', {'x': 1}, self.fill, revision=2
+    )
+    self.assertNotEqual(first.key, second.key)
+    record = json.loads((second.folder / 'product.json').read_text())
+    self.assertEqual(record['revision'], 2)
+
+  def test_the_version_of_the_package_is_no_part_of_the_key(self):
+    first = self.make({'x': 1})
+    with absltest.mock.patch.object(taiji_jax, '__version__', '9.9.9'):
+      self.assertEqual(self.make({'x': 1}), first)
+
+  def fill(self, folder, scratch):
+    (folder / 'a.txt').write_text('x')
+
+  def test_only_opened_it_makes_nothing(self):
+    with self.assertRaisesRegex(UserError, 'is not there: that run has not'):
+      Products(self.root / 'new', makes=False).make('sft', 1, self.fill)
+    self.assertFalse((self.root / 'new').exists())
+    made = self.make({'x': 1})
+    opened = Products(self.root, makes=False)
+    self.assertEqual(opened.make('sft', {'x': 1}, self.fill), made)
+    self.assertEqual(opened.seconds, {'sft': made.seconds})
+
+  def test_what_version_0_1_0_left_is_refused_by_name(self):
+    for name in ('sft-0123456789abcdef', 'rl-0123456789abcdef.scratch'):
+      (self.root / name).mkdir()
+    with self.assertRaisesRegex(
+      UserError, r'0\.1\.0 \(rl-.*sft-.*another --workdir.*journals.*keep'
+    ):
+      Products(self.root)
 
   def test_order_of_keys_does_not_matter(self):
     a = self.make({'x': 1, 'y': [1, 2]})
@@ -100,7 +135,7 @@ class ProductsTest(parameterized.TestCase):
     product = Products(self.root).make('sft', {'x': 1}, goes_on)
     names = sorted(p.name for p in product.folder.iterdir())
     self.assertEqual(names, ['a.txt', 'product.json'])
-    self.assertEqual([p.name for p in self.root.iterdir()],
+    self.assertEqual([p.name for p in self.root.glob('[!.]*')],
                      [product.folder.name])  # fmt: skip
 
   def test_record_says_what_made_it(self):

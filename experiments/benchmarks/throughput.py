@@ -46,7 +46,9 @@ class NoEnd:
 def main() -> None:
   """Times the contenders and prints tokens a second and ratios."""
   recipe = recipe_lib.from_config(_CONFIG.value)
-  policy = Policy(recipe, NoEnd(recipe.model.vocab_size), recipe.mesh.make())
+  policy = Policy(
+    recipe.policy, NoEnd(recipe.model.vocab_size), recipe.mesh.make()
+  )
   params = policy.init()
   contenders, tokens = {}, {}
   contenders['sft'], tokens['sft'] = _sft(recipe, policy, params)
@@ -88,11 +90,11 @@ def _sft(recipe: Recipe, policy: Policy, params) -> tuple[Callable, int]:
 
 
 def _rollout(recipe: Recipe, policy: Policy, params) -> tuple[Callable, int]:
-  b, g = recipe.rl.prompts, recipe.rl.method.group
+  b, g = recipe.rl.prompts, recipe.rl.group
   prompt_bp = _random(recipe, b, recipe.length.prompt)
   length_b = np.full(b, recipe.length.prompt, np.int32)
   seed_n = np.arange(b * g, dtype=np.uint32)
-  draw = policy.sampler(recipe.rl.method.temperature)
+  draw = policy.sampler(recipe.rl.temperature)
   return (
     lambda: jax.block_until_ready(draw(params, prompt_bp, length_b, seed_n)),
     b * g * recipe.length.completion,
@@ -100,7 +102,7 @@ def _rollout(recipe: Recipe, policy: Policy, params) -> tuple[Callable, int]:
 
 
 def _popo(recipe: Recipe, policy: Policy, params) -> tuple[Callable, int]:
-  method = recipe.rl.method
+  method = recipe.rl
   b, g = recipe.rl.prompts, method.group
   p, c = recipe.length.prompt, recipe.length.completion
   rng = np.random.default_rng(1)
@@ -167,7 +169,7 @@ def _torch_rollout(recipe: Recipe) -> Callable:
   import torch
 
   model = torch_llama.make(recipe.model).eval()
-  group, limit = recipe.rl.method.group, recipe.length.completion
+  group, limit = recipe.rl.group, recipe.length.completion
   prompt = torch.from_numpy(
     _random(recipe, recipe.rl.prompts, recipe.length.prompt).astype(np.int64)
   )

@@ -63,7 +63,7 @@ def rl(recipe: Recipe, rewards: int) -> Work:
     recipe: the recipe.
     rewards: K.
   """
-  method = recipe.rl.method
+  method = recipe.rl
   b, g = recipe.rl.prompts, method.group
   p, c = recipe.length.prompt, recipe.length.completion
   if method.share_prompt:
@@ -99,7 +99,7 @@ def prefill(recipe: Recipe) -> Work:
 def decode(recipe: Recipe) -> Work:
   """Returns those of writing a step's rollouts, all as long as they may be."""
   p, c = recipe.length.prompt, recipe.length.completion
-  rows = recipe.rl.prompts * recipe.rl.method.group
+  rows = recipe.rl.prompts * recipe.rl.group
   total = blocks(recipe.model, rows * c, rows * (c * p + causal(c)))
   total += head(recipe.model, rows * c)
   return Work(total, total)

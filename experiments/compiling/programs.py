@@ -67,7 +67,7 @@ class Programs:
     tokenizer: Any = types.SimpleNamespace(
       vocab_size=recipe.model.vocab_size, eos_id=1, pad_id=0
     )
-    self._policy = Policy(recipe, tokenizer, mesh)
+    self._policy = Policy(recipe.policy, tokenizer, mesh)
     self._params = jax.eval_shape(self._policy.init)
     self._trained = jax.eval_shape(self._policy.init_trained)
     sharding.check_sharded(self._params, mesh, WHOLE_BYTES)
@@ -101,7 +101,7 @@ class Programs:
 
   def rl(self) -> Program:
     """Returns the RL update."""
-    recipe, method = self._recipe, self._recipe.rl.method
+    recipe, method = self._recipe, self._recipe.rl
     sharding.check_batch(recipe.rl.prompts, self._mesh, 'rl.prompts')
     tx = recipe.rl.opt.make()
     state = self._state(tx, method.make_weighting().init(len(rewards.NAMES)))
@@ -213,13 +213,13 @@ class Programs:
     section = 'rl.prompts (on rollout_mesh)' if self._rollout_mesh else ''
     sharding.check_batch(b, mesh, section or 'rl.prompts')
     int_ = _shape(jnp.int32)
-    seeds = _shape(jnp.uint32)(b * recipe.rl.method.group)
+    seeds = _shape(jnp.uint32)(b * recipe.rl.group)
     return by_rows((int_(b, p), int_(b), seeds), mesh)
 
   def _sampling(self) -> SampleConfig:
     return SampleConfig(
       max_tokens=self._recipe.length.completion,
-      temperature=self._recipe.rl.method.temperature,
+      temperature=self._recipe.rl.temperature,
       eos_id=1,
       pad_id=0,
     )

@@ -8,9 +8,8 @@ import pathlib
 import jax
 
 from experiments.compiling import programs, report, topology
-from taiji_jax import metrics
+from taiji_jax import config, files, metrics
 from taiji_jax.errors import UserError
-from taiji_jax.pipeline import recipe as recipe_lib
 from taiji_jax.pipeline.recipe import Recipe
 
 
@@ -58,8 +57,8 @@ def compile_all(
 def _key(recipe: Recipe, name: str, num_slices: int, program: str) -> str:
   """Returns a readable name that differs where the program would."""
   sections = ('model', 'length', 'sft', 'rl', 'mesh')
-  parts = [recipe_lib.to_json(getattr(recipe, s)) for s in sections]
-  rollout = recipe.rollout_mesh and recipe_lib.to_json(recipe.rollout_mesh)
+  parts = [config.to_json(getattr(recipe, s)) for s in sections]
+  rollout = recipe.rollout_mesh and config.to_json(recipe.rollout_mesh)
   text = json.dumps([parts, rollout, jax.__version__], sort_keys=True)
   digest = hashlib.sha256(text.encode()).hexdigest()[:12]
   slices = f' x {num_slices}' if num_slices > 1 else ''
@@ -81,6 +80,4 @@ def _write(output: pathlib.Path | None, done: dict[str, dict]) -> None:
   if output is None:
     return
   output.parent.mkdir(parents=True, exist_ok=True)
-  partial = output.with_suffix('.partial')
-  partial.write_text(json.dumps(done, indent=1) + '\n')
-  partial.replace(output)
+  files.write_json(output, done)

@@ -127,6 +127,10 @@ class CotConfig:
         f" {self.scorer_source!r}; give a source for 'other', and for none"
         ' else.'
       )
+    # Checks its own numbers, also where no search is wanted.
+    ReerConfig(
+      max(self.search_rounds, 1), self.search_enough, self.search_least_fall
+    )
 
   @property
   def search(self) -> ReerConfig | None:

@@ -34,7 +34,7 @@ class MeshConfig:
     for name in AXES:
       if getattr(self, name) < 1:
         raise UserError(
-          f'mesh.{name} is {getattr(self, name)}; it must be at least 1.'
+          f'{name} is {getattr(self, name)}; it must be at least 1.'
         )
 
   def make(self) -> Mesh:

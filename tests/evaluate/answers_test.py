@@ -3,8 +3,7 @@ import numpy as np
 
 from taiji_jax.data import prompts
 from taiji_jax.data.title_index import TitleIndex
-from taiji_jax.evaluate import answers as arms
-from taiji_jax.evaluate import floors
+from taiji_jax.evaluate import answers, floors
 from taiji_jax.types import Catalog, RewardTable, Rows
 
 CATALOG = Catalog(
@@ -37,9 +36,15 @@ def embed(texts):
   )
 
 
+def rewards(texts):
+  """One reward of a run: the letters a of the answer."""
+  found = [prompts.parse(text).answer.count('a') for text in texts]
+  return {'letters': np.array(found, np.float64)}
+
+
 def evaluation():
   titles = TitleIndex(CATALOG, np.array([3, 2, 1]))
-  return arms.EvaluationSet(ROWS, CATALOG, TABLE, titles, embed)
+  return answers.EvaluationSet(ROWS, CATALOG, TABLE, titles, embed, rewards)
 
 
 def says(item):
@@ -55,12 +60,12 @@ class ScoreTest(absltest.TestCase):
       'Heat (1995)',
       prompts.completion('so', 'Item title: Zorro; Category L1: Crime'),
     ]
-    result = arms.score(completions, evaluation())
-    self.assertEqual(tuple(result), arms.METRICS)
+    result = answers.score(completions, evaluation())
+    self.assertEqual(tuple(result), ('reward_letters', *answers.METRICS))
     nan = np.nan
     expected = {
-      # (.4 - .1) / .4, (.3 - .1) / .4, and two misses.
-      'reward_id': [0.75, 0.5, 0, 0],
+      # The run's own reward: He(a)t, C(a)tegory, twice Dr(a)m(a); C(a)tegory.
+      'reward_letters': [6, 6, 0, 1],
       'ctcvr': [0.4, 0.3, 0.1, 0.1],
       'category_l1_acc': [1, 0, 0, 1],
       'category_l2_acc': [1, 0, nan, 0],
@@ -77,38 +82,33 @@ class ScoreTest(absltest.TestCase):
       np.testing.assert_allclose(
         result[name], value_r, rtol=1e-5, atol=1e-6, err_msg=name
       )
-    semantic_r = result['reward_semantic']
-    self.assertAlmostEqual(semantic_r[0], 1.0, places=5)
-    self.assertEqual(semantic_r[2], 0.0)
-    self.assertGreater(semantic_r[1], 0.0)
-    self.assertLess(semantic_r[1], 0.99)
 
   def test_wrong_number_of_completions(self):
     with self.assertRaisesRegex(ValueError, '1 completions for 4 rows'):
-      arms.score([says(0)], evaluation())
+      answers.score([says(0)], evaluation())
 
   def test_table_of_other_rows(self):
     titles = TitleIndex(CATALOG, np.zeros(3))
     with self.assertRaisesRegex(ValueError, 'build it for these rows'):
-      arms.EvaluationSet(ROWS.take(np.arange(2)), CATALOG, TABLE, titles, embed)
+      answers.EvaluationSet(
+        ROWS.take(np.arange(2)), CATALOG, TABLE, titles, embed, rewards
+      )
 
 
 class FloorTest(absltest.TestCase):
   def test_floor_is_scored_as_an_arm(self):
     item_r = np.array([2, 1, -1, 0], np.int32)
     ranked_rk = np.array([[2, 0], [1, 0], [-1, -1], [0, 1]], np.int32)
-    result = arms.score_floor(floors.Floor(item_r, ranked_rk), evaluation())
-    alone = arms.score([says(2), says(1), '', says(0)], evaluation())
+    result = answers.score_floor(floors.Floor(item_r, ranked_rk), evaluation())
+    alone = answers.score([says(2), says(1), '', says(0)], evaluation())
     for name, value_r in alone.items():
       np.testing.assert_array_equal(result[name], value_r)
     np.testing.assert_array_equal(result['list_hit_rate_50'], [1, 1, 0, 1])
     np.testing.assert_array_equal(result['list_hit_rate_100'], [1, 1, 0, 1])
 
   def test_repeat_category_has_categories_only(self):
-    result = arms.score_repeat_category(evaluation())
-    self.assertEqual(tuple(result), arms.METRICS)
-    valued = {name for name, value in result.items() if value is not None}
-    self.assertEqual(valued, set(arms.CATEGORY_METRICS))
+    result = answers.score_repeat_category(evaluation())
+    self.assertEqual(tuple(result), answers.CATEGORY_METRICS)
     # Last items: Emma, Heat, Heat, none; targets: Heat, Emma, Big, Heat.
     np.testing.assert_array_equal(result['category_l1_acc'], [0, 0, 0, 0])
 

@@ -7,8 +7,19 @@ from absl.testing import absltest, parameterized
 from matplotlib import image
 import numpy as np
 
-from taiji_jax.evaluate import plots, report
-from taiji_jax.evaluate.answers import METRICS
+from taiji_jax.evaluate import answers, plots, report
+from taiji_jax.evaluate.table import Table
+
+METRICS = ('reward_semantic', 'reward_id', *answers.METRICS)
+TABLE = Table(
+  'popo',
+  'Before and after',
+  METRICS,
+  METRICS,
+  (('popo', 'sft'),),
+  ('reward_semantic', 'reward_id'),
+  ('popo', 'sft'),
+)
 
 NONE = {'mean': None, 'low': None, 'high': None}
 
@@ -117,14 +128,14 @@ class VerdictTest(parameterized.TestCase):
       'reward_semantic': interval(semantic, reach),
       'reward_id': interval(by_id, reach),
     }
-    found, sentence = report.verdict(value)
+    found, sentence = report.verdict(value, TABLE)
     self.assertEqual(found, met)
     self.assertRegex(sentence, words)
 
   def test_without_the_pair(self):
     value = result() | {'paired': {}}
     self.assertEqual(
-      report.verdict(value),
+      report.verdict(value, TABLE),
       (False, 'No verdict: this run does not compare popo-sft.'),
     )
 
@@ -139,6 +150,7 @@ class WriteTest(absltest.TestCase):
   def write(self, **changes) -> str:
     given = {
       'result': result(),
+      'table': TABLE,
       'metrics_rows': rows(),
       'examples': EXAMPLES,
       'ranker': ranker(),
@@ -218,7 +230,7 @@ class PlotsTest(absltest.TestCase):
     np.testing.assert_allclose(smooth.get_ydata()[20], values[16:21].mean())
 
   def test_front_leaves_out_floors_without_a_value(self):
-    figure = plots.front(result())
+    figure = plots.front(result(), 'reward_semantic', 'reward_id')
     texts = [text.get_text() for text in figure.axes[0].texts]
     self.assertContainsSubset(['sft', 'popo', 'popular'], texts)
     self.assertNotIn('repeat_category', texts)

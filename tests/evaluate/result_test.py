@@ -7,8 +7,21 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 
 from taiji_jax.errors import UserError
+from taiji_jax import files
+from taiji_jax.evaluate import answers
 from taiji_jax.evaluate import result as result_lib
-from taiji_jax.evaluate.answers import METRICS
+from taiji_jax.evaluate.table import Table
+
+METRICS = ('reward_semantic', 'reward_id', *answers.METRICS)
+TABLE = Table(
+  'popo',
+  'Before and after',
+  METRICS,
+  METRICS,
+  (('popo', 'sft'),),
+  ('reward_semantic', 'reward_id'),
+  ('popo', 'sft'),
+)
 
 
 def interval(mean: float) -> dict[str, float]:
@@ -45,9 +58,9 @@ def changed(path: str, value: object) -> dict:
 
 class CheckTest(parameterized.TestCase):
   def test_good(self):
-    result_lib.check(GOOD)
-    result_lib.check(changed('by_user', {'seen': {}}))
-    result_lib.check(changed('floors/popular/list_hit_rate_50', interval(0.1)))
+    result_lib.check(GOOD, TABLE)
+    result_lib.check(changed('by_user', {'seen': {}}), TABLE)
+    result_lib.check(changed('floors/popular/list_hit_rate_50', interval(0.1)), TABLE)
 
   @parameterized.parameters(
     ('seeds', None, "'seeds' is missing"),
@@ -75,12 +88,12 @@ class CheckTest(parameterized.TestCase):
   )
   def test_bad(self, path: str, value: object, fault: str):
     with self.assertRaisesRegex(ValueError, fault):
-      result_lib.check(changed(path, value))
+      result_lib.check(changed(path, value), TABLE)
 
   def test_every_fault_is_named(self):
     result = changed('peak_rss_gib', 0) | {'seeds': []}
     with self.assertRaisesRegex(ValueError, 'peak_rss_gib.*seeds'):
-      result_lib.check(result)
+      result_lib.check(result, TABLE)
 
 
 class WriteTest(absltest.TestCase):
@@ -91,29 +104,29 @@ class WriteTest(absltest.TestCase):
     self.path = pathlib.Path(folder.name) / 'result.json'
 
   def test_reads_back(self):
-    result_lib.write(self.path, GOOD)
+    result_lib.write(self.path, GOOD, TABLE)
     self.assertEqual(json.loads(self.path.read_text()), GOOD)
     self.assertEqual([self.path], list(self.path.parent.iterdir()))
 
   def test_malformed_result_leaves_the_old_file(self):
-    result_lib.write(self.path, GOOD)
+    result_lib.write(self.path, GOOD, TABLE)
     with self.assertRaises(ValueError):
-      result_lib.write(self.path, changed('seeds', []))
+      result_lib.write(self.path, changed('seeds', []), TABLE)
     self.assertEqual(json.loads(self.path.read_text()), GOOD)
 
   def test_full_disk_leaves_the_old_file(self):
-    result_lib.write(self.path, GOOD)
+    result_lib.write(self.path, GOOD, TABLE)
     full = OSError(28, 'No space left on device')
     with (
-      mock.patch.object(result_lib.os, 'fsync', side_effect=full),
-      self.assertRaisesRegex(UserError, 'No space left.*make room'),
+      mock.patch.object(files.os, 'fsync', side_effect=full),
+      self.assertRaisesRegex(UserError, 'No space left.*free some space'),
     ):
-      result_lib.write(self.path, changed('seeds', [7]))
+      result_lib.write(self.path, changed('seeds', [7]), TABLE)
     self.assertEqual(json.loads(self.path.read_text()), GOOD)
 
   def test_no_such_directory(self):
     with self.assertRaisesRegex(UserError, 'cannot be written'):
-      result_lib.write(self.path.parent / 'nowhere' / 'result.json', GOOD)
+      result_lib.write(self.path.parent / 'nowhere' / 'result.json', GOOD, TABLE)
 
 
 if __name__ == '__main__':

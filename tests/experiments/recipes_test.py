@@ -4,10 +4,11 @@ import pathlib
 from absl.testing import absltest, parameterized
 import ml_collections
 
+from taiji_jax import config as config_lib
 from taiji_jax.errors import UserError
 from taiji_jax.pipeline import recipe as recipe_lib
 
-CONFIGS = pathlib.Path(recipe_lib.__file__).parent / 'configs'
+CONFIGS = pathlib.Path(__file__).parents[2] / 'experiments' / 'configs'
 FILES = sorted(CONFIGS.rglob('*.py'))
 
 
@@ -40,7 +41,7 @@ class RecipesTest(parameterized.TestCase):
     self.assertTrue(doc)
     longest = recipe.length.prompt + recipe.length.completion
     self.assertGreaterEqual(recipe.sft.tokens, longest)
-    recipe.rl.method.make_weighting().init(2)
+    recipe.rl.make_weighting().init(2)
     recipe.sft.opt.make()
     parts = recipe.mesh.data * recipe.mesh.fsdp
     self.assertEqual(recipe.sft.batch % parts, 0)
@@ -54,10 +55,10 @@ class FromConfigTest(parameterized.TestCase):
   @parameterized.parameters(
     ('sft.opt.lrr', 1.0, r'sft.opt.lrr; did you mean sft.opt.lr\?'),
     ('data.elephant', 1, 'unknown field data.elephant. It has source'),
-    ('slt', 1, 'slt is unknown'),
+    ('slt', 1, r'unknown field slt; did you mean sft\?'),
     ('seed', -1, 'seed is -1'),
     ('seed', 1.5, 'seed is 1.5'),
-    ('mesh', 3, 'mesh is 3; it must be a ConfigDict'),
+    ('mesh', 3, 'mesh is 3; it must be a section'),
     ('model.width', '160', "model.width is '160'; it must be a int"),
     ('model.width', 160.0, 'model.width is 160.0'),
     ('model.width', True, 'model.width is True'),
@@ -77,7 +78,24 @@ class FromConfigTest(parameterized.TestCase):
     ('data.source', 'netflix', 'choose among movielens, tables'),
     ('data.miss', 2.0, 'data.miss is 2.0'),
     ('length.completion', 1, 'length.completion is 1'),
-    ('sft.opt.warmup', 10_000, 'warmup is 10000'),
+    ('sft.opt.warmup', 10_000, 'sft.opt.warmup is 10000'),
+    ('sft.opt.lr', -1.0, 'sft.opt.lr is -1.0'),
+    ('sft.batch', 0, 'sft.batch is 0'),
+    ('tower.half_life', 0.0, 'tower.half_life is 0.0'),
+    ('compare', {'seeds': ()}, r'compare.seeds is \(\)'),
+    ('arms', {'rl_seeds': (1, 1)}, 'arms.rl_seeds is'),
+    ('data.tables', {'itmes': 'x'}, 'unknown field data.tables.itmes; did'),
+    ('cot', {'openai': {'modle': 'x'}}, 'unknown field cot.openai.modle; d'),
+    (
+      'cot',
+      {'openai': {'model': 'x', 'prices': {'prompt': '1'}}},
+      "cot.openai.prices.prompt is '1'; it must be a float",
+    ),
+    ('cot', {'teacher': 'model'}, 'has no section cot.model'),
+    ('cot', {'guard': {'near': 2.0}}, 'cot.guard.near is 2.0'),
+    ('cot', {'search_rounds': 1, 'search_enough': 0.0}, 'enough is 0.0'),
+    ('save_seconds', -1.0, 'save_seconds is -1.0'),
+    ('rollout_mesh', {'data': 0}, 'rollout_mesh.data is 0'),
   )
   def test_refuses(self, field, value, message):
     with self.assertRaisesRegex(UserError, message) as raised:
@@ -88,7 +106,7 @@ class FromConfigTest(parameterized.TestCase):
     config = changed('seed', 0)
     with config.unlocked():
       del config.tower
-    with self.assertRaisesRegex(UserError, 'tower is missing'):
+    with self.assertRaisesRegex(UserError, 'tower is not set'):
       recipe_lib.from_config(config)
     config = changed('seed', 0)
     with config.unlocked():
@@ -102,13 +120,54 @@ class FromConfigTest(parameterized.TestCase):
     recipe = recipe_lib.from_config(changed('tower.mlp_widths', [8, 4]))
     self.assertEqual(recipe.tower.mlp_widths, (8, 4))
 
-  def test_to_json_of_a_column_map(self):
-    tables = ml_collections.ConfigDict({'items': 'a.csv', 'profile': ('x',)})
+  def test_deviations_of_a_column_map(self):
+    tables = ml_collections.ConfigDict(
+      {
+        'interactions': 'b.csv',
+        'items': 'a.csv',
+        'users': 'c.csv',
+        'profile': ('x',),
+      }
+    )
     recipe = recipe_lib.from_config(changed('data.tables', tables))
     self.assertEqual(
-      recipe_lib.to_json(recipe.data)['tables'],
-      {'items': 'a.csv', 'profile': ['x']},
+      config_lib.deviations(recipe.data)['tables'],
+      {
+        'interactions': 'b.csv',
+        'items': 'a.csv',
+        'users': 'c.csv',
+        'profile': ['x'],
+      },
     )
+
+  def test_any_mapping_will_do(self):
+    config, _ = config_of(CONFIGS / 'popo/ml100k_cpu.py')
+    self.assertEqual(
+      recipe_lib.from_config(config.to_dict()), recipe_lib.from_config(config)
+    )
+
+  def test_a_key_leaves_defaults_and_the_layout_out(self):
+    plain = recipe_lib.from_config(changed('seed', 0)).key()
+    for field, value in (
+      ('tower.half_life', 5.0),
+      ('mesh.fsdp', 2),
+      ('save_seconds', 1.0),
+      ('compare', {'seeds': (4, 5)}),
+      ('cot', {'rule': 'ppl'}),
+    ):
+      found = recipe_lib.from_config(changed(field, value)).key()
+      self.assertEqual(found, plain, field)
+    other = recipe_lib.from_config(changed('tower.half_life', 4.0)).key()
+    self.assertNotEqual(other, plain)
+    self.assertNotIn('rope_theta', plain['model'])
+
+  def test_an_endpoint_draws_by_the_runs_seed_unless_it_has_one(self):
+    for own, seed in (({}, 7), ({'seed': 3}, 3)):
+      config = changed('seed', 7)
+      openai = {'model': 'm', 'base_url': 'http://127.0.0.1:1/v1', **own}
+      with config.unlocked():
+        config.cot = {'teacher': 'openai', 'openai': openai}
+      self.assertEqual(recipe_lib.from_config(config).cot.openai.seed, seed)
 
 
 if __name__ == '__main__':

@@ -36,7 +36,7 @@ def draw(**sections):
       }
     )
   recipe = recipe_lib.from_config(config)
-  policy = Policy(recipe, TOKENIZER, recipe.mesh.make())
+  policy = Policy(recipe.policy, TOKENIZER, recipe.mesh.make())
   rng = np.random.default_rng(0)
   prompts = sharding.place_batch(
     (

@@ -6,7 +6,7 @@ untuned weights are the arm `backbone`. The teacher is the template teacher;
 takes any checkpoint that `modules.weights.pretrained.find` knows, and
   --config.cot.teacher=openai --config.cot.openai.model=NAME \
     --config.cot.openai.base_url=URL --config.cot.openai.key_variable=VARIABLE
-an endpoint; see `pipeline.teachers` for their fields.
+an endpoint; see `taiji_jax.cot.config` for their fields.
 
 Commands:
   a full run, on one accelerator (bfloat16 products):
@@ -49,7 +49,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.cot.model.prefill = '<think>'
   config.cot.model.rows = 64
   config.cot.openai = ml_collections.ConfigDict()
-  config.cot.openai.model = ''
+  config.cot.openai.model = 'default'
   config.cot.openai.base_url = 'http://127.0.0.1:8000/v1'
   config.cot.openai.key_variable = 'OPENAI_API_KEY'
   config.cot.openai.concurrency = 16

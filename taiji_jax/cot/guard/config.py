@@ -37,11 +37,8 @@ class GuardConfig:
     for name in ('near', 'overlap', 'spelling'):
       if not 0 < getattr(self, name) <= 1:
         raise UserError(
-          f"The leak guard's {name} is {getattr(self, name)}; give a share"
-          ' above 0 and up to 1.'
+          f'{name} is {getattr(self, name)}; give a share above 0 and up to 1.'
         )
     for name in ('run', 'least_words', 'rare'):
       if getattr(self, name) < 1:
-        raise UserError(
-          f"The leak guard's {name} is {getattr(self, name)}; give 1 or more."
-        )
+        raise UserError(f'{name} is {getattr(self, name)}; give 1 or more.')

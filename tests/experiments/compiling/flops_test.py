@@ -56,7 +56,7 @@ class FlopsTest(absltest.TestCase):
       (2, {'form': 'one_backward'}),
       (2, {'combine': 'normalize_then_sum', 'kl_beta': 0.0}),
     ):
-      method = make(**method).rl.method
+      method = make(**method).rl
       self.assertEqual(flops.backwards(method, 2), expected)
 
   def test_what_is_made_anew_is_no_work_of_the_model(self):

@@ -8,19 +8,21 @@ import pathlib
 from absl.testing import absltest
 import numpy as np
 
-from experiments.configs.taiji import amazon_scientific_cpu
 from taiji_jax.data import logs as logs_lib
+from taiji_jax.data.config import DataConfig
 from taiji_jax.errors import UserError
-from taiji_jax.pipeline import recipe as recipe_lib
 
 
-def recipe(**data):
-  config = amazon_scientific_cpu.get_config()
-  config.data.update(data)
-  config.sft.examples = 12
-  config.rl.opt.steps = 1
-  config.rl.opt.warmup = 0
-  return recipe_lib.from_config(config)
+def read(**data):
+  config = {
+    'source': 'item_sequences',
+    'split': 'leave_one_out',
+    'profile': 'history',
+    'title_words': 5,
+    'evaluation_rows': 1000,
+    **data,
+  }
+  return logs_lib.read(DataConfig(**config), seed=0, sft_rows=12, rl_rows=8)
 
 
 class LogsTest(absltest.TestCase):
@@ -48,21 +50,21 @@ class LogsTest(absltest.TestCase):
   def test_a_path_out_of_the_environment(self):
     self.sequences()
     with absltest.mock.patch.dict(os.environ, HERE=str(self.folder.parent)):
-      found = logs_lib.read(recipe(path=f'$HERE/{self.folder.name}'))
+      found = read(path=f'$HERE/{self.folder.name}')
     self.assertLen(found.log.user_ids, 30)
     with self.assertRaisesRegex(UserError, 'NOWHERE is not set; export'):
-      logs_lib.read(recipe(path='$NOWHERE/x'))
+      read(path='$NOWHERE/x')
 
   def test_titles_are_cut_and_profiles_come_from_the_history(self):
     self.sequences()
-    found = logs_lib.read(recipe(path=str(self.folder), title_words=3))
+    found = read(path=str(self.folder), title_words=3)
     self.assertEqual(found.catalog.titles[4], 'Thing number 4')
     rows = found.split.evaluation
     self.assertEqual(found.profile(rows, 0)['bought'], '5 items')
 
   def test_teacher_and_backbone_know_nothing_of_the_later_stages_users(self):
     self.sequences()
-    found = logs_lib.read(recipe(path=str(self.folder)))
+    found = read(path=str(self.folder))
     trained = set(found.sft.user_r.tolist())
     for_rl = set(found.split.rl.user_r.tolist())
     self.assertFalse(trained & set(found.pretrain.user_r.tolist()))
@@ -100,13 +102,11 @@ class LogsTest(absltest.TestCase):
     for name, rows in (('r', reviews), ('m', items)):
       with gzip.open(self.folder / f'{name}.jsonl.gz', 'wt') as file:
         file.writelines(json.dumps(row) + '\n' for row in rows)
-    found = logs_lib.read(
-      recipe(
-        source='amazon_reviews',
-        path=str(self.folder / 'r.jsonl.gz'),
-        metadata=str(self.folder / 'm.jsonl.gz'),
-        core=4,
-      )
+    found = read(
+      source='amazon_reviews',
+      path=str(self.folder / 'r.jsonl.gz'),
+      metadata=str(self.folder / 'm.jsonl.gz'),
+      core=4,
     )
     self.assertNotIn('once', found.log.user_ids)
     self.assertLen(found.log, 40)

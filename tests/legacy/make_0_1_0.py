@@ -13,13 +13,14 @@ import gzip
 import pathlib
 import shutil
 
-from taiji_jax.cot import asked_sample, job, journal_entry, prompt_template
 from taiji_jax.cot.journal_entry import Entry
 from taiji_jax.cot.openai_config import OpenAIConfig
-from taiji_jax.cot.record import CotRecord
 from taiji_jax.cot.request_journal import RequestJournal
-from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.cot.teacher_text import TeacherText
+
+from taiji_jax.cot import asked_sample, job, journal_entry, prompt_template
+from taiji_jax.cot.record import CotRecord
+from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.types import Catalog
 
 HERE = pathlib.Path(__file__).resolve().parent

@@ -14,6 +14,7 @@ import numpy as np
 from taiji_jax import metrics
 from taiji_jax.cot import orft, reer
 from taiji_jax.cot.guard.run_guard import RunGuard
+from taiji_jax.cot.record import CODEC, KEPT, PREFIX
 from taiji_jax.cot.work import CotWork
 from taiji_jax.data import prompts
 from taiji_jax.data.logs import Logs
@@ -93,6 +94,9 @@ class CotData:
       host,
       hosts,
       {**self._inputs(kind), 'bound': self._shared_bound(kind, folder)},
+      codec=CODEC,
+      prefix=PREFIX,
+      kept=KEPT,
     )
 
   @property

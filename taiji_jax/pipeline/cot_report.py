@@ -9,6 +9,7 @@ from taiji_jax.cot import work as cot_work
 from taiji_jax.cot.guard import planted_leaks
 from taiji_jax.cot.guard.planted_leaks import Detection
 from taiji_jax.cot.guard.run_guard import RunGuard
+from taiji_jax.cot.record import CODEC
 from taiji_jax.cot.report import report as data_report
 from taiji_jax.cot.report import statistics as data_statistics
 from taiji_jax.cot.teachers.template import TemplateTeacher
@@ -40,7 +41,7 @@ def write(
   popularity = dict(zip(logs.catalog.item_ids, count_n.tolist(), strict=True))
   length_r = (logs.sft.history_rs >= 0).sum(1)
   statistics = data_statistics.collect(
-    dataset.read(shards), popularity, length_r
+    dataset.read(shards, CODEC), popularity, length_r
   )
   data_report.write(
     to,

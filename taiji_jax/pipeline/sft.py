@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 import pathlib
 
 from taiji_jax.cot import orft
-from taiji_jax.cot.record import CotRecord
+from taiji_jax.cot.record import CODEC, CotRecord
 from taiji_jax.data import batches as sft_data
 from taiji_jax.data import prompts
 from taiji_jax.data.logs import Logs
@@ -63,7 +63,7 @@ def train(
   }
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
-    records = list(filter(chosen, dataset.read(data.folder)))
+    records = list(filter(chosen, dataset.read(data.folder, CODEC)))
     longest = context.recipe.length.completion
     found = list(examples(records, logs, encoder, longest))
     supervised.log_sizes(stage, found, len(records) - len(found))

@@ -38,7 +38,7 @@ class CotConfig:
     teacher: 'template', 'model' (a local checkpoint) or 'openai' (an endpoint
       that speaks that protocol).
     model: of 'model': the fields of `pipeline.teachers.LocalConfig`.
-    openai: of 'openai': the fields of `cot.openai_config.OpenAIConfig`.
+    openai: of 'openai': the fields of `ask.AskConfig`.
     prompt_rupr, prompt_direct: prompts of a model or endpoint, by name or path;
       see `cot.prompt_template`.
     samples: reasoning texts a prompt, the paper's k = 3.

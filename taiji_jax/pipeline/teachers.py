@@ -7,12 +7,12 @@ from typing import Any
 
 from taiji_jax import config as fields
 from taiji_jax import metrics
-from taiji_jax.ask.config import OpenAIConfig
-from taiji_jax.ask.journal import RequestJournal
+from taiji_jax.ask.config import AskConfig
+from taiji_jax.ask.journal import Journal
 from taiji_jax.ask.spending import Prices
 from taiji_jax.cot.teacher import Teacher
 from taiji_jax.cot.teachers import prompt_template
-from taiji_jax.cot.teachers.endpoint import OpenAITeacher
+from taiji_jax.cot.teachers.endpoint import EndpointTeacher
 from taiji_jax.cot.teachers.model import ModelTeacher, ModelTeacherConfig
 from taiji_jax.cot.teachers.template import TemplateTeacher
 from taiji_jax.cot.teachers.text import TeacherText
@@ -100,7 +100,7 @@ def opened(
   prompt = prompt_of(context, kind)
   text = TeacherText(prompt, logs.catalog, recipe.prompt)
   folder = context.workdir / 'journals' / f'{kind}-{host}'
-  with RequestJournal(folder) as journal:
+  with Journal(folder) as journal:
     make = _local if recipe.cot.teacher == 'model' else _endpoint
     teacher, name = make(context, text, journal)
     yield NamedTeacher(teacher, name, prompt.name, prompt.sha)
@@ -115,7 +115,7 @@ def local_config(context: Context) -> LocalConfig:
 
 
 def _local(
-  context: Context, text: TeacherText, journal: RequestJournal
+  context: Context, text: TeacherText, journal: Journal
 ) -> tuple[ModelTeacher, str]:
   config = local_config(context)
   tokenizer = tokenizer_lib.load(pretrained.find(config.source))
@@ -157,16 +157,16 @@ def _local(
 
 
 def _endpoint(
-  context: Context, text: TeacherText, journal: RequestJournal
-) -> tuple[OpenAITeacher, str]:
+  context: Context, text: TeacherText, journal: Journal
+) -> tuple[EndpointTeacher, str]:
   options = _options(context.recipe.cot.openai, 'openai')
   if 'prices' in options:
     options['prices'] = fields.build(
       Prices, 'cot.openai.prices', options['prices']
     )
   options.setdefault('seed', context.recipe.seed)
-  config = fields.build(OpenAIConfig, 'cot.openai', options)
-  return OpenAITeacher(config, text, journal), config.model
+  config = fields.build(AskConfig, 'cot.openai', options)
+  return EndpointTeacher(config, text, journal), config.model
 
 
 def _options(section: Any, name: str) -> dict[str, Any]:

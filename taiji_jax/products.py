@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import taiji_jax
-from taiji_jax import metrics
+from taiji_jax import files, metrics
 from taiji_jax.errors import UserError
 
 
@@ -74,31 +74,27 @@ class Products:
       'stage': stage,
       'inputs': inputs,
       'seconds': round(seconds, 3),
-      'sha256': {p.name: _sha256(p) for p in sorted(part.iterdir())},
+      'sha256': {p.name: files.sha256(p) for p in sorted(part.iterdir())},
     }
-    (part / 'product.json').write_text(json.dumps(record, indent=1))
+    files.write_json(part / 'product.json', record)
     part.replace(folder)
+    files.sync(self._root)
     shutil.rmtree(scratch, ignore_errors=True)
     metrics.LOG.info('%s made in %.1f s', stage, seconds)
-
-
-def _sha256(path: pathlib.Path) -> str:
-  with path.open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def _verify(folder: pathlib.Path) -> float:
   """Returns the product's seconds; raises UserError where it is damaged."""
   wrong = None
   try:
-    record = json.loads((folder / 'product.json').read_text())
+    record = files.read_json(folder / 'product.json')
     for name, digest in record['sha256'].items():
       if not (folder / name).is_file():
         wrong = f'{name} is missing'
-      elif _sha256(folder / name) != digest:
+      elif files.sha256(folder / name) != digest:
         wrong = f'{name} has changed since it was written'
     seconds = record['seconds']
-  except (OSError, ValueError, KeyError):
+  except (OSError, UserError, KeyError, AttributeError):
     wrong = 'product.json is missing or unreadable'
   if wrong:
     raise UserError(

@@ -1,25 +1,63 @@
 """A block of rows to CoT records: ask, guard, score, choose."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
+from typing import Protocol
 
 import numpy as np
 
 from taiji_jax.cot import orft, reer
 from taiji_jax.cot.record import CotRecord
+from taiji_jax.cot.scores import Scorer, Scores
 from taiji_jax.cot.teacher import CotRequest, CotSample, Teacher
 from taiji_jax.data import prompts
-from taiji_jax.data.logs import Logs
-from taiji_jax.pipeline.scorer import Scorer, Scores
-from taiji_jax.pipeline.text import Encoder
-from taiji_jax.types import Rows
+from taiji_jax.types import Catalog, Log, Rows
 
 Guard = Callable[[str, CotRequest], tuple[str, str]]
 """(reasoning, its request) -> what may be kept of it, and what it gave away."""
 
 
+class Logs(Protocol):
+  """The data of a run, as far as it is needed here."""
+
+  @property
+  def log(self) -> Log:
+    """The events."""
+    ...
+
+  @property
+  def catalog(self) -> Catalog:
+    """The items."""
+    ...
+
+  def profile(self, rows: Rows, r: int) -> Mapping[str, str]:
+    """Returns the fields of the user of row r."""
+    ...
+
+
+class Tokenizer(Protocol):
+  """Counts what the student has to learn."""
+
+  def encode(self, text: str) -> Sequence[int]:
+    """Returns the ids of a text."""
+    ...
+
+
+class Encoder(Protocol):
+  """Rows to prompts."""
+
+  @property
+  def tokenizer(self) -> Tokenizer:
+    """The student's."""
+    ...
+
+  def prompt_text(self, rows: Rows, r: int) -> str:
+    """Returns the prompt of row r as the student reads it."""
+    ...
+
+
 @dataclasses.dataclass(frozen=True)
-class CotWork:
+class Work:
   """Makes the records of rows; the same rows give the same records.
 
   Attributes:

@@ -15,7 +15,7 @@ from taiji_jax import metrics
 from taiji_jax.cot import orft, reer
 from taiji_jax.cot.guard.run_guard import RunGuard
 from taiji_jax.cot.record import CODEC, KEPT, PREFIX
-from taiji_jax.cot.work import CotWork
+from taiji_jax.cot.work import Work
 from taiji_jax.data import prompts
 from taiji_jax.data.logs import Logs
 from taiji_jax.errors import UserError
@@ -170,7 +170,7 @@ class CotData:
     )
 
   @contextlib.contextmanager
-  def work(self, kind: str, host: str = '0') -> Iterator[CotWork]:
+  def work(self, kind: str, host: str = '0') -> Iterator[Work]:
     """Yields what makes the records, its threshold still to be set.
 
     Args:
@@ -180,7 +180,7 @@ class CotData:
     recipe = self._context.recipe
     rounds = recipe.cot.search_rounds
     with teachers.opened(self._context, self._logs, kind, host) as teacher:
-      yield CotWork(
+      yield Work(
         logs=self._logs,
         rows=self._logs.sft,
         encoder=self._encoder,

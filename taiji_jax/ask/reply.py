@@ -1,4 +1,4 @@
-"""One answer of an OpenAI-compatible endpoint, checked."""
+"""One answer of an endpoint, and how an OpenAI-compatible one writes it."""
 
 from collections.abc import Callable, Iterable, Mapping
 import dataclasses

@@ -6,7 +6,7 @@ from taiji_jax.ask.config import AskConfig
 from taiji_jax.errors import UserError
 
 
-class OpenAIConfigTest(parameterized.TestCase):
+class AskConfigTest(parameterized.TestCase):
   @parameterized.parameters(
     ({'concurrency': 0}, 'concurrency is 0'),
     ({'tries': 0}, 'tries is 0'),

@@ -36,7 +36,7 @@ def entry(row, status='done', key=None, **values):
   return Entry(key or f'k{row}', row, 0, 0, status, **values)
 
 
-class RequestJournalTest(parameterized.TestCase):
+class JournalTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(

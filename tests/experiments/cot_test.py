@@ -4,7 +4,6 @@ import importlib.util
 import os
 import pathlib
 import signal
-import sys
 import tempfile
 
 from absl.testing import absltest
@@ -12,9 +11,7 @@ import tiny
 
 from taiji_jax.cot.record import CODEC
 from taiji_jax.shards import dataset
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'cot'))
-import chat_server  # noqa: E402
+from tests.cot.teachers import chat_server
 
 VARIABLE = 'TAIJI_TEST_KEY'
 QUIET = '--beam=--runner=DirectRunner --allow_unsafe_triggers'

@@ -35,22 +35,28 @@ def whole(
   Raises:
     UserError: an OSError in the body, or the file cannot be written.
   """
-  with writing(path, remedy), replacing(path, tag) as part:
+  with writing(path, remedy), replacing(path, tag, remedy) as part:
     yield part
 
 
 @contextlib.contextmanager
-def replacing(path: pathlib.Path, tag: str = '') -> Iterator[pathlib.Path]:
-  """Yields what `whole` yields; an OSError stays what it is.
+def replacing(
+  path: pathlib.Path, tag: str = '', remedy: str = MAKE_ROOM
+) -> Iterator[pathlib.Path]:
+  """Yields what `whole` yields; an OSError of the body stays what it is.
 
   For a body that does more than to write the file.
+
+  Raises:
+    UserError: the file cannot be put in its place.
   """
   part = path.with_name(f'{path.name}{tag}.part')
   try:
     yield part
-    sync(part)
-    part.replace(path)
-    sync(path.parent)
+    with writing(path, remedy):
+      sync(part)
+      part.replace(path)
+      sync(path.parent)
   except BaseException:
     with contextlib.suppress(OSError):
       part.unlink(missing_ok=True)

@@ -10,6 +10,8 @@ from typing import Any
 import tensorboardX
 import tqdm
 
+from taiji_jax import files
+
 LOG = logging.getLogger('taiji_jax')
 PLAIN_SECONDS = 10.0
 
@@ -25,22 +27,13 @@ class Writer:
 
   def rows(self) -> list[dict[str, Any]]:
     """Returns all whole rows written so far, in order."""
-    rows = []
-    if self._path.exists():
-      for line in self._path.read_text().splitlines():
-        try:
-          rows.append(json.loads(line))
-        except json.JSONDecodeError:
-          break  # The last line of a killed run.
-    return rows
+    return list(files.read_whole_lines(self._path))
 
   def begin(self, stage: str, step: int) -> None:
     """Opens for `stage`, which goes on after `step`; later rows are dropped."""
     self.close()
     kept = [r for r in self.rows() if r['stage'] != stage or r['step'] <= step]
-    part = self._path.with_suffix('.part')
-    part.write_text(''.join(json.dumps(r) + '\n' for r in kept))
-    part.replace(self._path)
+    files.write_lines(self._path, kept)
     self._file = self._path.open('a')
     self._board = tensorboardX.SummaryWriter(
       str(self._board_dir / stage), purge_step=step + 1, flush_secs=10
@@ -55,6 +48,7 @@ class Writer:
       self._board.add_scalar(name, value, step)
 
   def close(self) -> None:
+    """Closes what `begin` opened."""
     if self._file:
       self._file.close()
       self._board.close()
@@ -98,5 +92,6 @@ class Progress:
     )
 
   def close(self) -> None:
+    """Takes the bar off."""
     if self._bar is not None:
       self._bar.close()

@@ -108,8 +108,9 @@ class Products:
       'seconds': round(seconds, 3),
       'sha256': {p.name: files.sha256(p) for p in sorted(part.iterdir())},
     }
-    (part / 'product.json').write_text(json.dumps(record, indent=1))
+    files.write_json(part / 'product.json', record)
     part.replace(folder)
+    files.sync(self._root)
     shutil.rmtree(scratch, ignore_errors=True)
     metrics.LOG.info('%s made in %.1f s', stage, seconds)
 
@@ -133,14 +134,14 @@ def _verify(folder: pathlib.Path) -> float:
   """Returns the product's seconds; raises UserError where it is damaged."""
   wrong = None
   try:
-    record = json.loads((folder / 'product.json').read_text())
+    record = files.read_json(folder / 'product.json')
     for name, digest in record['sha256'].items():
       if not (folder / name).is_file():
         wrong = f'{name} is missing'
       elif files.sha256(folder / name) != digest:
         wrong = f'{name} has changed since it was written'
     seconds = record['seconds']
-  except (OSError, ValueError, KeyError):
+  except (OSError, UserError, KeyError, AttributeError):
     wrong = 'product.json is missing or unreadable'
   if wrong:
     raise UserError(

@@ -35,9 +35,7 @@ class ProductsTest(parameterized.TestCase):
 
   def test_another_revision_another_product(self):
     first = self.make({'x': 1})
-    second = Products(self.root).make(
-      'sft', {'x': 1}, self.fill, revision=2
-    )
+    second = Products(self.root).make('sft', {'x': 1}, self.fill, revision=2)
     self.assertNotEqual(first.key, second.key)
     record = json.loads((second.folder / 'product.json').read_text())
     self.assertEqual(record['revision'], 2)

@@ -23,7 +23,7 @@ import numpy as np
 
 from experiments import entry
 from taiji_jax.cot import orft
-from taiji_jax.cot.record import CotRecord
+from taiji_jax.cot.record import CODEC, KEPT, PREFIX, CotRecord
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate import plots
@@ -123,10 +123,17 @@ def _measure(
   """Returns what one process took to write or read so many examples."""
   begin = time.perf_counter()
   if part == 'write':
-    spec = job.JobSpec(folder, -(-examples // SAMPLES), SHARD_ROWS)
+    spec = job.JobSpec(
+      folder,
+      -(-examples // SAMPLES),
+      SHARD_ROWS,
+      codec=CODEC,
+      prefix=PREFIX,
+      kept=KEPT,
+    )
     count = job.run(spec, SyntheticWork()).records
   else:
-    count = sum(1 for _ in dataset.read(folder))
+    count = sum(1 for _ in dataset.read(folder, CODEC))
   return {
     'examples': count,
     'seconds': round(time.perf_counter() - begin, 2),

@@ -9,9 +9,8 @@ import os
 import time
 from typing import Any
 
-from taiji_jax.ask import reply as openai_reply
-from taiji_jax.ask.config import OpenAIConfig
-from taiji_jax.ask.reply import Reply
+from taiji_jax.ask.config import AskConfig
+from taiji_jax.ask.reply import Malformed, Reply, from_body, from_chunks
 from taiji_jax.errors import UserError
 
 _PASSING = (408, 409, 425, 429)
@@ -41,10 +40,13 @@ class Declined(Exception):
   """The server will never answer this one request; others it may."""
 
 
-class OpenAIClient:
-  """An endpoint, of one event loop; never shows its key."""
+class Client:
+  """An OpenAI-compatible endpoint, of one event loop; never shows its key.
 
-  def __init__(self, config: OpenAIConfig):
+  Opened by `async with`.
+  """
+
+  def __init__(self, config: AskConfig):
     """Reads the key from the environment.
 
     Raises:
@@ -54,7 +56,7 @@ class OpenAIClient:
       import openai
     except ImportError as error:
       raise UserError(
-        'A teacher behind an endpoint needs the package openai: run'
+        'An OpenAI-compatible endpoint needs the package openai: run'
         " `pip install 'taiji_jax[openai]'`."
       ) from error
     self._openai, self._config = openai, config
@@ -66,7 +68,7 @@ class OpenAIClient:
       max_retries=0,
     )
 
-  async def __aenter__(self) -> 'OpenAIClient':
+  async def __aenter__(self) -> 'Client':
     return self
 
   async def __aexit__(self, *_: object) -> None:
@@ -111,7 +113,7 @@ class OpenAIClient:
         f'the connection failed ({kind})', sent=not kind.startswith('Connect')
       )
     except (self._openai.APIError, ValueError) as error:
-      said = str(error) if isinstance(error, openai_reply.Malformed) else ''
+      said = str(error) if isinstance(error, Malformed) else ''
       kind = said or type(error).__name__
       problem = Passing(f'a malformed answer ({kind})', sent=True)
     raise problem
@@ -120,19 +122,19 @@ class OpenAIClient:
     create = self._client.chat.completions
     if not self._config.stream:
       raw = await create.with_raw_response.create(**fields)
-      return openai_reply.from_body(json.loads(raw.text))
+      return from_body(json.loads(raw.text))
     stream = await create.create(
       **fields, stream=True, stream_options={'include_usage': True}
     )
     async with stream:
       chunks = [_plain(chunk) async for chunk in stream]
-    return openai_reply.from_chunks(chunks)
+    return from_chunks(chunks)
 
   def _clean(self, reply: Reply) -> Reply:
     """Returns the reply without the key, should a server echo it."""
     if not self._key or self._key not in reply.text + reply.aside:
       return reply
-    raise openai_reply.Malformed('it repeats the key')
+    raise Malformed('it repeats the key')
 
   def _meaning(self, error: Any) -> Exception:
     """Returns what an HTTP status asks us to do."""
@@ -199,7 +201,7 @@ def retry_after(header: str | None) -> float | None:
   return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _key(config: OpenAIConfig) -> str:
+def _key(config: AskConfig) -> str:
   if not config.key_variable:
     return ''
   key = os.environ.get(config.key_variable, '').strip()

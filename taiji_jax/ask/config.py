@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible endpoint is asked, how fast, and for how much."""
+"""How an endpoint is asked: for what, how fast, and for how much."""
 
 from collections.abc import Mapping
 import dataclasses
@@ -15,11 +15,11 @@ _TOKEN_FIELDS = ('max_tokens', 'max_completion_tokens')
 
 
 @dataclasses.dataclass(frozen=True)
-class OpenAIConfig:
+class AskConfig:
   """An endpoint, its model and the limits; holds no secret.
 
-  Choice: the paper is silent on how its teacher draws; temperature 0.7 and up
-  to 1,024 tokens a sample here.
+  Choice: temperature 0.7 and up to 1,024 tokens a sample; the papers do not say
+  how their teachers and judges draw.
 
   Attributes:
     model: its name there.

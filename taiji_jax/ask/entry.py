@@ -1,13 +1,9 @@
-"""One line of a request journal."""
+"""One line of a journal."""
 
 import dataclasses
-import hashlib
 import json
-from typing import Any
 
-import numpy as np
-
-from taiji_jax.cot.teacher import CotSample
+from taiji_jax.ask.question import Answer, Question
 
 DONE, UNUSABLE, FAILED, REDRAWN = 'done', 'unusable', 'failed', 'redrawn'
 _STATUSES = (DONE, UNUSABLE, FAILED, REDRAWN)
@@ -18,16 +14,14 @@ class Entry:
   """What became of one draw of one sample.
 
   Attributes:
-    key: of the sample, see `sample_key`.
-    row, sample: the request's row, and which of its k samples, from 0.
+    key, row, sample: of the question.
     draw: which draw of the sample, from 0.
-    status: 'done' (final, has a text), 'unusable' (final: answered, nothing in
-      it to keep), 'redrawn' (like that, and drawn again), 'failed' (never
+    status: 'done' (final, has an answer), 'unusable' (final: answered, nothing
+      in it to keep), 'redrawn' (like that, and drawn again), 'failed' (never
       answered; asked again by the next run).
-    think, answer: see `reasoning.Reasoning`.
-    token_logprobs: of the reasoning's tokens; None where unknown.
+    think, answer, token_logprobs: see `Answer`.
     reason: why it is not done, '' where it is.
-    prompt_tokens, completion_tokens: what the teacher counted.
+    prompt_tokens, completion_tokens: what the model counted.
     usd: what it cost.
     raw: what was written, where nothing in it was kept.
   """
@@ -51,18 +45,76 @@ class Entry:
     """Whether the sample is never asked for again."""
     return self.status in (DONE, UNUSABLE)
 
-  def as_sample(self) -> CotSample:
-    """Returns the sample; its text is '' where there is none."""
-    logprobs = self.token_logprobs
-    if logprobs is not None:
-      logprobs = np.array(logprobs, np.float32)
-    return CotSample(self.think, logprobs, self.answer)
+  @property
+  def kept(self) -> Answer | None:
+    """The answer, None where there is none."""
+    if self.status != DONE:
+      return None
+    return Answer(self.think, self.answer, self.token_logprobs)
 
   def line(self) -> bytes:
     """Returns the entry as one line of JSON."""
     values = dataclasses.asdict(self)
     # Lone surrogates survive as escapes, so that any answer can be written.
     return json.dumps(values, separators=(',', ':')).encode('ascii') + b'\n'
+
+
+def replied(
+  question: Question,
+  draw: int,
+  answer: Answer,
+  fault: str,
+  raw: str,
+  *,
+  again: bool = False,
+  prompt_tokens: int,
+  completion_tokens: int,
+  usd: float = 0.0,
+) -> Entry:
+  """Returns the entry of a draw that was answered.
+
+  Args:
+    question, draw: what was asked.
+    answer: what is kept, where there is no fault.
+    fault: why nothing is kept, '' where something is.
+    raw: all that was written; kept only with a fault.
+    again: whether a faulty sample is drawn again.
+    prompt_tokens, completion_tokens, usd: see `Entry`.
+  """
+  status = DONE
+  if fault:
+    status, answer = REDRAWN if again else UNUSABLE, Answer('')
+  return Entry(
+    question.key,
+    question.row,
+    question.sample,
+    draw,
+    status,
+    answer.think,
+    answer.answer,
+    answer.token_logprobs,
+    fault,
+    prompt_tokens,
+    completion_tokens,
+    usd,
+    raw if fault else '',
+  )
+
+
+def unanswered(
+  question: Question, draw: int, reason: str, *, final: bool
+) -> Entry:
+  """Returns the entry of a draw that has no answer.
+
+  Args:
+    question, draw: what was asked.
+    reason: why.
+    final: whether it never will have one.
+  """
+  status = UNUSABLE if final else FAILED
+  return Entry(
+    question.key, question.row, question.sample, draw, status, reason=reason
+  )
 
 
 def parse(line: bytes) -> Entry:
@@ -85,19 +137,3 @@ def parse(line: bytes) -> Entry:
   if values['status'] not in _STATUSES:
     raise ValueError('an unknown status')
   return Entry(**values)
-
-
-def sample_key(**parts: Any) -> str:
-  """Returns the hash, in hex, of everything that a sample depends on.
-
-  Args:
-    **parts: values that JSON can hold.
-  """
-  text = json.dumps(parts, sort_keys=True, separators=(',', ':'))
-  return hashlib.sha256(text.encode('ascii')).hexdigest()[:32]
-
-
-def draw_seed(seed: int, row: int, sample: int, draw: int = 0) -> int:
-  """Returns the seed of one draw, in [0, 2^31), from all four numbers."""
-  state = np.random.SeedSequence((seed, row, sample, draw)).generate_state(1)
-  return int(state[0] >> 1)

@@ -1,19 +1,19 @@
-"""A journal on disk of what a teacher was asked: nothing is asked twice."""
+"""A journal on disk of what was asked: nothing is asked twice."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-import fcntl
+from collections.abc import Iterable, Iterator, Sequence
 import os
 import pathlib
 import threading
 
-from taiji_jax.ask import entry as journal_entry
-from taiji_jax.ask.entry import Entry
+from taiji_jax import files
+from taiji_jax.ask.entry import Entry, parse
+from taiji_jax.ask.question import Question
 from taiji_jax.errors import UserError
 
 _ROWS_PER_FILE = 4096
 
 
-class RequestJournal:
+class Journal:
   """Append-only files of JSON lines, one file to every 4096 rows.
 
   An entry is on disk when `append` returns. A line that a killed process left
@@ -31,28 +31,23 @@ class RequestJournal:
     """
     self._folder = pathlib.Path(folder).expanduser()
     self._writing = threading.Lock()
+    self._lock = files.Lock(
+      self._folder / 'lock',
+      f'Another process writes the journal at {self._folder}; wait for it to'
+      ' end, or give this one a folder of its own.',
+    )
     try:
       self._folder.mkdir(parents=True, exist_ok=True)
-      self._lock = os.open(
-        self._folder / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
-      )
     except OSError as error:
       raise self._unusable(self._folder, error) from error
-    try:
-      fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-      os.close(self._lock)
-      raise UserError(
-        f'Another process writes the journal at {self._folder}; wait for it'
-        ' to end, or give this one a folder of its own.'
-      ) from error
+    self._lock.acquire()
     try:
       self._spent = self._totals()
     except BaseException:
       self.close()
       raise
 
-  def __enter__(self) -> 'RequestJournal':
+  def __enter__(self) -> 'Journal':
     return self
 
   def __exit__(self, *_: object) -> None:
@@ -60,25 +55,20 @@ class RequestJournal:
 
   def close(self) -> None:
     """Lets another process have the journal."""
-    if self._lock >= 0:
-      os.close(self._lock)
-      self._lock = -1
+    self._lock.release()
 
   @property
   def spent(self) -> tuple[int, int, float]:
     """Prompt tokens, completion tokens and dollars of all entries."""
     return self._spent
 
-  def find(self, rows_of_keys: Mapping[str, int]) -> dict[str, Entry]:
-    """Returns the last entry of each key that has one.
-
-    Args:
-      rows_of_keys: key -> the row that it belongs to.
-    """
+  def find(self, questions: Sequence[Question]) -> dict[str, Entry]:
+    """Returns the last entry of each question that has one, by key."""
+    keys = {one.key for one in questions}
     found = {}
-    for path in sorted({self._path(row) for row in rows_of_keys.values()}):
+    for path in sorted({self._path(one.row) for one in questions}):
       for entry in self._entries(path):
-        if entry.key in rows_of_keys:
+        if entry.key in keys:
           found[entry.key] = entry
     return found
 
@@ -113,7 +103,7 @@ class RequestJournal:
           os.ftruncate(file.fileno(), size)
           raise
       if new:
-        _sync_folder(self._folder)
+        files.sync(self._folder)
     except OSError as error:
       raise self._unusable(path, error) from error
 
@@ -141,7 +131,7 @@ class RequestJournal:
 
   def _parsed(self, path: pathlib.Path, number: int, line: bytes) -> Entry:
     try:
-      return journal_entry.parse(line)
+      return parse(line)
     except (ValueError, TypeError) as error:
       raise UserError(
         f'{path}:{number} is no journal entry ({error}); delete this line to'
@@ -150,7 +140,7 @@ class RequestJournal:
 
   def _unusable(self, path: pathlib.Path, error: OSError) -> UserError:
     return UserError(
-      f'The journal at {path} cannot be used ({error.strerror or error}); free'
+      f'The journal at {path} cannot be used ({files.reason(error)}); free'
       ' space there, mend its permissions or give another folder.'
     )
 
@@ -181,11 +171,3 @@ def _cut_torn_line(path: pathlib.Path) -> None:
     if end < size:
       file.truncate(end)
       os.fsync(file.fileno())
-
-
-def _sync_folder(folder: pathlib.Path) -> None:
-  handle = os.open(folder, os.O_RDONLY)
-  try:
-    os.fsync(handle)
-  finally:
-    os.close(handle)

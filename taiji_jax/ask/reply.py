@@ -1,8 +1,10 @@
-"""One answer of an OpenAI-compatible endpoint, checked."""
+"""One answer of an endpoint, and how an OpenAI-compatible one writes it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 from typing import Any
+
+from taiji_jax.ask.question import Answer
 
 # Both names are in use for what a server's reasoning parser takes out.
 _ASIDE = ('reasoning_content', 'reasoning')
@@ -59,6 +61,10 @@ class Reply:
         found.append(logprob)
       at += len(piece)
     return tuple(found)
+
+
+Read = Callable[[Reply], tuple[Answer, str]]
+"""A reply that has text to what is kept of it, and why nothing is, else ''."""
 
 
 def from_body(body: Any) -> Reply:

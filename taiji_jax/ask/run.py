@@ -5,24 +5,29 @@ from collections.abc import Coroutine
 import time
 from typing import Any
 
-from taiji_jax.ask import entry as journal_entry
-from taiji_jax.ask.client import Declined, OpenAIClient, Passing
-from taiji_jax.ask.config import OpenAIConfig
-from taiji_jax.ask.entry import Entry, draw_seed
-from taiji_jax.ask.journal import RequestJournal
+from taiji_jax.ask.client import Client, Declined, Passing
+from taiji_jax.ask.config import AskConfig
+from taiji_jax.ask.entry import (
+  DONE,
+  FAILED,
+  REDRAWN,
+  Entry,
+  replied,
+  unanswered,
+)
+from taiji_jax.ask.journal import Journal
 from taiji_jax.ask.pace import Pace, backoff
-from taiji_jax.ask.reply import Reply
+from taiji_jax.ask.question import Answer, Question, draw_seed
+from taiji_jax.ask.reply import Read, Reply
 from taiji_jax.ask.spending import Spending
 from taiji_jax.ask.tally import Tally
-from taiji_jax.cot.asked_sample import AskedSample
-from taiji_jax.cot.teachers import reasoning
 from taiji_jax.errors import UserError
 
 # Of a token's text; a message has about so many tokens around it.
 _BYTES_A_TOKEN, _AROUND = 4, 16
 
 
-class OpenAIRun:
+class Run:
   """What the workers of one run share.
 
   Attributes:
@@ -32,88 +37,84 @@ class OpenAIRun:
 
   def __init__(
     self,
-    client: OpenAIClient,
-    config: OpenAIConfig,
-    tells_target: bool,
-    journal: RequestJournal,
+    client: Client,
+    config: AskConfig,
+    read: Read,
+    journal: Journal,
     spending: Spending,
     pace: Pace,
     tally: Tally,
   ):
-    self._client, self._config, self._journal = client, config, journal
-    self._answers = not tells_target
-    self._spending, self._pace, self._tally = spending, pace, tally
+    self._client, self._config, self._read = client, config, read
+    self._journal, self._spending = journal, spending
+    self._pace, self._tally = pace, tally
     self._failed_in_a_row = 0
     self._stop = asyncio.Event()
     self.entries: dict[str, Entry] = {}
     self.stopped: UserError | None = None
 
-  async def settle(self, asked: AskedSample, last: Entry | None) -> None:
+  async def settle(self, question: Question, last: Entry | None) -> None:
     """Returns when the sample is in the journal, or the run is stopped.
 
     Args:
-      asked: the sample.
+      question: asks for the sample.
       last: what earlier runs left of it.
     """
     try:
       draw = 0
       if last is not None:
-        draw = last.draw + (last.status == journal_entry.REDRAWN)
-      entry = await self._draw(asked, draw)
-      while entry.status == journal_entry.REDRAWN:
-        entry = await self._draw(asked, entry.draw + 1)
+        draw = last.draw + (last.status == REDRAWN)
+      entry = await self._draw(question, draw)
+      while entry.status == REDRAWN:
+        entry = await self._draw(question, entry.draw + 1)
     except UserError as error:
       self._end(error)
       return
-    self.entries[asked.key] = entry
+    self.entries[question.key] = entry
     self._count(entry)
 
-  async def _draw(self, asked: AskedSample, draw: int) -> Entry:
+  async def _draw(self, question: Question, draw: int) -> Entry:
     """Returns the entry of one draw, which is on disk.
 
     Raises:
       UserError: nothing can be asked, or the run was stopped meanwhile.
     """
-    seed = draw_seed(self._config.seed, asked.row, asked.sample, draw)
-    own = {'key': asked.key, 'row': asked.row, 'sample': asked.sample}
-    own['draw'] = draw
-    size = sum(len(m['content'].encode()) + _AROUND for m in asked.messages)
+    size = sum(len(m['content'].encode()) + _AROUND for m in question.messages)
     try:
       receipt = await self._spending.reserve(
         self._config.prices.usd(size, self._config.max_tokens)
       )
       usd = 0.0
       try:
-        reply = await self._try(asked, seed, f'{asked.key}-{draw}', size)
-        entry = self._read(reply, own, size)
+        reply = await self._try(question, draw, size)
+        entry = self._entry(reply, question, draw, size)
         usd = entry.usd
         await self._write(entry)
       finally:
         await self._spending.settle(receipt, usd)
       return entry
     except (Declined, Passing) as error:
-      status = journal_entry.FAILED
-      if isinstance(error, Declined):
-        status = journal_entry.UNUSABLE
-      entry = Entry(**own, status=status, reason=str(error))
+      final = isinstance(error, Declined)
+      entry = unanswered(question, draw, str(error), final=final)
     await self._write(entry)
     return entry
 
-  async def _try(
-    self, asked: AskedSample, seed: int, name: str, size: int
-  ) -> Reply:
+  async def _try(self, question: Question, draw: int, size: int) -> Reply:
     """Returns the answer to one draw, after as many tries as it takes.
 
     Raises:
       Passing: none came.
     """
+    row, sample = question.row, question.sample
+    seed = draw_seed(self._config.seed, row, sample, draw)
+    name = f'{question.key}-{draw}'
     left = self._config.sample_seconds
     tokens = size // _BYTES_A_TOKEN + self._config.max_tokens
     for tries in range(1, self._config.tries + 1):
       await self._unless_stopped(self._pace.take(tokens))
       start = time.monotonic()
       try:
-        reply = await self._client.ask(asked.messages, seed, name)
+        reply = await self._client.ask(question.messages, seed, name)
         self._correct(tokens, reply)
         return reply
       except Passing as error:
@@ -156,8 +157,10 @@ class OpenAIRun:
       used = reply.prompt_tokens + reply.completion_tokens
       self._pace.correct(taken, used)
 
-  def _read(self, reply: Reply, own: dict, size: int) -> Entry:
-    """Returns the entry of an answer.
+  def _entry(
+    self, reply: Reply, question: Question, draw: int, size: int
+  ) -> Entry:
+    """Returns the entry of a reply.
 
     Choice: a server that does not count tokens is taken to have used the most
     that it may have.
@@ -165,23 +168,19 @@ class OpenAIRun:
     prompt, completion = reply.prompt_tokens, reply.completion_tokens
     prompt = size if prompt is None else prompt
     completion = self._config.max_tokens if completion is None else completion
-    found = reasoning.read(reply.text, reply.aside, answers=self._answers)
-    fault = reply.fault or found.fault
-    status = journal_entry.DONE
-    if fault:
-      again = own['draw'] < self._config.redraws
-      status = journal_entry.REDRAWN if again else journal_entry.UNUSABLE
-    return Entry(
-      **own,
-      status=status,
-      think='' if fault else found.think,
-      answer='' if fault else found.answer,
-      token_logprobs=None if fault else reply.logprobs_of(found.think),
-      reason=fault,
+    answer, fault = Answer(''), reply.fault
+    if not fault:
+      answer, fault = self._read(reply)
+    return replied(
+      question,
+      draw,
+      answer,
+      fault,
+      reply.aside + reply.text,
+      again=draw < self._config.redraws,
       prompt_tokens=prompt,
       completion_tokens=completion,
       usd=self._config.prices.usd(prompt, completion),
-      raw=reply.aside + reply.text if fault else '',
     )
 
   async def _write(self, entry: Entry) -> None:
@@ -189,7 +188,7 @@ class OpenAIRun:
     await asyncio.shield(asyncio.to_thread(self._journal.append, [entry]))
 
   def _count(self, entry: Entry) -> None:
-    if entry.status == journal_entry.FAILED:
+    if entry.status == FAILED:
       self._tally.failed += 1
       self._failed_in_a_row += 1
       if self._failed_in_a_row >= self._config.give_up_after:
@@ -202,7 +201,7 @@ class OpenAIRun:
         )
       return
     self._failed_in_a_row = 0
-    if entry.status == journal_entry.DONE:
+    if entry.status == DONE:
       self._tally.answered += 1
     else:
       self._tally.unusable += 1

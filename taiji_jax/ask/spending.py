@@ -1,4 +1,4 @@
-"""What a teacher's tokens cost, and a limit on it."""
+"""What a model's tokens cost, and a limit on it."""
 
 import asyncio
 import dataclasses

@@ -1,11 +1,11 @@
-"""What became of the samples that a teacher was asked for."""
+"""What became of the samples that a model was asked for."""
 
 import dataclasses
 
 
 @dataclasses.dataclass
 class Tally:
-  """Counts since the teacher was made; tokens and dollars of its journal.
+  """Counts since the asker was made; tokens and dollars of its journal.
 
   Attributes:
     answered: samples that this run asked for and got.
@@ -27,6 +27,10 @@ class Tally:
   prompt_tokens: int = 0
   completion_tokens: int = 0
   usd: float = 0.0
+
+  def spend(self, spent: tuple[int, int, float]) -> None:
+    """Returns once the sums are those of a journal, see `Journal.spent`."""
+    self.prompt_tokens, self.completion_tokens, self.usd = spent
 
   def __str__(self) -> str:
     return (

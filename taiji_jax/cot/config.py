@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from taiji_jax.ask.config import OpenAIConfig
+from taiji_jax.ask.config import AskConfig
 from taiji_jax.cot.guard.config import GuardConfig
 from taiji_jax.cot.reer import ReerConfig
 from taiji_jax.errors import UserError
@@ -72,7 +72,7 @@ class CotConfig:
 
   teacher: str = 'template'
   model: LocalConfig | None = None
-  openai: OpenAIConfig | None = None
+  openai: AskConfig | None = None
   prompt_rupr: str = 'rupr_v1'
   prompt_direct: str = 'direct_v1'
   samples: int = 3

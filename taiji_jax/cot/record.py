@@ -1,6 +1,12 @@
 """One reasoning text of the training set, with where it came from."""
 
 import dataclasses
+import operator
+
+from taiji_jax.shards.codec import Codec
+
+PREFIX = 'cot'
+"""Of the names of files that hold records."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,4 +52,6 @@ class CotRecord:
   leak: str = ''
 
 
-CODEC = True
+CODEC = Codec(CotRecord)
+KEPT = operator.attrgetter('kept')
+"""A record to whether it counts as kept."""

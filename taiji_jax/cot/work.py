@@ -2,47 +2,17 @@
 
 from collections.abc import Callable, Sequence
 import dataclasses
-from typing import Protocol
 
 import numpy as np
 
 from taiji_jax.cot import orft, reer
 from taiji_jax.cot.record import CotRecord
+from taiji_jax.cot.scores import Scorer, Scores
 from taiji_jax.cot.teacher import CotRequest, CotSample, Teacher
 from taiji_jax.data import prompts
 from taiji_jax.data.encoder import Encoder
 from taiji_jax.data.logs import Logs
 from taiji_jax.types import Rows
-
-
-@dataclasses.dataclass(frozen=True)
-class Scores:
-  """Scores of k reasoning texts of each prompt.
-
-  Attributes:
-    ppl_rk: float64, perplexity of the true answer's tokens; NaN where a text
-      and the answer are too long.
-    gain_rk: float64, log P(answer | reasoning) - log P(answer | none), nats a
-      token.
-  """
-
-  ppl_rk: np.ndarray
-  gain_rk: np.ndarray
-
-
-class Scorer(Protocol):
-  """Gives the scores of reasoning texts."""
-
-  def __call__(
-    self,
-    rows: Rows,
-    index_r: np.ndarray,
-    thinks: Sequence[Sequence[str]],
-    answers: Sequence[str],
-  ) -> Scores:
-    """Returns the scores of `thinks[i]` for row `index_r[i]`."""
-    ...
-
 
 Guard = Callable[[str, CotRequest], tuple[str, str]]
 """(reasoning, its request) -> what may be kept of it, and what it gave away."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import sentencepiece
 
+from taiji_jax import files
 from taiji_jax.data import gguf_tokenizer, pieces
 from taiji_jax.data.hugging_face_tokenizer import HuggingFaceTokenizer
 from taiji_jax.errors import UserError
@@ -227,13 +228,8 @@ def _reason(error: Exception) -> str:
 
 
 def _write(path: pathlib.Path, content: bytes) -> None:
-  try:
+  remedy = 'free space there or give another folder'
+  with files.writing(path, remedy):
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    partial.write_bytes(content)
-    partial.replace(path)
-  except OSError as error:
-    raise UserError(
-      f'{path} cannot be written ({error.strerror}); free space there or'
-      ' give another folder.'
-    ) from error
+  with files.whole(path, f'.{os.getpid()}', remedy) as part:
+    part.write_bytes(content)

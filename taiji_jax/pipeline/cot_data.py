@@ -15,6 +15,7 @@ from taiji_jax import files, metrics
 from taiji_jax.config import deviations
 from taiji_jax.cot import orft
 from taiji_jax.cot.guard.run_guard import RunGuard
+from taiji_jax.cot.record import CODEC, KEPT, PREFIX
 from taiji_jax.cot.work import Work
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
@@ -79,6 +80,9 @@ class CotData:
       host,
       hosts,
       {**self._inputs(kind), 'bound': self._shared_bound(kind, folder)},
+      codec=CODEC,
+      prefix=PREFIX,
+      kept=KEPT,
     )
 
   @property

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from taiji_jax import metrics
-from taiji_jax.cot import record as record_lib
 from taiji_jax.cot import work
 from taiji_jax.cot.guard import planted_leaks
 from taiji_jax.cot.guard.planted_leaks import Detection
+from taiji_jax.cot.record import CODEC
 from taiji_jax.cot.report import report, statistics
 from taiji_jax.cot.teachers.template import TemplateTeacher
 from taiji_jax.pipeline.arms import RUPR
@@ -42,9 +42,7 @@ def write(
   )
   popularity = dict(zip(logs.catalog.item_ids, count_n.tolist(), strict=True))
   length_r = (logs.sft.history_rs >= 0).sum(1)
-  found = statistics.collect(
-    dataset.read(shards, record_lib.CODEC), popularity, length_r
-  )
+  found = statistics.collect(dataset.read(shards, CODEC), popularity, length_r)
   report.write(
     to,
     found,

@@ -9,7 +9,7 @@ import numpy as np
 
 from taiji_jax import sharding
 from taiji_jax.cot import orft
-from taiji_jax.cot.work import Scores
+from taiji_jax.cot.scores import Scores
 from taiji_jax.data import prompts
 from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.data.encoder import Encoder

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from taiji_jax.config import deviations
 from taiji_jax.cot import orft
-from taiji_jax.cot import record as record_lib
+from taiji_jax.cot.record import CODEC, CotRecord
 from taiji_jax.data import prompts
 from taiji_jax.data.batches import Example
 from taiji_jax.data.encoder import Encoder
@@ -126,11 +126,11 @@ def _kept(folder: pathlib.Path, keep: str) -> list[tuple[int, str, str]]:
   """Returns (row, reasoning, answer) of the records that may be trained on."""
   return [
     (record.row, record.think, record.answer)
-    for record in dataset.read(folder, record_lib.CODEC)
+    for record in dataset.read(folder, CODEC)
     if (record.kept if keep == KEPT else usable(record))
   ]
 
 
-def usable(record: record_lib.CotRecord) -> bool:
+def usable(record: CotRecord) -> bool:
   """Returns whether a record may be trained on, kept or not."""
   return not record.reason.startswith(orft.UNUSABLE)

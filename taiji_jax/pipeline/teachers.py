@@ -6,10 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from taiji_jax import metrics
-from taiji_jax.ask.journal import RequestJournal
+from taiji_jax.ask.journal import Journal
 from taiji_jax.cot.teacher import Teacher
 from taiji_jax.cot.teachers import prompt_template
-from taiji_jax.cot.teachers.endpoint import OpenAITeacher
+from taiji_jax.cot.teachers.endpoint import EndpointTeacher
 from taiji_jax.cot.teachers.model import ModelTeacher, ModelTeacherConfig
 from taiji_jax.cot.teachers.template import TemplateTeacher
 from taiji_jax.cot.teachers.text import TeacherText
@@ -76,7 +76,7 @@ def opened(run: 'Run', kind: str, host: str = '0') -> Iterator[NamedTeacher]:
   prompt = prompt_of(run, kind)
   text = TeacherText(prompt, logs.catalog, recipe.prompt)
   folder = run.workdir / 'journals' / f'{kind}-{host}'
-  with RequestJournal(folder) as journal:
+  with Journal(folder) as journal:
     make = _local if recipe.cot.teacher == 'model' else _endpoint
     teacher, name = make(run, text, journal)
     yield NamedTeacher(teacher, name, prompt.name, prompt.sha)
@@ -84,7 +84,7 @@ def opened(run: 'Run', kind: str, host: str = '0') -> Iterator[NamedTeacher]:
 
 
 def _local(
-  run: 'Run', text: TeacherText, journal: RequestJournal
+  run: 'Run', text: TeacherText, journal: Journal
 ) -> tuple[ModelTeacher, str]:
   config = run.recipe.cot.model
   tokenizer = tokenizer_lib.load(pretrained.find(config.source))
@@ -126,7 +126,7 @@ def _local(
 
 
 def _endpoint(
-  run: 'Run', text: TeacherText, journal: RequestJournal
-) -> tuple[OpenAITeacher, str]:
+  run: 'Run', text: TeacherText, journal: Journal
+) -> tuple[EndpointTeacher, str]:
   config = run.recipe.cot.openai
-  return OpenAITeacher(config, text, journal), config.model
+  return EndpointTeacher(config, text, journal), config.model

@@ -1,4 +1,4 @@
-"""The CoT data job as an Apache Beam pipeline: more than one machine.
+"""A job as an Apache Beam pipeline: more than one machine.
 
 The same shards as `job.run`, byte for byte. Options go to Beam as they are:
 `--runner=DirectRunner` here, `--runner=FlinkRunner` or `DataflowRunner` there.
@@ -14,8 +14,8 @@ import tempfile
 import uuid
 
 from taiji_jax.errors import UserError
-from taiji_jax.shards import dataset, job
-from taiji_jax.shards import shard as shards
+from taiji_jax.shards import dataset, job, shard
+from taiji_jax.shards.spec import JobSpec
 
 try:
   import apache_beam as beam
@@ -35,7 +35,7 @@ dataclass with `__call__`.
 
 
 def run(
-  spec: job.JobSpec,
+  spec: JobSpec,
   make_work: MakeWork,
   options: Sequence[str] = (),
   store: str | None = None,
@@ -63,14 +63,14 @@ def run(
   job.prepare(spec)
   there = _prepared(store, spec) if store else None
   with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
-    _ = pipeline | CotShards(spec, make_work, there)
+    _ = pipeline | Shards(spec, make_work, there)
   if there is not None:
     _fetch(there, spec)
-  return dataset.manifest(spec.folder)
+  return dataset.manifest(spec.folder, spec.codec)
 
 
-class CotShards(beam.PTransform):
-  """A pipeline to how many shards stand once all are made.
+class Shards(beam.PTransform):
+  """A pipeline to the number of shards, once all are finished.
 
   Args:
     spec, make_work: as for `run`.
@@ -80,7 +80,7 @@ class CotShards(beam.PTransform):
 
   def __init__(
     self,
-    spec: job.JobSpec,
+    spec: JobSpec,
     make_work: MakeWork,
     store: BeamStore | None = None,
   ):
@@ -109,7 +109,7 @@ class _Build(beam.DoFn):
   """
 
   def __init__(
-    self, spec: job.JobSpec, make_work: MakeWork, store: BeamStore | None
+    self, spec: JobSpec, make_work: MakeWork, store: BeamStore | None
   ):
     self._spec, self._make_work, self._store = spec, make_work, store
     self._work = None
@@ -118,7 +118,7 @@ class _Build(beam.DoFn):
     self._work = self._make_work()
 
   def process(self, index: int) -> Iterator[str]:
-    """Yields the name of the shard, which stands by then."""
+    """Yields the name of the shard, which is finished by then."""
     if self._store is None:
       job.build(self._spec, index, self._work, _tag())
     else:
@@ -128,7 +128,7 @@ class _Build(beam.DoFn):
   def _put(self, index: int, store: BeamStore) -> None:
     file = self._spec.file(index)
     if (note := store.note(file)) is not None:
-      shards.refuse_other_job(store.url, note, self._spec.stamp)
+      shard.refuse_other_job(store.url, note, self._spec.stamp)
       return
     with tempfile.TemporaryDirectory() as folder:
       own = dataclasses.replace(self._spec, folder=pathlib.Path(folder))
@@ -136,27 +136,27 @@ class _Build(beam.DoFn):
       store.put(own.folder, file)
 
 
-def _prepared(url: str, spec: job.JobSpec) -> BeamStore:
+def _prepared(url: str, spec: JobSpec) -> BeamStore:
   """Returns the store; UserError where it holds another job."""
-  store = BeamStore(url)
+  store = BeamStore(url, spec.prefix)
   store.prepare()
   for name, note in store.notes().items():
-    shards.refuse_other_job(f'{url}/{name}', note, spec.stamp)
+    shard.refuse_other_job(f'{url}/{name}', note, spec.stamp)
   return store
 
 
-def _fetch(store: BeamStore, spec: job.JobSpec) -> None:
+def _fetch(store: BeamStore, spec: JobSpec) -> None:
   """Gets what the folder lacks from the store, then writes the manifest."""
   for index in range(spec.blocks):
-    if job.standing(spec, index) is None:
+    if job.finished(spec, index) is None:
       store.get(spec.folder, spec.file(index))
-      job.standing(spec, index)
+      job.finished(spec, index)
   _finish(spec.blocks, spec)
 
 
-def _finish(made: int, spec: job.JobSpec) -> int:
-  if dataset.finish(spec.folder, spec.blocks, spec.stamp, _tag()) is None:
-    raise RuntimeError(f'{made} of {spec.blocks} shards stand.')
+def _finish(made: int, spec: JobSpec) -> int:
+  if dataset.finish(spec, _tag()) is None:
+    raise RuntimeError(f'{made} of {spec.blocks} shards are finished.')
   return made
 
 

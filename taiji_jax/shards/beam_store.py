@@ -1,8 +1,8 @@
-"""CoT shards where Beam's file systems reach: gs://, s3://, hdfs:// or a path.
+"""Shards where Beam's file systems reach: gs://, s3://, hdfs:// or a path.
 
 For runners whose workers share no folder. A shard is made in a folder of the
 worker and put here, its note last; from here it is got into a folder that
-`cot.dataset` reads, where its hash is compared.
+`dataset` reads, where its hash is compared.
 """
 
 import dataclasses
@@ -14,8 +14,9 @@ from typing import Any
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from taiji_jax import files
 from taiji_jax.errors import UserError
-from taiji_jax.shards import shard as shards
+from taiji_jax.shards import shard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,9 +25,11 @@ class BeamStore:
 
   Attributes:
     url: 'gs://bucket/folder' and the like, without a wildcard.
+    prefix: of the file names.
   """
 
   url: str
+  prefix: str
 
   def prepare(self) -> None:
     """Makes the folder; UserError where Beam can't reach such a URL."""
@@ -40,35 +43,35 @@ class BeamStore:
       ) from error
 
   def notes(self) -> dict[str, dict[str, Any]]:
-    """Returns the notes of all shards that stand, by file name."""
+    """Returns the notes of all finished shards, by file name."""
     (found,) = FileSystems.match(
-      [FileSystems.join(self.url, 'cot-*-of-*.json')]
+      [FileSystems.join(self.url, shard.notes_of(self.prefix))]
     )
     names = sorted(m.path.rsplit('/', 1)[-1] for m in found.metadata_list)
     return {name: self._read_note(name) for name in names}
 
   def note(self, file: str) -> dict[str, Any] | None:
     """Returns the note of a shard, None where it is still to be made."""
-    name = shards.note_name(file)
+    name = shard.note_name(file)
     if not FileSystems.exists(FileSystems.join(self.url, name)):
       return None
     return self._read_note(name)
 
   def put(self, folder: pathlib.Path, file: str) -> None:
     """Copies a shard from the folder, its note last."""
-    for name in (file, shards.note_name(file)):
+    for name in (file, shard.note_name(file)):
       with (folder / name).open('rb') as own, self._create(name) as there:
         shutil.copyfileobj(own, there)
 
   def get(self, folder: pathlib.Path, file: str) -> None:
     """Copies a shard into the folder, its note last."""
-    for name in (file, shards.note_name(file)):
-      part = folder / f'{name}.part'
-      with self._open(name) as there, part.open('wb') as own:
+    for name in (file, shard.note_name(file)):
+      with (
+        files.replacing(folder / name) as part,
+        self._open(name) as there,
+        part.open('wb') as own,
+      ):
         shutil.copyfileobj(there, own)
-      shards.sync(part)
-      part.replace(folder / name)
-    shards.sync(folder)
 
   def _read_note(self, name: str) -> dict[str, Any]:
     with self._open(name) as file:

@@ -1,17 +1,19 @@
-"""A finished CoT data set: its manifest, and how it is read."""
+"""A finished data set: its manifest, and how it is read."""
 
 from collections.abc import Iterator, Mapping
 import dataclasses
 import operator
 import pathlib
-from typing import Any, SupportsIndex
+from typing import Any, Generic, SupportsIndex
 
 from array_record.python import array_record_data_source
 
-from taiji_jax.cot.record import CotRecord
+from taiji_jax import files
 from taiji_jax.errors import UserError
-from taiji_jax.shards import codec as record_json
-from taiji_jax.shards import shard as shards
+from taiji_jax.shards import shard
+from taiji_jax.shards.codec import Codec, Record
+from taiji_jax.shards.shard import Shard
+from taiji_jax.shards.spec import JobSpec
 
 MANIFEST = 'manifest.json'
 
@@ -26,52 +28,60 @@ class Manifest:
   """
 
   stamp: Mapping[str, Any]
-  shards: tuple[shards.Shard, ...]
+  shards: tuple[Shard, ...]
 
   @property
   def records(self) -> int:
-    return sum(shard.records for shard in self.shards)
+    """How many records all shards hold."""
+    return sum(one.records for one in self.shards)
 
   @property
   def kept(self) -> int:
-    return sum(shard.kept for shard in self.shards)
+    """How many of them are kept."""
+    return sum(one.kept for one in self.shards)
 
 
-def finish(
-  folder: pathlib.Path, count: int, stamp: Mapping[str, Any], tag: str = ''
-) -> Manifest | None:
+def finish(spec: JobSpec, tag: str = '') -> Manifest | None:
   """Returns the manifest that it wrote, None where shards are missing yet.
 
   Whoever finishes last writes it, and what a killed writer left is removed.
 
+  Args:
+    spec: which job.
+    tag: sets apart writers that may meet.
+
   Raises:
     UserError: a shard is of another job.
   """
+  folder, stamp = spec.folder, spec.stamp
   found = []
-  for index in range(count):
-    file = shards.file_name(index, count)
-    shard = shards.standing(folder, file, stamp, check=False)
-    if shard is None:
+  for index in range(spec.blocks):
+    one = shard.finished(folder, spec.file(index), stamp, check=False)
+    if one is None:
       return None
-    found.append(shard)
-  manifest = Manifest(stamp, tuple(found))
+    found.append(one)
+  whole = Manifest(stamp, tuple(found))
   values = {
     **stamp,
-    'records': manifest.records,
-    'kept': manifest.kept,
-    'shards': [dataclasses.asdict(shard) for shard in found],
+    'records': whole.records,
+    'kept': whole.kept,
+    'shards': [dataclasses.asdict(one) for one in found],
   }
-  for left in folder.glob('cot-*.part'):
+  for left in folder.glob(f'{spec.prefix}-*.part'):
     left.unlink(missing_ok=True)
-  shards.write_json(folder / MANIFEST, values, tag)
-  return manifest
+  files.write_json(folder / MANIFEST, values, tag, sort_keys=True)
+  return whole
 
 
-def manifest(folder: pathlib.Path) -> Manifest:
+def manifest(folder: pathlib.Path, codec: Codec[Any]) -> Manifest:
   """Returns the manifest of a finished data set.
 
+  Args:
+    folder: of a finished job.
+    codec: of its records.
+
   Raises:
-    UserError: there is none yet, or it can't be read.
+    UserError: there is none yet, it can't be read, or it is of other records.
   """
   path = folder / MANIFEST
   if not path.exists():
@@ -79,52 +89,58 @@ def manifest(folder: pathlib.Path) -> Manifest:
       f'{folder} holds no {MANIFEST}: the job has not finished. Run it again,'
       ' it goes on where it stopped.'
     )
-  values = shards.read_json(path)
+  values = files.read_json(path, 'delete it and run the job again')
   rows = values.pop('shards', None)
   if not isinstance(rows, list):
     raise UserError(f'{path} lists no shards; delete it and run the job again.')
   stamp = {k: v for k, v in values.items() if k not in ('records', 'kept')}
-  if stamp.get('schema') != record_json.schema():
+  if stamp.get('schema') != codec.schema():
     raise UserError(
       f'{path} is of another version of the records; run the job again into a'
       ' new folder, or read it with the version that wrote it.'
     )
-  return Manifest(stamp, tuple(shards.shard_of(path, row) for row in rows))
+  return Manifest(stamp, tuple(shard.shard_of(path, row) for row in rows))
 
 
-def read(folder: pathlib.Path, verify: bool = True) -> Iterator[CotRecord]:
-  """Yields every record in the order of (row, sample), one held at a time.
+def read(
+  folder: pathlib.Path, codec: Codec[Record], verify: bool = True
+) -> Iterator[Record]:
+  """Yields every record in the order of its place, one held at a time.
 
   Args:
     folder: of a finished job.
+    codec: of its records.
     verify: whether each file's hash is compared before it is read.
 
   Raises:
     UserError: unfinished or damaged; it names the file.
   """
-  for shard in manifest(folder).shards:
+  for one in manifest(folder, codec).shards:
     if verify:
-      shards.verify(folder, shard)
-    yield from shards.records(folder, shard)
+      shard.verify(folder, one)
+    yield from shard.records(folder, one, codec)
 
 
-class Source:
+class Source(Generic[Record]):
   """Random access to the records: a data source for `grain.MapDataset`.
 
   Args:
     folder: of a finished job.
+    codec: of its records.
     verify: whether the files' hashes are compared first.
 
   Raises:
     UserError: unfinished or damaged; it names the file.
   """
 
-  def __init__(self, folder: pathlib.Path, verify: bool = True):
-    self._folder = folder
-    self._manifest = manifest(folder)
+  def __init__(
+    self, folder: pathlib.Path, codec: Codec[Record], verify: bool = True
+  ):
+    self._folder, self._codec = folder, codec
+    self._manifest = manifest(folder, codec)
     if verify:
-      for shard in self._manifest.shards:
-        shards.verify(folder, shard)
+      for one in self._manifest.shards:
+        shard.verify(folder, one)
     self._source = array_record_data_source.ArrayRecordDataSource(
       [str(folder / s.file) for s in self._manifest.shards if s.records]
     )
@@ -132,11 +148,11 @@ class Source:
   def __len__(self) -> int:
     return self._manifest.records
 
-  def __getitem__(self, index: SupportsIndex) -> CotRecord:
+  def __getitem__(self, index: SupportsIndex) -> Record:
     if not 0 <= operator.index(index) < len(self):
       raise IndexError(f'{index} of {len(self)} records')
-    return shards.decode(self._folder, self._source[index])
+    return shard.decode(self._folder, self._source[index], self._codec)
 
   def __repr__(self) -> str:
     # Grain compares it on resume: the same folder is the same source.
-    return f'cot.Source({str(self._folder)!r}, {len(self)})'
+    return f'shards.Source({str(self._folder)!r}, {len(self)})'

@@ -1,25 +1,24 @@
-"""The CoT data set on disk: ArrayRecord shards, and a note beside each.
+"""One block of rows on disk: an ArrayRecord file, and a note beside it.
 
-`cot-00003-of-00040.array_record` holds the records of one block of rows;
+`cot-00003-of-00040.array_record` holds the records of the block as bytes;
 `cot-00003-of-00040.json` beside it says how many, their hash, and of which job
-they are. A shard stands once its note does: both are written to a `.part` file,
-flushed to the disk and renamed, the note last.
+they are. A shard is finished once its note is there: both are written to a
+`.part` file, flushed to the disk and renamed, the note last.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 import contextlib
 import dataclasses
-import hashlib
-import json
-import os
 import pathlib
-from typing import Any
+from typing import Any, TypeVar
 
 from array_record.python import array_record_module
 
-from taiji_jax.cot.record import CotRecord
+from taiji_jax import files
 from taiji_jax.errors import UserError
-from taiji_jax.shards import codec as record_json
+from taiji_jax.shards.codec import Codec
+
+Record = TypeVar('Record')
 
 # Choice: one record a chunk, what grain's random access asks for; chunks of
 # many records are smaller on disk, for a prompt stands in k records.
@@ -50,9 +49,9 @@ class Shard:
   sha256: str
 
 
-def file_name(index: int, count: int) -> str:
+def file_name(prefix: str, index: int, count: int) -> str:
   """Returns the name of shard `index` of `count`."""
-  return f'cot-{index:05d}-of-{count:05d}{_SUFFIX}'
+  return f'{prefix}-{index:05d}-of-{count:05d}{_SUFFIX}'
 
 
 def note_name(file: str) -> str:
@@ -60,78 +59,73 @@ def note_name(file: str) -> str:
   return file.removesuffix(_SUFFIX) + '.json'
 
 
+def notes_of(prefix: str) -> str:
+  """Returns the pattern of the names of all notes of a job."""
+  return f'{prefix}-*-of-*.json'
+
+
 def write(
   folder: pathlib.Path,
   file: str,
   rows: range,
-  records: Iterable[CotRecord],
+  lines: Iterable[tuple[bytes, bool]],
   stamp: Mapping[str, Any],
   tag: str = '',
 ) -> Shard:
-  """Returns the shard that it wrote, the same bytes for the same records.
+  """Returns the shard that it wrote, the same bytes for the same lines.
 
-  One record at a time is held.
+  One line at a time is held.
 
   Args:
     folder: where to; it exists.
     file: see `file_name`.
     rows: the block.
-    records: in the order of (row, sample), each once.
-    stamp: of which job; see `standing`.
-    tag: set apart the unfinished files of writers that may meet.
+    lines: (bytes, kept) of each record, in order.
+    stamp: of which job; see `finished`.
+    tag: sets apart the unfinished files of writers that may meet.
 
   Raises:
     UserError: the disk is full or the folder can't be written.
-    ValueError: a record is outside the block, out of order, or not of the
-      schema.
   """
   path = folder / file
-  part = folder / f'{file}{tag}.part'
+  with files.replacing(path, tag) as part:
+    records, kept = _write_lines(part, path, lines)
+    with files.writing(path):
+      made = Shard(
+        file=file,
+        first_row=rows.start,
+        rows=len(rows),
+        records=records,
+        kept=kept,
+        bytes=part.stat().st_size,
+        sha256=files.sha256(part),
+      )
+  note = {**dataclasses.asdict(made), **stamp}
+  files.write_json(folder / note_name(file), note, tag, sort_keys=True)
+  return made
+
+
+def _write_lines(
+  part: pathlib.Path, path: pathlib.Path, lines: Iterable[tuple[bytes, bool]]
+) -> tuple[int, int]:
+  """Returns how many lines it wrote to `part`, and how many are kept."""
   with _writing(path):
     writer = array_record_module.ArrayRecordWriter(str(part), _OPTIONS)
-  count = kept = 0
+  records = kept = 0
   try:
-    for record in in_order(records, rows):
-      text = record_json.encode(record)
+    # What makes the lines may fail too: that is no matter of the disk.
+    for text, is_kept in lines:
       with _writing(path):
         writer.write(text)
-      count += 1
-      kept += record.kept
+      records += 1
+      kept += is_kept
   finally:
     with _writing(path):
       writer.close()
-  with _writing(path):
-    sync(part)
-    shard = Shard(
-      file=file,
-      first_row=rows.start,
-      rows=len(rows),
-      records=count,
-      kept=kept,
-      bytes=part.stat().st_size,
-      sha256=sha256(part),
-    )
-    part.replace(path)
-  note = {**dataclasses.asdict(shard), **stamp}
-  write_json(folder / note_name(file), note, tag)
-  return shard
+  return records, kept
 
 
-def in_order(records: Iterable[CotRecord], rows: range) -> Iterator[CotRecord]:
-  """Yields the records, each once and of these rows, else ValueError."""
-  last = (rows.start, -1)
-  for record in records:
-    here = (record.row, record.sample)
-    if record.row not in rows or here <= last:
-      raise ValueError(
-        f'Record {here} came after {last} in the block {rows}; give the'
-        ' records of the block in the order of (row, sample), each once.'
-      )
-    last = here
-    yield record
-
-
-def standing(
+def finished(
   folder: pathlib.Path, file: str, stamp: Mapping[str, Any], check: bool = True
 ) -> Shard | None:
   """Returns the finished shard, None where it is still to be written.
@@ -149,12 +143,12 @@ def standing(
   note_path = folder / note_name(file)
   if not note_path.exists() or not path.exists():
     return None
-  note = read_json(note_path)
+  note = files.read_json(note_path)
   refuse_other_job(note_path, note, stamp)
-  shard = shard_of(note_path, note)
+  found = shard_of(note_path, note)
   if check:
-    verify(folder, shard)
-  return shard
+    verify(folder, found)
+  return found
 
 
 def refuse_other_job(
@@ -196,7 +190,8 @@ def verify(folder: pathlib.Path, shard: Shard) -> None:
   """Raises UserError where the file is not what was written."""
   path = folder / shard.file
   try:
-    whole = path.stat().st_size == shard.bytes and sha256(path) == shard.sha256
+    whole = path.stat().st_size == shard.bytes
+    whole = whole and files.sha256(path) == shard.sha256
   except OSError as error:
     raise UserError(
       f"{path} can't be read ({error.strerror}); run the job again, which"
@@ -209,7 +204,9 @@ def verify(folder: pathlib.Path, shard: Shard) -> None:
     )
 
 
-def records(folder: pathlib.Path, shard: Shard) -> Iterator[CotRecord]:
+def records(
+  folder: pathlib.Path, shard: Shard, codec: Codec[Record]
+) -> Iterator[Record]:
   """Yields the records of one shard, in order, one held at a time."""
   path = folder / shard.file
   try:
@@ -217,18 +214,18 @@ def records(folder: pathlib.Path, shard: Shard) -> Iterator[CotRecord]:
       array_record_module.ArrayRecordReader(str(path), 'max_parallelism:0')
     ) as reader:
       for _ in range(reader.num_records()):
-        yield decode(path, reader.read())
+        yield decode(path, reader.read(), codec)
   except (RuntimeError, IndexError) as error:
     raise UserError(
-      f"{path} can't be read as ArrayRecord ({str(error).splitlines()[0]});"
-      ' delete it and run the job again, which writes it anew.'
+      f"{path} can't be read as ArrayRecord ({files.reason(error)});"
+      f' {files.MAKE_ANEW}.'
     ) from error
 
 
-def decode(path: pathlib.Path, text: bytes) -> CotRecord:
+def decode(path: pathlib.Path, text: bytes, codec: Codec[Record]) -> Record:
   """Returns the record; UserError where it is not of this schema."""
   try:
-    return record_json.decode(text)
+    return codec.decode(text)
   except ValueError as error:
     raise UserError(
       f'{path} holds a record of another schema ({error}); run the job again'
@@ -236,53 +233,11 @@ def decode(path: pathlib.Path, text: bytes) -> CotRecord:
     ) from error
 
 
-def write_json(path: pathlib.Path, values: Any, tag: str = '') -> None:
-  """Writes JSON that is whole or not there, and in the folder for good."""
-  part = path.with_name(f'{path.name}{tag}.part')
-  text = json.dumps(values, indent=1, sort_keys=True, allow_nan=False)
-  with _writing(path):
-    part.write_text(text + '\n')
-    sync(part)
-    part.replace(path)
-    sync(path.parent)
-
-
-def read_json(path: pathlib.Path) -> dict[str, Any]:
-  """Returns the JSON object of a file that this module wrote."""
-  try:
-    values = json.loads(path.read_text())
-    if not isinstance(values, dict):
-      raise ValueError
-  except (OSError, ValueError) as error:
-    raise UserError(
-      f"{path} can't be read; delete it and run the job again, which writes it"
-      ' anew.'
-    ) from error
-  return values
-
-
-def sha256(path: pathlib.Path) -> str:
-  """Returns the hash of a file."""
-  with path.open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
-def sync(path: pathlib.Path) -> None:
-  """Returns when a file or folder is on the disk."""
-  handle = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(handle)
-  finally:
-    os.close(handle)
-
-
 @contextlib.contextmanager
 def _writing(path: pathlib.Path) -> Iterator[None]:
-  """Turns what can go wrong on a disk into a UserError."""
-  try:
-    yield
-  except (OSError, RuntimeError) as error:
-    raise UserError(
-      f"can't write {path} ({str(error).splitlines()[0]}); free some space or"
-      ' check the rights, then the same command goes on.'
-    ) from error
+  """Yields nothing; ArrayRecord says of a full disk that it is RuntimeError."""
+  with files.writing(path):
+    try:
+      yield
+    except RuntimeError as error:
+      raise OSError(files.reason(error)) from error

@@ -2,11 +2,11 @@
 
 from absl.testing import absltest, parameterized
 
-from taiji_jax.ask.config import OpenAIConfig
+from taiji_jax.ask.config import AskConfig
 from taiji_jax.errors import UserError
 
 
-class OpenAIConfigTest(parameterized.TestCase):
+class AskConfigTest(parameterized.TestCase):
   @parameterized.parameters(
     ({'concurrency': 0}, 'concurrency is 0'),
     ({'tries': 0}, 'tries is 0'),
@@ -20,7 +20,7 @@ class OpenAIConfigTest(parameterized.TestCase):
   )
   def test_mistakes(self, changes, message):
     with self.assertRaisesRegex(UserError, message):
-      OpenAIConfig(**({'model': 'm'} | changes))
+      AskConfig(**({'model': 'm'} | changes))
 
   @parameterized.parameters(
     {'key_variable': 'sk-SECRET'},
@@ -29,7 +29,7 @@ class OpenAIConfigTest(parameterized.TestCase):
   )
   def test_a_key_put_there_is_not_told(self, **changes):
     with self.assertRaisesRegex(UserError, 'environment') as caught:
-      OpenAIConfig(model='m', **changes)
+      AskConfig(model='m', **changes)
     self.assertNotIn('SECRET', str(caught.exception))
 
 

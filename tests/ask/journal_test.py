@@ -11,28 +11,32 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 
-from taiji_jax.ask import entry as journal_entry
 from taiji_jax.ask.entry import Entry
-from taiji_jax.ask.journal import RequestJournal
+from taiji_jax.ask.journal import Journal
+from taiji_jax.ask.question import Question, draw_seed, key_of
 from taiji_jax.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 _ENDLESS = """
 import sys
-from taiji_jax.cot.journal_entry import Entry
-from taiji_jax.cot.request_journal import RequestJournal
-journal = RequestJournal(sys.argv[1])
+from taiji_jax.ask.entry import Entry
+from taiji_jax.ask.journal import Journal
+journal = Journal(sys.argv[1])
 for row in range(10**9):
   journal.append([Entry(f'k{row}', row % 3 * 5000, 0, 0, 'done', 'x' * 3000)])
   print(row, flush=True)
 """
 
 
+def question(row):
+  return Question(f'k{row}', row, 0, ())
+
+
 def entry(row, status='done', key=None, **values):
   return Entry(key or f'k{row}', row, 0, 0, status, **values)
 
 
-class RequestJournalTest(parameterized.TestCase):
+class JournalTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(
@@ -40,11 +44,11 @@ class RequestJournalTest(parameterized.TestCase):
     )
 
   def find(self, *rows):
-    with RequestJournal(self.folder) as journal:
-      return journal.find({f'k{row}': row for row in rows})
+    with Journal(self.folder) as journal:
+      return journal.find([question(row) for row in rows])
 
   def append(self, *entries):
-    with RequestJournal(self.folder) as journal:
+    with Journal(self.folder) as journal:
       journal.append(entries)
 
   def file(self):
@@ -73,7 +77,7 @@ class RequestJournalTest(parameterized.TestCase):
     first = entry(1, 'redrawn', prompt_tokens=2, completion_tokens=1, usd=0.5)
     self.append(first)
     self.append(entry(1, prompt_tokens=2, usd=0.25))
-    with RequestJournal(self.folder) as journal:
+    with Journal(self.folder) as journal:
       self.assertEqual(journal.spent, (4, 1, 0.75))
       journal.append([entry(2, usd=1.0)])
       self.assertEqual(journal.spent, (4, 1, 1.75))
@@ -113,15 +117,15 @@ class RequestJournalTest(parameterized.TestCase):
 
   def test_one_writer(self):
     with (
-      RequestJournal(self.folder),
+      Journal(self.folder),
       self.assertRaisesRegex(UserError, 'Another process'),
     ):
-      RequestJournal(self.folder)
+      Journal(self.folder)
     self.assertEmpty(self.find(1))
 
   def test_full_disk_leaves_it_as_it_was(self):
     self.append(entry(1))
-    with RequestJournal(self.folder) as journal:
+    with Journal(self.folder) as journal:
       full = OSError(28, 'No space left on device')
       with (
         mock.patch.object(os, 'fsync', side_effect=full),
@@ -134,10 +138,10 @@ class RequestJournalTest(parameterized.TestCase):
   def test_folder_that_cannot_be(self):
     self.folder.write_text('')
     with self.assertRaisesRegex(UserError, 'cannot be used'):
-      RequestJournal(self.folder)
+      Journal(self.folder)
 
   def test_threads(self):
-    with RequestJournal(self.folder) as journal:
+    with Journal(self.folder) as journal:
       threads = [
         threading.Thread(target=journal.append, args=([entry(row)],))
         for row in range(40)
@@ -168,16 +172,18 @@ class RequestJournalTest(parameterized.TestCase):
       finally:
         process.kill()
         process.stdout.close()
-      with RequestJournal(self.folder) as journal:
-        keys = {f'k{row}': row % 3 * 5000 for row in range(known + 1)}
-        self.assertEqual(set(journal.find(keys)), set(keys))
+      with Journal(self.folder) as journal:
+        asked = [
+          Question(f'k{row}', row % 3 * 5000, 0, ()) for row in range(known + 1)
+        ]
+        self.assertEqual(set(journal.find(asked)), {one.key for one in asked})
 
   def test_keys_and_seeds(self):
-    one = journal_entry.sample_key(model='m', seed=1)
-    self.assertEqual(one, journal_entry.sample_key(seed=1, model='m'))
-    self.assertNotEqual(one, journal_entry.sample_key(model='m', seed=2))
+    one = key_of(model='m', seed=1)
+    self.assertEqual(one, key_of(seed=1, model='m'))
+    self.assertNotEqual(one, key_of(model='m', seed=2))
     seeds = {
-      journal_entry.draw_seed(*which)
+      draw_seed(*which)
       for which in [(0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0)]
       + [(0, 0, 0, 1)]
     }

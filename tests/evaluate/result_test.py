@@ -6,8 +6,8 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 
-from taiji_jax.errors import UserError
 from taiji_jax import files
+from taiji_jax.errors import UserError
 from taiji_jax.evaluate import answers
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.evaluate.table import Table
@@ -60,7 +60,9 @@ class CheckTest(parameterized.TestCase):
   def test_good(self):
     result_lib.check(GOOD, TABLE)
     result_lib.check(changed('by_user', {'seen': {}}), TABLE)
-    result_lib.check(changed('floors/popular/list_hit_rate_50', interval(0.1)), TABLE)
+    result_lib.check(
+      changed('floors/popular/list_hit_rate_50', interval(0.1)), TABLE
+    )
 
   @parameterized.parameters(
     ('seeds', None, "'seeds' is missing"),
@@ -126,7 +128,9 @@ class WriteTest(absltest.TestCase):
 
   def test_no_such_directory(self):
     with self.assertRaisesRegex(UserError, 'cannot be written'):
-      result_lib.write(self.path.parent / 'nowhere' / 'result.json', GOOD, TABLE)
+      result_lib.write(
+        self.path.parent / 'nowhere' / 'result.json', GOOD, TABLE
+      )
 
 
 if __name__ == '__main__':

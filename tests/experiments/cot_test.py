@@ -4,16 +4,14 @@ import importlib.util
 import os
 import pathlib
 import signal
-import sys
 import tempfile
 
 from absl.testing import absltest
 import tiny
 
+from taiji_jax.cot.record import CODEC
 from taiji_jax.shards import dataset
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'cot'))
-import chat_server  # noqa: E402
+from tests.cot.teachers import chat_server
 
 VARIABLE = 'TAIJI_TEST_KEY'
 QUIET = '--beam=--runner=DirectRunner --allow_unsafe_triggers'
@@ -56,11 +54,11 @@ class CotTest(absltest.TestCase):
   def test_the_whole_job(self):
     code, errors, out = self.whole
     self.assertEqual(code, 0, errors)
-    records = list(dataset.read(out))
+    records = list(dataset.read(out, CODEC))
     places = [(r.row, r.sample) for r in records]
     self.assertEqual(places, sorted(set(places)))
     self.assertLen(records, 24 * 3)
-    bound = dataset.manifest(out).stamp['provenance']['bound']
+    bound = dataset.manifest(out, CODEC).stamp['provenance']['bound']
     for record in records:
       self.assertEqual(record.kept, not record.reason)
       if record.ppl is not None:
@@ -74,7 +72,11 @@ class CotTest(absltest.TestCase):
     code, errors, out = self.make('search', '--config.cot.search_rounds=1')
     self.assertEqual(code, 0, errors)
     before, after = (
-      {(r.row, r.sample): r.ppl for r in dataset.read(f) if r.ppl is not None}
+      {
+        (r.row, r.sample): r.ppl
+        for r in dataset.read(f, CODEC)
+        if r.ppl is not None
+      }
       for f in (self.whole[2], out)
     )
     falls = [before[at] - after[at] for at in before.keys() & after.keys()]
@@ -135,7 +137,7 @@ class CotTest(absltest.TestCase):
     self.assertGreater(begun, 18)
     self.assertEqual(sum(server.answered.values()), 90)
     self.assertEqual(set(server.answered.values()), {1})
-    for record in dataset.read(out):
+    for record in dataset.read(out, CODEC):
       self.assertEqual(record.think, chat_server.GOOD)
       self.assertEqual(
         (record.teacher, record.prompt_version), ('m', 'rupr_v1')

@@ -6,13 +6,14 @@ from unittest import mock
 
 from absl.testing import absltest
 
+from taiji_jax.cot.record import CODEC
 from taiji_jax.errors import UserError
 from taiji_jax.shards import dataset, job
-from tests.cot import small_job
-from tests.cot.small_job import files, spec, work
+from tests.shards import small_job
+from tests.shards.small_job import contents, spec, work
 
 HAS_BEAM = importlib.util.find_spec('apache_beam') is not None
-MODULE = 'taiji_jax.cot.beam_pipeline'
+MODULE = 'taiji_jax.shards.beam_pipeline'
 # In this process, and without the download of another runner, which
 # DirectRunner otherwise tries; there are no triggers here.
 OPTIONS = (
@@ -40,13 +41,13 @@ class BeamPipelineTest(absltest.TestCase):
 
   def whole(self) -> dict[str, str]:
     job.run(spec(self.root / 'whole'), work)
-    return files(self.root / 'whole')
+    return contents(self.root / 'whole')
 
   def test_makes_what_the_job_makes(self):
     folder = self.root / 'beam'
     manifest = self.run_job(spec(folder), small_job.make_work, OPTIONS)
-    self.assertEqual(files(folder), self.whole())
-    self.assertEqual(manifest, dataset.manifest(self.root / 'whole'))
+    self.assertEqual(contents(folder), self.whole())
+    self.assertEqual(manifest, dataset.manifest(self.root / 'whole', CODEC))
 
   def test_goes_on_where_another_stopped(self):
     folder = self.root / 'beam'
@@ -55,9 +56,9 @@ class BeamPipelineTest(absltest.TestCase):
     with self.assertRaisesRegex(UserError, 'the teacher has no key'):
       self.run_job(spec(folder), make_broken_work, OPTIONS)
     with self.assertRaisesRegex(UserError, 'has not finished'):
-      dataset.manifest(folder)
+      dataset.manifest(folder, CODEC)
     self.run_job(spec(folder), small_job.make_work, OPTIONS)
-    self.assertEqual(files(folder), self.whole())
+    self.assertEqual(contents(folder), self.whole())
 
   def test_another_job_in_the_folder(self):
     job.run(spec(self.root), work)
@@ -74,12 +75,12 @@ class BeamPipelineTest(absltest.TestCase):
       self.run_job(spec(folder), make_broken_work, OPTIONS, str(store))
     # What was put there before is not made again.
     stood = {p.name: p.stat().st_mtime_ns for p in store.iterdir()}
-    self.assertEmpty(files(folder))
+    self.assertEmpty(contents(folder))
     manifest = self.run_job(
       spec(folder), small_job.make_work, OPTIONS, str(store)
     )
-    self.assertEqual(files(folder), self.whole())
-    self.assertEqual(manifest, dataset.manifest(folder))
+    self.assertEqual(contents(folder), self.whole())
+    self.assertEqual(manifest, dataset.manifest(folder, CODEC))
     for name, time in stood.items():
       self.assertEqual((store / name).stat().st_mtime_ns, time, name)
 

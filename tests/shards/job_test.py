@@ -10,10 +10,12 @@ import weakref
 from absl.testing import absltest, parameterized
 
 from taiji_jax import interrupt
+from taiji_jax.cot.record import CODEC
 from taiji_jax.errors import UserError
 from taiji_jax.shards import dataset, job
-from tests.cot import small_job
-from tests.cot.small_job import files, spec, work
+from taiji_jax.shards.codec import Codec
+from tests.shards import small_job
+from tests.shards.small_job import contents, spec, work
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS = 120
@@ -26,18 +28,18 @@ class JobTest(parameterized.TestCase):
   def whole(self) -> dict[str, str]:
     folder = self.folder()
     job.run(spec(folder), work)
-    return files(folder)
+    return contents(folder)
 
   def test_makes_every_record_once_in_order(self):
     folder = self.folder()
     manifest = job.run(spec(folder), work)
     wanted = small_job.everything()
-    self.assertEqual(list(dataset.read(folder)), wanted)
+    self.assertEqual(list(dataset.read(folder, CODEC)), wanted)
     self.assertEqual(manifest.records, len(wanted))
     self.assertEqual(manifest.kept, sum(r.kept for r in wanted))
     # 23 rows by 4: five shards of 4 and one of 3.
     self.assertEqual([s.rows for s in manifest.shards], [4, 4, 4, 4, 4, 3])
-    self.assertEqual(dataset.manifest(folder), manifest)
+    self.assertEqual(dataset.manifest(folder, CODEC), manifest)
 
   def test_killed_anywhere_it_goes_on_to_the_same_bytes(self):
     folder = self.folder()
@@ -49,13 +51,13 @@ class JobTest(parameterized.TestCase):
       timeout=SECONDS,
     )
     self.assertEqual(process.returncode, 0, process.stderr[-2000:])
-    whole = files(folder / 'whole')
+    whole = contents(folder / 'whole')
     left = set()
     for name in json.loads(process.stdout):
       there = folder / name
-      left.add(frozenset(files(there)) if there.exists() else None)
+      left.add(frozenset(contents(there)) if there.exists() else None)
       job.run(spec(there, rows=small_job.SHORT), work)
-      self.assertEqual(files(there), whole, name)
+      self.assertEqual(contents(there), whole, name)
     # They were killed at really different places.
     self.assertGreater(len(left), 5)
 
@@ -65,17 +67,17 @@ class JobTest(parameterized.TestCase):
     for host in order[:-1]:
       self.assertIsNone(job.run(spec(folder, host=host, hosts=hosts), work))
       with self.assertRaisesRegex(UserError, 'has not finished'):
-        dataset.manifest(folder)
+        dataset.manifest(folder, CODEC)
     self.assertIsNotNone(
       job.run(spec(folder, host=order[-1], hosts=hosts), work)
     )
-    self.assertEqual(files(folder), self.whole())
+    self.assertEqual(contents(folder), self.whole())
 
   def test_another_number_of_hosts_goes_on(self):
     folder = self.folder()
     job.run(spec(folder, host=1, hosts=3), work)
     job.run(spec(folder), work)
-    self.assertEqual(files(folder), self.whole())
+    self.assertEqual(contents(folder), self.whole())
 
   def test_what_stands_is_not_made_again(self):
     folder, asked = self.folder(), []
@@ -109,7 +111,7 @@ class JobTest(parameterized.TestCase):
     self.assertLen(list(folder.glob('*.array_record')), 2)
     self.assertEmpty(list(folder.glob('*.part')))
     job.run(spec(folder), work)
-    self.assertEqual(files(folder), self.whole())
+    self.assertEqual(contents(folder), self.whole())
 
   def test_a_failure_is_handed_on_and_mended(self):
     folder = self.folder()
@@ -121,7 +123,7 @@ class JobTest(parameterized.TestCase):
     with self.assertRaisesRegex(KeyError, 'the teacher is gone'):
       job.run(spec(folder), fail)
     job.run(spec(folder), work)
-    self.assertEqual(files(folder), self.whole())
+    self.assertEqual(contents(folder), self.whole())
 
   @parameterized.parameters(
     (lambda r: [r[1], r[0]],),
@@ -154,10 +156,10 @@ class JobTest(parameterized.TestCase):
   def test_another_job_in_the_folder(self, changes: dict, said: str):
     folder = self.folder()
     job.run(spec(folder), work)
-    before = files(folder)
+    before = contents(folder)
     with self.assertRaisesRegex(UserError, f'another job.*{said}'):
       job.run(spec(folder, **changes), work)
-    self.assertEqual(files(folder), before)
+    self.assertEqual(contents(folder), before)
 
   def test_two_writers_of_one_host(self):
     folder = self.folder()
@@ -169,7 +171,7 @@ class JobTest(parameterized.TestCase):
       return work(rows)
 
     job.run(spec(folder), second)
-    self.assertEqual(files(folder), self.whole())
+    self.assertEqual(contents(folder), self.whole())
 
   @parameterized.parameters(
     {'rows': 0}, {'shard_rows': 0}, {'hosts': 0}, {'host': 1}, {'host': -1}
@@ -184,6 +186,33 @@ class JobTest(parameterized.TestCase):
     path.touch()
     with self.assertRaisesRegex(UserError, "can't make .*file"):
       job.run(spec(path), work)
+
+  def test_other_records_under_another_name(self):
+    @dataclasses.dataclass(frozen=True)
+    class Square:
+      number: int
+      square: float
+
+    def squares(rows: range):
+      return [Square(n, float(n * n)) for n in rows]
+
+    folder, codec = self.folder(), Codec(Square)
+    fields = {'codec': codec, 'prefix': 'squares', 'place': ('number',)}
+    squares_of = job.JobSpec(folder, 5, 2, **fields)
+    manifest = job.run(squares_of, squares)
+    self.assertEqual(list(dataset.read(folder, codec)), squares(range(5)))
+    # All count as kept where nothing else is said.
+    self.assertEqual((manifest.records, manifest.kept), (5, 5))
+    self.assertEqual(manifest.shards[2].file[:14], 'squares-00002-')
+    with self.assertRaisesRegex(UserError, 'another version'):
+      dataset.manifest(folder, CODEC)
+    with self.assertRaisesRegex(UserError, 'schema.version is 1 there'):
+      job.prepare(dataclasses.replace(squares_of, codec=Codec(Square, 2)))
+    with self.assertRaisesRegex(ValueError, 'order of .number.'):
+      job.run(
+        dataclasses.replace(squares_of, folder=self.folder()),
+        lambda rows: squares(rows)[::-1],
+      )
 
 
 if __name__ == '__main__':

@@ -8,11 +8,11 @@ from absl.testing import absltest, parameterized
 from array_record.python import array_record_module
 import grain
 
+from taiji_jax import files
+from taiji_jax.cot.record import CODEC
 from taiji_jax.errors import UserError
-from taiji_jax.shards import codec as record_json
 from taiji_jax.shards import dataset, job
-from taiji_jax.shards import shard as shards
-from tests.cot.small_job import everything, files, spec, work
+from tests.shards.small_job import contents, everything, spec, work
 
 SECOND = 'cot-00001-of-00006'
 
@@ -46,9 +46,9 @@ class ShardsTest(parameterized.TestCase):
     damage(self.second)
     said = f'{SECOND}.array_record is damaged.*[Dd]elete it'
     with self.assertRaisesRegex(UserError, said):
-      list(dataset.read(self.folder))
+      list(dataset.read(self.folder, CODEC))
     with self.assertRaisesRegex(UserError, said):
-      dataset.Source(self.folder)
+      dataset.Source(self.folder, CODEC)
     with self.assertRaisesRegex(UserError, said):
       job.run(spec(self.folder), work)
 
@@ -57,31 +57,29 @@ class ShardsTest(parameterized.TestCase):
     damage(self.second)
     self.second.unlink()
     with self.assertRaisesRegex(UserError, SECOND):
-      list(dataset.read(self.folder))
+      list(dataset.read(self.folder, CODEC))
     job.run(spec(self.folder), work)
-    self.assertEqual(files(self.folder), files(self.made))
+    self.assertEqual(contents(self.folder), contents(self.made))
 
   @parameterized.parameters(shorten, lambda path: path.write_bytes(b''))
   def test_damage_that_no_hash_was_asked_to_find(self, damage):
     damage(self.second)
     with self.assertRaisesRegex(UserError, SECOND):
-      list(dataset.read(self.folder, verify=False))
+      list(dataset.read(self.folder, CODEC, verify=False))
 
   @parameterized.parameters('', '[]', '{"sha256": 1')
   def test_a_note_that_is_none(self, text: str):
     (self.folder / f'{SECOND}.json').write_text(text)
-    with self.assertRaisesRegex(UserError, f'{SECOND}.json can.t be read'):
+    with self.assertRaisesRegex(UserError, f'{SECOND}.json. can.t be read'):
       job.run(spec(self.folder), work)
 
   @parameterized.parameters('', '{}', '{"shards": [{}]}')
   def test_a_manifest_that_is_none(self, text: str):
     (self.folder / 'manifest.json').write_text(text)
-    with self.assertRaisesRegex(
-      UserError, 'manifest.json .* run the job again'
-    ):
-      list(dataset.read(self.folder))
+    with self.assertRaisesRegex(UserError, 'manifest.json.* run the job again'):
+      list(dataset.read(self.folder, CODEC))
     job.run(spec(self.folder), work)
-    self.assertEqual(files(self.folder), files(self.made))
+    self.assertEqual(contents(self.folder), contents(self.made))
 
   def test_another_version_of_the_records(self):
     path = self.folder / 'manifest.json'
@@ -89,27 +87,27 @@ class ShardsTest(parameterized.TestCase):
     values['schema']['version'] += 1
     path.write_text(json.dumps(values))
     with self.assertRaisesRegex(UserError, 'another version'):
-      dataset.Source(self.folder)
+      dataset.Source(self.folder, CODEC)
 
   def test_a_record_of_another_schema(self):
     writer = array_record_module.ArrayRecordWriter(str(self.second))
     writer.write(b'{"row": 1}')
     writer.close()
     with self.assertRaisesRegex(UserError, f'{SECOND}.*another schema'):
-      list(dataset.read(self.folder, verify=False))
+      list(dataset.read(self.folder, CODEC, verify=False))
 
   def test_the_manifest_says_what_there_is(self):
     values = json.loads((self.folder / 'manifest.json').read_text())
-    self.assertEqual(values['schema'], record_json.schema())
+    self.assertEqual(values['schema'], CODEC.schema())
     self.assertEqual(values['provenance'], spec(self.folder).provenance)
     self.assertEqual(values['records'], len(everything()))
     for row in values['shards']:
       path = self.folder / row['file']
-      self.assertEqual(row['sha256'], shards.sha256(path))
+      self.assertEqual(row['sha256'], files.sha256(path))
       self.assertEqual(row['bytes'], path.stat().st_size)
 
   def test_random_access(self):
-    source = dataset.Source(self.folder)
+    source = dataset.Source(self.folder, CODEC)
     wanted = everything()
     self.assertLen(source, len(wanted))
     self.assertEqual([source[i] for i in range(len(wanted))], wanted)
@@ -118,7 +116,9 @@ class ShardsTest(parameterized.TestCase):
     self.assertEqual(pickle.loads(pickle.dumps(source))[7], wanted[7])
 
   def test_as_a_source_of_grain(self):
-    data = grain.MapDataset.source(dataset.Source(self.folder)).shuffle(seed=1)
+    data = grain.MapDataset.source(dataset.Source(self.folder, CODEC)).shuffle(
+      seed=1
+    )
     self.assertCountEqual(list(data), everything())
 
   def test_a_full_disk(self):
@@ -127,12 +127,12 @@ class ShardsTest(parameterized.TestCase):
     folder = self.folder.with_name('full')
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
     try:
-      with self.assertRaisesRegex(UserError, "can't write .*cot-00000"):
+      with self.assertRaisesRegex(UserError, 'cot-00000.* cannot be written'):
         job.run(spec(folder), work)
     finally:
       resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     job.run(spec(folder), work)
-    self.assertEqual(files(folder), files(self.made))
+    self.assertEqual(contents(folder), contents(self.made))
 
 
 if __name__ == '__main__':

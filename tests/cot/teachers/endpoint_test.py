@@ -17,14 +17,14 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 import numpy as np
 
-from taiji_jax.ask.journal import RequestJournal
+from taiji_jax.ask.journal import Journal
 from taiji_jax.ask.spending import Prices
 from taiji_jax.errors import UserError
-from tests.cot import asking, chat_server
-from tests.cot.chat_server import serving
+from tests.cot.teachers import asking, chat_server
+from tests.cot.teachers.chat_server import serving
 
 HAS_OPENAI = importlib.util.find_spec('openai') is not None
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 # A dollar a token, so that dollars are easily counted.
 DEAR = Prices(prompt=1e6, completion=1e6)
 USD = chat_server.PROMPT_TOKENS + chat_server.COMPLETION_TOKENS
@@ -41,7 +41,7 @@ def row_of(body):
 
 
 @absltest.skipUnless(HAS_OPENAI, 'openai is not installed')
-class OpenAITeacherTest(parameterized.TestCase):
+class EndpointTeacherTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     own = {asking.VARIABLE: chat_server.KEY, 'NO_PROXY': '127.0.0.1'}
@@ -50,7 +50,7 @@ class OpenAITeacherTest(parameterized.TestCase):
     self.folder = pathlib.Path(folder)
 
   def ask(self, server, count=3, k=2, *, target=0, **changes):
-    with RequestJournal(self.folder) as journal:
+    with Journal(self.folder) as journal:
       self.teacher = asking.teacher(server.url, journal, **changes)
       return self.teacher(asking.requests(count, target), k)
 
@@ -98,7 +98,7 @@ class OpenAITeacherTest(parameterized.TestCase):
       self.assertEqual(server.answered.total(), 12)
 
   def test_what_stands_twice_is_asked_for_once(self):
-    with serving() as server, RequestJournal(self.folder) as journal:
+    with serving() as server, Journal(self.folder) as journal:
       teacher = asking.teacher(server.url, journal)
       found = teacher(asking.requests(1) * 5, 1)
       self.assertEqual([own[0].text for own in found], [chat_server.GOOD] * 5)
@@ -391,7 +391,7 @@ class OpenAITeacherTest(parameterized.TestCase):
       (
         sys.executable,
         '-m',
-        'tests.cot.asking',
+        'tests.cot.teachers.asking',
         server.url,
         str(self.folder / 'journal'),
         str(count),

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taiji_jax.ask.entry import draw_seed
-from taiji_jax.ask.journal import RequestJournal
+from taiji_jax.ask.journal import Journal
+from taiji_jax.ask.question import draw_seed
 from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.cot.teachers import prompt_template
 from taiji_jax.cot.teachers.model import ModelTeacher, ModelTeacherConfig
@@ -100,7 +100,7 @@ class ModelTeacherTest(parameterized.TestCase):
   def ask(self, asked, k=2, generate=None, prompt='rupr_v1', **changes):
     values = {'model': 'tiny', 'sampling': _SAMPLING, 'prefill': '<think>'}
     self.generate = generate or Counted()
-    with RequestJournal(self.folder) as journal:
+    with Journal(self.folder) as journal:
       self.teacher = ModelTeacher(
         self.generate,
         Words(),

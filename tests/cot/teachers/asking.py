@@ -3,11 +3,11 @@
 import json
 import sys
 
-from taiji_jax.ask.config import OpenAIConfig
-from taiji_jax.ask.journal import RequestJournal
+from taiji_jax.ask.config import AskConfig
+from taiji_jax.ask.journal import Journal
 from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.cot.teachers import prompt_template
-from taiji_jax.cot.teachers.endpoint import OpenAITeacher
+from taiji_jax.cot.teachers.endpoint import EndpointTeacher
 from taiji_jax.cot.teachers.text import TeacherText
 from taiji_jax.types import Catalog
 
@@ -37,16 +37,16 @@ def config(url, **changes):
     'most_backoff': 0.05,
     'concurrency': 4,
   }
-  return OpenAIConfig(**(values | changes))
+  return AskConfig(**(values | changes))
 
 
 def teacher(url, journal, prompt='rupr_v1', **changes):
   text = TeacherText(prompt_template.load(prompt), CATALOG)
-  return OpenAITeacher(config(url, **changes), text, journal)
+  return EndpointTeacher(config(url, **changes), text, journal)
 
 
 def main(url, folder, count, changes):
-  with RequestJournal(folder) as journal:
+  with Journal(folder) as journal:
     asking = teacher(url, journal, **json.loads(changes))
     print(asking, asking.__dict__, flush=True)
     asking(requests(int(count)), 2)

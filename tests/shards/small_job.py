@@ -5,6 +5,7 @@ python small_job.py FOLDER: see `main`.
 
 from collections.abc import Iterator
 import hashlib
+import inspect
 import json
 import os
 import pathlib
@@ -13,13 +14,13 @@ import sys
 
 import numpy as np
 
-from taiji_jax.cot.record import CotRecord
-from taiji_jax.shards import dataset, job
-from taiji_jax.shards import shard as shards
+from taiji_jax import files
+from taiji_jax.cot.record import CODEC, KEPT, PREFIX, CotRecord
+from taiji_jax.shards import dataset, job, shard
 
 ROWS, SHARD_ROWS, SAMPLES = 23, 4, 3
 SHORT = 7  # Rows of the job that is killed: two shards.
-WATCHED = (job.__file__, shards.__file__, dataset.__file__)
+WATCHED = tuple(map(inspect.getfile, (job, shard, dataset, job.JobSpec, files)))
 
 
 def record(row: int, sample: int) -> CotRecord:
@@ -63,11 +64,14 @@ def spec(folder: pathlib.Path, **changes) -> job.JobSpec:
     'rows': ROWS,
     'shard_rows': SHARD_ROWS,
     'provenance': {'teacher': {'name': 'template', 'seed': 3}},
+    'codec': CODEC,
+    'prefix': PREFIX,
+    'kept': KEPT,
   }
   return job.JobSpec(folder, **(fields | changes))
 
 
-def files(folder: pathlib.Path) -> dict[str, str]:
+def contents(folder: pathlib.Path) -> dict[str, str]:
   """Returns name -> hash of the bytes of what a job leaves, but its locks."""
   return {
     path.name: hashlib.sha256(path.read_bytes()).hexdigest()

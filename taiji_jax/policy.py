@@ -11,6 +11,7 @@ import numpy as np
 
 from taiji_jax import sharding, train_state
 from taiji_jax.data.tokenizer import Tokenizer
+from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.decode.sample import Completions, sample
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
@@ -20,7 +21,6 @@ from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.weights import pretrained
 from taiji_jax.pipeline import recipe as recipe_lib
 from taiji_jax.pipeline.recipe import Recipe
-from taiji_jax.rl.step import RolloutBatch
 
 
 class Policy:

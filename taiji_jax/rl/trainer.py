@@ -11,6 +11,7 @@ from taiji_jax import loop, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.data import batches as sft_data
 from taiji_jax.data.logs import Logs
+from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.modules.weights import tree
 from taiji_jax.pipeline import recipe as recipe_lib
 from taiji_jax.pipeline import text
@@ -19,7 +20,7 @@ from taiji_jax.pipeline.sections import RLTrainConfig
 from taiji_jax.policy import Policy
 from taiji_jax.products import Product
 from taiji_jax.rl import rewards
-from taiji_jax.rl.step import RolloutBatch, popo_step
+from taiji_jax.rl.step import popo_step
 from taiji_jax.sft import fit as supervised
 from taiji_jax.types import RewardTable
 
@@ -40,7 +41,7 @@ class Trainer:
     self._context, self._logs = context, logs
     self._encoder, self._policy = encoder, policy
     self._config, self._seed = config, seed
-    self._judge = rewards.Judge(
+    self._rewards = rewards.TextRewards(
       logs.catalog, logs.titles, table, logs.rl, context.embedder.embed
     )
     sharding.check_batch(config.prompts, context.mesh, 'rl.prompts')
@@ -75,7 +76,7 @@ class Trainer:
         jax.tree.map(jnp.copy, params),
         tx,
         self._seed,
-        weighting.init(len(rewards.NAMES)),
+        weighting.init(len(self._rewards.names)),
       ),
       mesh,
       start,
@@ -86,7 +87,7 @@ class Trainer:
         self._policy.rollout_logp,
         tx,
         config.method,
-        rewards.NAMES,
+        self._rewards.names,
         self._policy.rollout_vjp,
         self._policy.gramian,
       ),
@@ -136,18 +137,19 @@ class Trainer:
     drawn = self._policy.sampler(method.temperature)(
       self._policy.for_rollouts(params), *prompt
     )
-    judged = self._judge(self._policy.texts(drawn), np.repeat(index_b, g))
+    rewarded = self._rewards(
+      rewards.Sampled.of_groups(self._policy.texts(drawn), g),
+      np.repeat(index_b, g),
+    )
+    known_nk = rewarded.known_nk
     batch = RolloutBatch(
       prompt_bp=prompt_bp,
       prompt_length_b=length_b,
       completion_bgc=np.asarray(drawn.token_nc).reshape(b, g, -1),
       length_bg=np.asarray(drawn.length_n).reshape(b, g),
       old_logp_bgc=np.asarray(drawn.logp_nc).reshape(b, g, -1),
-      reward_bgk=judged.reward_nk.reshape(b, g, -1),
+      reward_bgk=rewarded.reward_nk.reshape(b, g, -1),
+      known_bgk=None if known_nk.all() else known_nk.reshape(b, g, -1),
     )
-    seen = {
-      'format_rate': judged.parsed_n.mean(),
-      'mapped_rate': (judged.item_n >= 0).mean(),
-      'ended_rate': np.asarray(drawn.ended_n).mean(),
-    }
-    return batch, {k: float(v) for k, v in seen.items()}
+    ended_rate = float(np.asarray(drawn.ended_n).mean())
+    return batch, rewarded.seen | {'ended_rate': ended_rate}

@@ -79,7 +79,8 @@ def spec_of(path: str, shape: tuple[int, ...], mesh: Mesh) -> P:
     logical = logical[1:]
   if logical is None:
     raise UserError(
-      f'parameter {path} {shape} matches no rule of sharding.rules.RULES; add one.'
+      f'parameter {path} {shape} matches no rule of sharding.rules.RULES; add'
+      ' one.'
     )
   if len(logical) != len(shape):
     raise UserError(

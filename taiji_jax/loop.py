@@ -52,9 +52,11 @@ def run(
 ) -> tuple[Any, float]:
   """Returns the state after `config.steps` updates and the seconds it took.
 
-  Goes on from the last checkpoint where there is one. A signal ends the step in
-  progress, saves, and raises `Interrupted`. A metric that is not finite raises
-  before anything is saved; `step` is to keep its state as it was then.
+  Goes on from the last checkpoint where there is one. The metrics of a step are
+  read once the next step is under way, so that the devices never wait for the
+  host. A signal ends the step in progress, saves, and raises `Interrupted`. A
+  metric that is not finite raises before anything is saved; `step` is to keep
+  its state as it was then.
 
   Args:
     step: (state, batch) -> (state, metrics); `state.step` counts updates.
@@ -68,51 +70,112 @@ def run(
     UserError: a loss or reward became NaN or infinite.
     Interrupted: a signal came.
   """
-  spent = 0.0
-  if checkpointer.latest() is not None:
-    state, position = checkpointer.restore(state)
-    batches.set_state(position['batches'])
-    spent = position['seconds']
-    metrics.LOG.info('%s goes on after step %d', config.stage, int(state.step))
+  state, spent = _resume(state, batches, checkpointer, config.stage)
   first = int(state.step)
   writer.begin(config.stage, first)
-  progress = metrics.Progress(config.stage, config.steps, first)
-  begin = saved = time.monotonic()
-
-  def seconds() -> float:
-    return spent + time.monotonic() - begin
-
-  def save(i: int) -> None:
-    position = {'batches': batches.get_state(), 'seconds': seconds()}
-    checkpointer.save(i, state, position)
-
+  rows = _Rows(writer, checkpointer, config, first)
+  clock = _Clock(spent)
   with interrupt.deferred() as stop:
     try:
       for i in range(first + 1, config.steps + 1):
         state, values = step(state, next(batches))
-        values = {k: float(v) for k, v in jax.device_get(values).items()}
-        refuse_nonfinite(values, i, config.stage, checkpointer)
-        if i % config.write_every == 0 or i == config.steps:
-          writer.write(config.stage, i, values)
-        progress.advance(1, **{k: values[k] for k in config.show})
+        rows.take(i, values)
         last = i == config.steps
-        if last or stop or time.monotonic() - saved > config.save_seconds:
-          save(i)
-          saved = time.monotonic()
+        if last or stop or clock.since_save() > config.save_seconds:
+          rows.finish()
+          position = {'batches': batches.get_state(), 'seconds': clock.spent()}
+          checkpointer.save(i, state, position)
+          clock.saved()
         if stop and not last:
           raise interrupt.Interrupted(
             stop.signal_number,
             f'{config.stage} step {i} of {config.steps}, saved',
           )
+    except Exception:
+      rows.finish()  # Those of the step before the one that failed.
+      raise
     finally:
       checkpointer.wait()
-      progress.close()
-      writer.close()
+      rows.close()
     if stop:
       raise interrupt.Interrupted(
         stop.signal_number, f'the end of {config.stage}, saved'
       )
-  return state, seconds()
+  return state, clock.spent()
+
+
+def _resume(
+  state: Any, batches: Batches, checkpointer: Checkpointer, stage: str
+) -> tuple[Any, float]:
+  """Returns the state to go on from, and the seconds that it took so far."""
+  if checkpointer.latest() is None:
+    return state, 0.0
+  state, position = checkpointer.restore(state)
+  batches.set_state(position['batches'])
+  metrics.LOG.info('%s goes on after step %d', stage, int(state.step))
+  return state, position['seconds']
+
+
+class _Clock:
+  """The seconds of a stage, those before a restart counted."""
+
+  def __init__(self, spent: float):
+    self._begin = self._saved = time.monotonic()
+    self._before = spent
+
+  def spent(self) -> float:
+    return self._before + time.monotonic() - self._begin
+
+  def since_save(self) -> float:
+    return time.monotonic() - self._saved
+
+  def saved(self) -> None:
+    self._saved = time.monotonic()
+
+
+class _Rows:
+  """The metrics of the steps, each read when the next step is under way."""
+
+  def __init__(
+    self,
+    writer: metrics.Writer,
+    checkpointer: Checkpointer,
+    config: LoopConfig,
+    first: int,
+  ):
+    self._writer, self._checkpointer = writer, checkpointer
+    self._config = config
+    self._progress = metrics.Progress(config.stage, config.steps, first)
+    self._waiting: tuple[int, dict[str, Any]] | None = None
+
+  def take(self, i: int, values: dict[str, Any]) -> None:
+    """Keeps the metrics of step i, and reads those of the step before."""
+    before, self._waiting = self._waiting, (i, values)
+    if before is not None:
+      self._read(*before)
+
+  def finish(self) -> None:
+    """Reads what waits; raises UserError where it is not finite."""
+    if self._waiting is not None:
+      waiting, self._waiting = self._waiting, None
+      self._read(*waiting)
+
+  def close(self) -> None:
+    """Closes the files."""
+    self._progress.close()
+    self._writer.close()
+
+  def _read(self, i: int, values: dict[str, Any]) -> None:
+    config = self._config
+    values = {k: float(v) for k, v in jax.device_get(values).items()}
+    try:
+      refuse_nonfinite(values, i, config.stage, self._checkpointer)
+    except UserError:
+      self._waiting = None  # Made from a state that was not updated.
+      raise
+    if i % config.write_every == 0 or i == config.steps:
+      self._writer.write(config.stage, i, values)
+    self._progress.advance(1, **{k: values[k] for k in config.show})
 
 
 def refuse_nonfinite(

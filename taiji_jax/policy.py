@@ -12,6 +12,7 @@ from jax.sharding import AbstractMesh, Mesh
 import numpy as np
 
 from taiji_jax import sharding, train_state
+from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.decode.sample import Completions, sample
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
@@ -20,7 +21,6 @@ from taiji_jax.modules import layers, logprob, objective_slots
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.decoder_config import OPTIONS, DecoderConfig
 from taiji_jax.modules.weights import pretrained, tree
-from taiji_jax.rl.step import RolloutBatch
 from taiji_jax.sharding import MeshConfig
 
 

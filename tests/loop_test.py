@@ -150,6 +150,41 @@ class LoopTest(parameterized.TestCase):
     state, _ = self.run_loop()
     np.testing.assert_array_equal(state.params['w'], self.whole())
 
+  def test_a_step_is_under_way_before_the_metrics_of_the_last_are_read(self):
+    told = []
+
+    class Loss:
+      def __init__(self, step):
+        self.step = step
+
+      def __array__(self, dtype=None, copy=None):
+        told.append(f'read {self.step}')
+        return np.float32(self.step)
+
+    def telling(state, batch):
+      state, _ = update(state, batch)
+      told.append(f'step {int(state.step)}')
+      return state, {'loss': Loss(int(state.step))}
+
+    self.run_loop(step=telling, save_seconds=1e9)
+    want = ['step 1']
+    for i in range(2, STEPS + 1):
+      want += [f'step {i}', f'read {i - 1}']
+    self.assertEqual(told, [*want, f'read {STEPS}'])
+    self.assertEqual([r['loss'] for r in self.rows()], [1, 2, 3, 4, 5, 6])
+
+  @parameterized.parameters(1e9, 0.0)
+  def test_after_a_nonfinite_metric_nothing_is_written(self, save_seconds):
+    def breaks(state, batch):
+      state, values = update(state, batch)
+      bad = float('nan') if int(batch) == 3 else 1.0
+      return state, values | {'reward': jnp.float32(bad)}
+
+    with self.assertRaisesRegex(UserError, 'stage step 4: reward became NaN'):
+      self.run_loop(step=breaks, save_seconds=save_seconds)
+    self.assertEqual([r['step'] for r in self.rows()], [1, 2, 3])
+    self.assertEqual(self.latest(), None if save_seconds else 3)
+
   @parameterized.parameters(signal.SIGINT, signal.SIGTERM)
   def test_a_signal_ends_the_step_and_saves(self, number):
     def interrupted(state, batch):

@@ -18,15 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from taiji_jax import sharding, train_state
-from taiji_jax.decode import sample as sample_lib
-from taiji_jax.decode.sampler import BatchConfig, Sampler
+from taiji_jax.decode import BatchConfig, Sampler, sample
+from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules import logprob, objective_slots
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.rl.config import RLConfig
-from taiji_jax.rl.step import RolloutBatch, popo_step
+from taiji_jax.rl.step import popo_step
 from taiji_jax.sft.step import sft_step
 from taiji_jax.sharding import MeshConfig
 from taiji_jax.train_state import OptimizerConfig
@@ -241,9 +241,7 @@ class ShardedTest(parameterized.TestCase):
     params = init()
     batch = rollout_batch(params, 0)
     seed_n = np.arange(12, dtype=np.uint32)
-    draw = jax.jit(
-      lambda *args: sample_lib.sample(Decoder(CONFIG), *args, config)
-    )
+    draw = jax.jit(lambda *args: sample(Decoder(CONFIG), *args, config))
     drawn = []
     for shape in (ONE, EIGHT):
       mesh = shape.make()

@@ -32,6 +32,7 @@ import optax
 from experiments import entry
 from experiments.benchmarks import timing
 from taiji_jax import masked, metrics, train_state
+from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.decode.sample import sample
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.modules import logprob, objective_slots
@@ -39,7 +40,7 @@ from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.rl import advantage
 from taiji_jax.rl.config import RLConfig
-from taiji_jax.rl.step import RolloutBatch, popo_step
+from taiji_jax.rl.step import popo_step
 
 _ROUNDS = flags.DEFINE_integer('rounds', 10, 'How often each is timed.')
 _LAYERS = flags.DEFINE_integer('layers', 6, 'Blocks of the decoder.')
@@ -173,7 +174,7 @@ def separate(problem: Problem, config: RLConfig, k: int) -> Callable:
     return -gain + beta * kl
 
   gradient = jax.jit(jax.grad(loss))
-  combine = getattr(advantage, config.combine)
+  combine = advantage.make(config.combine)
   beta = config.kl_beta if config.kl == 'loss' else 0.0
 
   def call():
@@ -190,7 +191,7 @@ def separate(problem: Problem, config: RLConfig, k: int) -> Callable:
     weights_k = np.exp(alignment_k - alignment_k.max())
     weights_k /= weights_k.sum()
     final = gradient(
-      problem.params, combine(reward_bgk, jnp.float32(weights_k)), beta
+      problem.params, combine(reward_bgk, None, jnp.float32(weights_k)), beta
     )
     return jax.block_until_ready(final), weights_k
 

@@ -26,6 +26,7 @@ import numpy as np
 from experiments import entry
 from experiments.benchmarks import torch_llama
 from taiji_jax import sharding, train_state
+from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.decode.sample import sample
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
@@ -33,7 +34,7 @@ from taiji_jax.modules import logprob
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.rl.config import RLConfig
-from taiji_jax.rl.step import RolloutBatch, popo_step
+from taiji_jax.rl.step import popo_step
 from taiji_jax.train_state import OptimizerConfig
 
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'How often each is timed.')

@@ -21,10 +21,11 @@ import numpy as np
 from experiments import entry
 from experiments.benchmarks import timing, torch_llama
 from taiji_jax import sharding, train_state
+from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.pipeline import recipe as recipe_lib
 from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.policy import Policy
-from taiji_jax.rl.step import RolloutBatch, popo_step
+from taiji_jax.rl.step import popo_step
 from taiji_jax.sft.step import sft_step
 
 RECIPE = 'experiments/configs/popo/ml100k_cpu.py'

@@ -12,13 +12,16 @@ from jax.sharding import Mesh, NamedSharding
 
 from experiments.compiling import flops
 from taiji_jax import sharding, train_state
-from taiji_jax.decode import sample
+from taiji_jax.decode.rollouts import RolloutBatch
+from taiji_jax.decode.sample import Decoding
+from taiji_jax.decode.sample import advance as sample_on
+from taiji_jax.decode.sample import start as start_sampling
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.modules import decoder as decoder_lib
 from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.policy import Policy
 from taiji_jax.rl import rewards
-from taiji_jax.rl.step import RolloutBatch, popo_step
+from taiji_jax.rl.step import popo_step
 from taiji_jax.sft.step import sft_step
 
 NAMES = ('sft', 'rl', 'prefill', 'decode')
@@ -142,8 +145,8 @@ class Programs:
     arguments = (params, *self._prompts(mesh))
     config = self._sampling()
 
-    def start(params: Any, *prompts: Any) -> sample.Decoding:
-      return sample.start(decoder, params, *prompts, config)
+    def start(params: Any, *prompts: Any) -> Decoding:
+      return start_sampling(decoder, params, *prompts, config)
 
     placed = sharding.on(start, mesh)
     decoding = jax.eval_shape(placed, *arguments)
@@ -160,15 +163,15 @@ class Programs:
     mesh, decoder, params = self._rollout()
     prompts, config = self._prompts(mesh), self._sampling()
     decoding = jax.eval_shape(
-      sharding.on(lambda *args: sample.start(decoder, *args, config), mesh),
+      sharding.on(lambda *args: start_sampling(decoder, *args, config), mesh),
       params,
       *prompts,
     )
     shardings = decoding_sharding(decoding, mesh)
     turns = self._recipe.length.completion
 
-    def advance(params: Any, decoding: sample.Decoding) -> sample.Decoding:
-      return sample.advance(decoder, params, decoding, config, turns)
+    def advance(params: Any, decoding: Decoding) -> Decoding:
+      return sample_on(decoder, params, decoding, config, turns)
 
     decoding = laid_out(decoding, shardings)
     # Every token reads the weights and, on average, half of what it may write.
@@ -255,7 +258,7 @@ class Programs:
     return passes * count * width + update
 
 
-def decoding_sharding(decoding: sample.Decoding, mesh: Mesh) -> Any:
+def decoding_sharding(decoding: Decoding, mesh: Mesh) -> Any:
   """Returns where the completions under way lie: rows apart, heads apart."""
 
   def of(path: tuple[Any, ...], x: jax.ShapeDtypeStruct) -> NamedSharding:

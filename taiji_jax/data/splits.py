@@ -126,16 +126,7 @@ def leave_one_out(
   """
   _check(0.5, rl_fraction, history, min_history, evaluation_rows)
   rows = _rows(log, history, min_history)
-  clicks = np.flatnonzero(log.click_e)
-  user_c = log.user_e[clicks]
-  order = np.argsort(user_c, kind='stable')
-  size_u = np.bincount(user_c, minlength=len(log.user_ids))
-  start_u = np.cumsum(size_u) - size_u
-  # How many of the user's clicks come after this one.
-  after_e = np.full(len(log), -1)
-  after_e[clicks[order]] = (
-    (start_u + size_u)[user_c[order]] - 1 - (np.arange(len(clicks)))
-  )
+  after_e = _clicks_after(log)
   after_r = after_e[rows.event_r]
   rng = np.random.default_rng(seed)
   for_rl_u = rng.random(len(log.user_ids)) < rl_fraction
@@ -164,6 +155,20 @@ def leave_one_out(
     seen_r=np.isin(taken['evaluation'].user_r, log.user_e[train_events]),
     **taken,
   )
+
+
+def _clicks_after(log: Log) -> np.ndarray:
+  """Returns how many of the user's clicks follow each click; else -1."""
+  clicks = np.flatnonzero(log.click_e)
+  user_c = log.user_e[clicks]
+  order = np.argsort(user_c, kind='stable')
+  size_u = np.bincount(user_c, minlength=len(log.user_ids))
+  start_u = np.cumsum(size_u) - size_u
+  after_e = np.full(len(log), -1)
+  after_e[clicks[order]] = (
+    (start_u + size_u)[user_c[order]] - 1 - (np.arange(len(clicks)))
+  )
+  return after_e
 
 
 def _cut(times: np.ndarray, fraction: float, name: str) -> int:

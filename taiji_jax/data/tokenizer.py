@@ -85,6 +85,26 @@ class SentencePieceTokenizer:
     ).save_pretrained(str(directory))
 
 
+# Every text comes back as it was, and pieces may span words.
+_LOSSLESS = {
+  'byte_fallback': True,
+  'character_coverage': 1.0,
+  'normalization_rule_name': 'identity',
+  'add_dummy_prefix': False,
+  'remove_extra_whitespaces': False,
+  'split_by_whitespace': False,
+  'split_by_unicode_script': False,
+  'split_by_number': False,
+  'hard_vocab_limit': False,
+  'max_sentencepiece_length': 128,
+  'max_sentence_length': 1 << 20,
+  'pad_id': 0,
+  'bos_id': 1,
+  'eos_id': 2,
+  'unk_id': 3,
+}
+
+
 def train_sentencepiece(
   lines: Iterable[str],
   path: str | os.PathLike[str],
@@ -121,21 +141,7 @@ def train_sentencepiece(
       model_type='bpe',
       vocab_size=vocab_size,
       user_defined_symbols=list(whole),
-      byte_fallback=True,
-      character_coverage=1.0,
-      normalization_rule_name='identity',
-      add_dummy_prefix=False,
-      remove_extra_whitespaces=False,
-      split_by_whitespace=False,
-      split_by_unicode_script=False,
-      split_by_number=False,
-      hard_vocab_limit=False,
-      max_sentencepiece_length=128,
-      max_sentence_length=1 << 20,
-      pad_id=0,
-      bos_id=1,
-      eos_id=2,
-      unk_id=3,
+      **_LOSSLESS,
       num_threads=1,
       minloglevel=2,
     )

@@ -1,4 +1,4 @@
-"""Completions of any number of prompts: buckets, stop strings, rows let go."""
+"""Completions of any number of prompts: stop strings, rows let go."""
 
 from collections.abc import Callable, Iterator, Sequence
 import dataclasses
@@ -11,62 +11,12 @@ from jax.sharding import Mesh
 import numpy as np
 
 from taiji_jax import sharding
-from taiji_jax.decode import sample
-from taiji_jax.decode.sample import Decoding
+from taiji_jax.decode.batching import BatchConfig
+from taiji_jax.decode.sample import Decoding, advance, start
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules import decoder as decoder_lib
 from taiji_jax.modules.decoder import Decoder
-
-
-@dataclasses.dataclass(frozen=True)
-class BatchConfig:
-  """How prompts are put together.
-
-  Attributes:
-    rows: the most prompts that are decoded at a time.
-    slots: the most cache slots (prompt and completion tokens of all rows) that
-      exist at a time; longer prompts come in smaller batches.
-    check_every: tokens between two looks at stop strings and finished rows.
-    shortest: prompts are padded to this length at least, and then to the next
-      of 1, 1.5, 2, 3, 4, 6... times it, so that few programs are compiled.
-  """
-
-  rows: int = 32
-  slots: int = 1 << 17
-  check_every: int = 16
-  shortest: int = 32
-
-  def __post_init__(self):
-    for field in dataclasses.fields(self):
-      if getattr(self, field.name) < 1:
-        raise UserError(
-          f'{field.name} is {getattr(self, field.name)}; it must be at least 1.'
-        )
-
-  def bucket(self, length: int) -> int:
-    """Returns the padded length of a prompt of `length` tokens."""
-    size = self.shortest
-    while size < length:
-      if length <= size * 3 // 2:
-        return size * 3 // 2
-      size *= 2
-    return size
-
-  def rows_of(self, count: int, bucket: int, own: int, parts: int) -> int:
-    """Returns how many prompts to decode at once, a power of two times parts.
-
-    Args:
-      count: prompts that there are.
-      bucket: their padded length.
-      own: completion slots of each prompt.
-      parts: devices that the rows are split over.
-    """
-    room = max(self.slots // (bucket + own), 1)
-    rows = parts
-    while rows < count and rows * 2 <= min(self.rows, room):
-      rows *= 2
-    return rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +51,7 @@ class Sampler:
     decoder: Decoder,
     params: Any,
     config: SampleConfig,
-    batch: BatchConfig = BatchConfig(),
+    batch: BatchConfig | None = None,
     mesh: Mesh | None = None,
     decode: Callable[[Sequence[int]], str] | None = None,
   ):
@@ -111,12 +61,13 @@ class Sampler:
       decoder: the network.
       params: its variables.
       config: how to draw.
-      batch: how prompts are put together.
+      batch: how prompts are put together; `BatchConfig()` where None.
       mesh: where it runs; one device where None.
       decode: ids -> text, for stop strings and `Generation.text`.
     """
     self._decoder, self._params = decoder_lib.apart(decoder, params)
-    self._config, self._batch, self._decode = config, batch, decode
+    self._config, self._decode = config, decode
+    self._batch = batch or BatchConfig()
     self._mesh = mesh or sharding.MeshConfig().make()
     parts = self._mesh.shape['data'] * self._mesh.shape['fsdp']
     self._parts = parts
@@ -152,7 +103,10 @@ class Sampler:
     if limits is not None:
       limit_n[:] = limits
     lengths = [len(prompt) for prompt in prompts]
-    for index_b, count, bucket in self._batches(lengths, group):
+    own = group * self._config.max_tokens
+    for index_b, count, bucket in self._batch.batches(
+      lengths, own, self._parts
+    ):
       prompt_bp = np.full((len(index_b), bucket), self._config.pad_id, np.int32)
       for row, i in zip(prompt_bp, index_b, strict=True):
         row[: len(prompts[i])] = prompts[i]
@@ -189,25 +143,6 @@ class Sampler:
           ' (max_tokens).'
         )
     return len(seeds) // len(prompts)
-
-  def _batches(
-    self, lengths: list[int], group: int
-  ) -> Iterator[tuple[np.ndarray, int, int]]:
-    """Yields (indices of prompts, how many count, padded length).
-
-    The longest prompts come first, so that what does not fit fails at once. The
-    last batch of a length is filled up with repeats of its first prompt.
-    """
-    by_bucket: dict[int, list[int]] = {}
-    for i, length in enumerate(lengths):
-      by_bucket.setdefault(self._batch.bucket(length), []).append(i)
-    own = group * self._config.max_tokens
-    for bucket, indices in sorted(by_bucket.items(), reverse=True):
-      while indices:
-        rows = self._batch.rows_of(len(indices), bucket, own, self._parts)
-        taken, indices = indices[:rows], indices[rows:]
-        fill = [taken[0]] * (rows - len(taken))
-        yield np.array(taken + fill), len(taken), bucket
 
   def _run(
     self, batch: tuple, own_n: np.ndarray, stop: tuple[str, ...]
@@ -289,12 +224,12 @@ class Sampler:
       yield int(own_n[n]), Generation(tokens, text, logp, reason)
 
   def _first(self, params, prompt_bp, length_b, seed_n, limit_n) -> Decoding:
-    return sample.start(
+    return start(
       self._decoder, params, prompt_bp, length_b, seed_n, self._config, limit_n
     )
 
   def _next(self, params, decoding: Decoding) -> Decoding:
-    return sample.advance(
+    return advance(
       self._decoder, params, decoding, self._config, self._batch.check_every
     )
 

@@ -15,7 +15,7 @@ from taiji_jax.errors import UserError
 from taiji_jax.modules import last_token, text_encoder
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.text_encoder import TextEncoderConfig
-from taiji_jax.modules.weights import hugging_face, minilm, pretrained
+from taiji_jax.modules.weights import hugging_face, pretrained, published
 
 BUCKET = 16
 
@@ -105,8 +105,8 @@ class TextEmbedder:
     Raises:
       UserError: files are missing, damaged or not the official ones.
     """
-    config, params = minilm.load(path)
-    tokenizer = read_tokenizer(minilm.find(path) / 'tokenizer.json')
+    config, params = published.load_minilm(path)
+    tokenizer = read_tokenizer(published.find_minilm(path) / 'tokenizer.json')
     return cls(params, config, tokenizer, max_tokens, batch)
 
   @classmethod

@@ -20,6 +20,7 @@ from taiji_jax.pareto.gradients import (
   combine,
   gramian,
   objective_gradients,
+  observe_gradients,
 )
 from taiji_jax.pareto.gram import finite_objectives
 from taiji_jax.pareto.held import HeldState, held
@@ -33,7 +34,27 @@ from taiji_jax.pareto.popo_light import popo_light
 from taiji_jax.pareto.upgrad import upgrad
 from taiji_jax.pareto.weighting import Observation, Weighting
 
+# Every rule that can be made without arguments, the papers' first.
+RULES = (
+  popo,
+  min_norm,
+  upgrad,
+  pcgrad,
+  cagrad,
+  nash_mtl,
+  aligned_mtl,
+  imtl_g,
+  dualproj,
+  mirror_min_norm,
+  normalized_popo,
+  popo_light,
+  fixed,
+  dwa,
+  famo,
+)
+
 __all__ = [
+  'RULES',
   'DwaState',
   'FamoState',
   'HeldState',
@@ -60,6 +81,7 @@ __all__ = [
   'nash_mtl',
   'normalized_popo',
   'objective_gradients',
+  'observe_gradients',
   'pcgrad',
   'popo',
   'popo_light',

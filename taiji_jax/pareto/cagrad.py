@@ -109,13 +109,7 @@ def _climb(
   def unfinished(carry: tuple[jax.Array, ...]) -> jax.Array:
     return ~carry[5] & (carry[6] < MAX_STEPS)
 
-  product_k = jnp.where(real_k, norm_k * pull_k, jnp.inf)
-  low = product_k.min()
-  low = jnp.where(capped, jnp.minimum(low, 0.0), low)
-  low = jnp.where(jnp.isfinite(low), low, 0.0)
-  high = jnp.where(real_k, norm_k, jnp.inf).min() * (radius + bound) * 1.001
-  high = jnp.where(jnp.isfinite(high), high, 0.0)
-  high = jnp.where(capped, jnp.minimum(high, 0.0), high)
+  low, high = _bracket(pull_k, norm_k, radius + bound, capped)
   none_k = jnp.zeros_like(norm_k)
   carry = (low, high, high, real_k, none_k, bound <= 0, jnp.int32(0))
   _, _, _, _, v_k, _, _ = jax.lax.while_loop(unfinished, body, carry)
@@ -124,3 +118,25 @@ def _climb(
   held_k = cosine.jitter * v_k > 0.5 * jnp.abs(reached_k)
   stationary = (held_k & (v_k > 0) & real_k).any() & (high > 0)
   return jnp.where(stationary, program(jnp.float32(0), real_k)[0], v_k)
+
+
+def _bracket(
+  pull_k: jax.Array, norm_k: jax.Array, reach: jax.Array, capped: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  """Returns levels that min_k <g_k, d> lies between, float32 scalars.
+
+  Args:
+    pull_k: <e_k, g_0> of the unit gradients.
+    norm_k: the gradients' norms.
+    reach: the most that |d| can be.
+    capped: whether a gradient is zero.
+  """
+  real_k = norm_k > 0
+  product_k = jnp.where(real_k, norm_k * pull_k, jnp.inf)
+  low = product_k.min()
+  low = jnp.where(capped, jnp.minimum(low, 0.0), low)
+  low = jnp.where(jnp.isfinite(low), low, 0.0)
+  high = jnp.where(real_k, norm_k, jnp.inf).min() * reach * 1.001
+  high = jnp.where(jnp.isfinite(high), high, 0.0)
+  high = jnp.where(capped, jnp.minimum(high, 0.0), high)
+  return low, high

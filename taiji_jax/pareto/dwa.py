@@ -78,7 +78,7 @@ def dwa(temperature: float = 2.0, window: int = 1) -> Weighting:
     )
     return weights_k, _roll(state, loss_k, window)
 
-  return Weighting(init, update)
+  return Weighting(init, update, reads='losses')
 
 
 def _roll(state: DwaState, loss_k: jax.Array, window: int) -> DwaState:

@@ -60,11 +60,7 @@ def famo(
       f'famo: learning_rate={learning_rate} and weight_decay={weight_decay}'
       ' must not be negative.'
     )
-  adam = optax.chain(
-    optax.add_decayed_weights(weight_decay),
-    optax.scale_by_adam(),
-    optax.scale(-learning_rate),
-  )
+  adam = _adam(learning_rate, weight_decay)
 
   def init(num_objectives: int) -> FamoState:
     check_count('famo', num_objectives)
@@ -79,16 +75,7 @@ def famo(
     finite_k = jnp.isfinite(loss_k)
     over_k = jnp.maximum(loss_k - lower_bound, 0.0) + EPSILON
     known_k = finite_k & jnp.isfinite(state.loss_k)
-    fall_k = jnp.log(state.loss_k) - jnp.log(over_k)
-    fall_k = jnp.where(known_k, fall_k, 0.0)
-    share_k = jax.nn.softmax(state.logit_k)
-    slope_k = share_k * (fall_k - share_k @ fall_k)
-    step_k, stepped = adam.update(slope_k, state.adam, state.logit_k)
-    first = ~known_k.any()
-    logit_k = state.logit_k + jnp.where(known_k, step_k, 0.0)
-    stepped = jax.tree.map(
-      lambda old, new: jnp.where(first, old, new), state.adam, stepped
-    )
+    logit_k, stepped = _fall(adam, state, over_k, known_k)
     over_k = jnp.where(finite_k, over_k, 1.0)
     weights_k = jax.nn.softmax(
       logit_k - jnp.log(over_k), where=finite_k | ~finite_k.any()
@@ -96,4 +83,41 @@ def famo(
     kept_k = jnp.where(finite_k, over_k, state.loss_k)
     return weights_k, FamoState(logit_k, stepped, kept_k)
 
-  return Weighting(init, update)
+  return Weighting(init, update, reads='losses')
+
+
+def _adam(
+  learning_rate: float, weight_decay: float
+) -> optax.GradientTransformation:
+  return optax.chain(
+    optax.add_decayed_weights(weight_decay),
+    optax.scale_by_adam(),
+    optax.scale(-learning_rate),
+  )
+
+
+def _fall(
+  adam: optax.GradientTransformation,
+  state: FamoState,
+  over_k: jax.Array,
+  known_k: jax.Array,
+) -> tuple[jax.Array, Any]:
+  """Returns the logits and Adam's state after one more update's losses.
+
+  Args:
+    adam: what steps down z.d.
+    state: before.
+    over_k: float32, the losses over their lower bound, > 0.
+    known_k: bool, whether the loss before and this one are finite.
+  """
+  fall_k = jnp.log(state.loss_k) - jnp.log(over_k)
+  fall_k = jnp.where(known_k, fall_k, 0.0)
+  share_k = jax.nn.softmax(state.logit_k)
+  slope_k = share_k * (fall_k - share_k @ fall_k)
+  step_k, stepped = adam.update(slope_k, state.adam, state.logit_k)
+  first = ~known_k.any()
+  logit_k = state.logit_k + jnp.where(known_k, step_k, 0.0)
+  stepped = jax.tree.map(
+    lambda old, new: jnp.where(first, old, new), state.adam, stepped
+  )
+  return logit_k, stepped

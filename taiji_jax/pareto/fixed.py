@@ -48,4 +48,4 @@ def fixed(weights: Preference | None = None) -> Weighting:
     all_k = jnp.ones(state.shape, bool)
     return preferred(None, observation.preference_k, all_k, 'fixed'), state
 
-  return Weighting(init, update)
+  return Weighting(init, update, reads='nothing')

@@ -7,7 +7,8 @@ How the K gradients are come by is the caller's choice:
   sequence, one backward gives all K (`taiji_jax.modules.objective_slots`).
 - `alignment_by_jvp`: no K gradients at all, only I_k, at a cost flat in K.
 
-`objective_gradients` then weighs them.
+`observe_gradients` then makes of them what a rule reads, and
+`objective_gradients` weighs them as well.
 """
 
 from collections.abc import Callable
@@ -99,6 +100,28 @@ def _text(path: tuple[Any, ...]) -> str:
   return jax.tree_util.keystr(path, simple=True, separator='/')
 
 
+def observe_gradients(
+  gradients_k: Any,
+  observe: Callable[[str], bool] | None = None,
+  gramian: Callable[[Any], jax.Array] = gramian,
+) -> Observation:
+  """Returns the observation with the gradients' Gramian and alignment.
+
+  Args:
+    gradients_k: the K gradients, a pytree whose leaves have a leading K.
+    observe: path of a leaf ('a/b/c') -> whether it counts in the Gramian; all
+      do where None.
+    gramian: the gradients by their paths -> `[K, K]`; another where they are
+      sharded and the sum over devices shall be taken once.
+  """
+  leaves = jax.tree_util.tree_flatten_with_path(gradients_k)[0]
+  seen = {_text(path): x for path, x in leaves}
+  if observe is not None:
+    seen = {path: x for path, x in seen.items() if observe(path)}
+  gramian_kk = gramian(seen)
+  return Observation(gramian_kk=gramian_kk, alignment_k=gramian_kk.sum(-1))
+
+
 def objective_gradients(
   gradients_k: Any,
   weigh: Weigh,
@@ -115,19 +138,9 @@ def objective_gradients(
     finish: weights_k -> the gradient to descend, where that is not
       sum_k w_k g_k: Taiji's combination z-scores the weighted rewards anew in
       each group and leaves the span of the K gradients.
-    observe: path of a leaf ('a/b/c') -> whether it counts in the Gramian; all
-      do where None.
-    gramian: the gradients by their paths -> `[K, K]`; another where they are
-      sharded and the sum over devices shall be taken once.
+    observe, gramian: see `observe_gradients`.
   """
-  leaves = jax.tree_util.tree_flatten_with_path(gradients_k)[0]
-  seen = {_text(path): x for path, x in leaves}
-  if observe is not None:
-    seen = {path: x for path, x in seen.items() if observe(path)}
-  gramian_kk = gramian(seen)
-  observation = Observation(
-    gramian_kk=gramian_kk, alignment_k=gramian_kk.sum(-1)
-  )
+  observation = observe_gradients(gradients_k, observe, gramian)
   weights_k, state = weigh(observation)
   weights_k = jax.lax.stop_gradient(weights_k)
   if finish is None:

@@ -35,4 +35,4 @@ def held(rule: Weighting) -> Weighting:
     weights_k, inner = rule.update(observation, state.rule)
     return weights_k, HeldState(inner, weights_k.astype(jnp.float32))
 
-  return Weighting(init, update)
+  return Weighting(init, update, rule.reads)

@@ -129,8 +129,25 @@ def solve_nnqp(
     jnp.int32(0),
   )
   free_k = jax.lax.while_loop(unfinished, body, carry)[0]
+  return _refined(factored, matrix_kk, linear_k, free_k), free_k
+
+
+def _refined(
+  factored: Factored,
+  matrix_kk: jax.Array,
+  linear_k: jax.Array,
+  free_k: jax.Array,
+) -> jax.Array:
+  """Returns the z >= 0 of a free set, most of the jitter's bias taken out.
+
+  Args:
+    factored: as `positive` returns it.
+    matrix_kk: the same with its jitter.
+    linear_k: float32 `[K]`.
+    free_k: bool `[K]`.
+  """
   z_k = solve_on(matrix_kk, free_k, linear_k)
   residual_k = linear_k - factored.matrix_kk @ z_k
   step_k = solve_on(matrix_kk, free_k, residual_k)
   z_k += jnp.where(factored.jitter <= JITTERS[0], step_k, 0.0)
-  return jnp.maximum(z_k, 0.0), free_k
+  return jnp.maximum(z_k, 0.0)

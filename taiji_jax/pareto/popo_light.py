@@ -58,4 +58,4 @@ def popo_light(epsilon: float = 1e-4) -> Weighting:
     )
     return weights_k, state
 
-  return Weighting(init, update)
+  return Weighting(init, update, reads='rewards')

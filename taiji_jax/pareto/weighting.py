@@ -34,10 +34,13 @@ class Weighting(NamedTuple):
   Attributes:
     init: `num_objectives -> state`, a pytree of arrays with explicit dtypes.
     update: `(observation, state) -> (weights_k, state)`; jit-able, vmap-able.
+    reads: what the rule looks at, so that a caller makes no more: 'gradients'
+      (Gramian or alignment), 'rewards', 'losses' or 'nothing'.
   """
 
   init: Callable[[int], Any]
   update: Callable[[Observation, Any], tuple[jax.Array, Any]]
+  reads: str = 'gradients'
 
 
 def require(value: jax.Array | None, rule: str, field: str) -> jax.Array:

@@ -172,7 +172,7 @@ class _Judge:
 
       def reward(texts: Sequence[str]) -> dict[str, Any]:
         each_n = np.arange(len(texts))
-        earned = own(Sampled(texts, each_n, 0 * each_n), each_n)
+        earned = own(Sampled.of_groups(texts, 1), each_n)
         return dict(zip(own.names, earned.reward_nk.T, strict=True))
 
       self._set = answers_lib.EvaluationSet(

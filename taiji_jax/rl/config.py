@@ -9,21 +9,11 @@ from taiji_jax.errors import UserError
 from taiji_jax.rl import advantage
 from taiji_jax.train_state import OptimizerConfig
 
-# Rules that look at the per-reward gradients, and rules that do not.
-GRADIENT_RULES = (
-  'popo',
-  'min_norm',
-  'upgrad',
-  'pcgrad',
-  'cagrad',
-  'nash_mtl',
-  'aligned_mtl',
-  'imtl_g',
-  'dualproj',
-  'mirror_min_norm',
-  'normalized_popo',
-)
-WEIGHTINGS = (*GRADIENT_RULES, 'popo_light', 'fixed')
+# The library's rules that need no losses, and those of them that look at the
+# per-reward gradients.
+_READS = {rule.__name__: rule().reads for rule in pareto.RULES}
+WEIGHTINGS = tuple(name for name, reads in _READS.items() if reads != 'losses')
+GRADIENT_RULES = tuple(n for n in WEIGHTINGS if _READS[n] == 'gradients')
 KL = ('loss', 'reward')
 FORMS = ('vjps', 'one_backward', 'jvp')
 

@@ -2,47 +2,38 @@
 
 from collections.abc import Callable
 import dataclasses
-import functools
-import re
-from typing import Any
+from typing import Any, NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import optax
 
 from taiji_jax import masked, pareto, train_state
-from taiji_jax.rl import advantage, surrogate
-from taiji_jax.rl.config import GRADIENT_RULES, RLConfig
+from taiji_jax.decode.rollouts import RolloutBatch
+from taiji_jax.rl import observe as observe_lib
+from taiji_jax.rl.advantage import Advantage
+from taiji_jax.rl.config import RLConfig
+from taiji_jax.rl.losses import Losses
+from taiji_jax.rl.observe import Gramian, Logp, Observe, SequenceVjp
 from taiji_jax.train_state import TrainState
 
 
-@chex.dataclass(frozen=True)
-class RolloutBatch:
-  """Rollouts of b prompts, g each, with their K rewards.
+class Update(NamedTuple):
+  """What one batch asks for.
 
   Attributes:
-    prompt_bp: int32 `[b, P]`, padded on the right.
-    prompt_length_b: int32.
-    completion_bgc: int32 `[b, g, C]`.
-    length_bg: int32, completion tokens, the end token counted.
-    old_logp_bgc: float32, under the policy that drew them.
-    reward_bgk: float32 `[b, g, K]`.
+    gradient: to descend, a pytree as the trained parameters.
+    weights_k: float32 `[K]`.
+    rule_state: of the weighting rule, after it.
+    seen: what was observed of the gradients.
+    logp_bgc: log-probabilities of the rollouts now, float32.
   """
 
-  prompt_bp: jax.Array
-  prompt_length_b: jax.Array
-  completion_bgc: jax.Array
-  length_bg: jax.Array
-  old_logp_bgc: jax.Array
-  reward_bgk: jax.Array
-
-
-Logp = Callable[[Any, RolloutBatch], jax.Array]
-# (params, batch, coef_kn) -> (logp_bgc, pullback, pullback of K objectives); it
-# takes `frozen` as well where some variables are not trained.
-SequenceVjp = Callable[[Any, RolloutBatch, jax.Array], tuple]
-Gradients = tuple[Any, jax.Array, Any, pareto.Observation, jax.Array]
+  gradient: Any
+  weights_k: jax.Array
+  rule_state: Any
+  seen: pareto.Observation
+  logp_bgc: jax.Array
 
 
 def popo_step(
@@ -51,7 +42,8 @@ def popo_step(
   config: RLConfig,
   reward_names: tuple[str, ...],
   sequence_vjp: SequenceVjp | None = None,
-  gramian: Callable[[Any], jax.Array] = pareto.gramian,
+  gramian: Gramian = pareto.gramian,
+  advantage: Advantage | None = None,
 ) -> Callable[..., tuple[TrainState, dict]]:
   """Returns `step(state, batch, reference, frozen=None) -> (state, metrics)`.
 
@@ -68,241 +60,133 @@ def popo_step(
     tx: the optimiser.
     config: the method's numbers.
     reward_names: K names, for the metrics.
-    sequence_vjp: for the form 'one_backward': (params, batch, coef_kn) ->
-      (log-probabilities, pullback, pullback of K objectives), as
-      `modules.objective_slots.vjp` gives them.
-    gramian: see `pareto.objective_gradients`.
+    sequence_vjp: for the form 'one_backward', see `observe.one_backward`.
+    gramian: see `pareto.observe_gradients`.
+    advantage: (reward_bgk, known_bgk, weights_k) -> advantage_bg, what combines
+      the rewards; `config.combine` names it where None.
 
   Raises:
     ValueError: the form needs a `sequence_vjp` and there is none.
   """
-  weighting = config.make_weighting()
-  if config.form == 'one_backward' and sequence_vjp is None:
-    raise ValueError("the form 'one_backward' needs a sequence_vjp.")
+  observe = observe_lib.choose(config, logp, sequence_vjp, gramian)
+  read = _reading(observe, config.make_weighting())
+  if config.reads_rarely:
+    keep = _reading(observe_lib.without_gradients(logp), _KEPT)
+    read = _rarely(read, keep, config.alignment_every)
 
   def step(
     state: TrainState, batch: RolloutBatch, reference: Any, frozen: Any = None
-  ):
+  ) -> tuple[TrainState, dict]:
     reference_bgc = jax.lax.stop_gradient(logp(reference, batch))
-    own_logp = lambda p, batch: logp(  # noqa: E731
-      train_state.joined(p, frozen), batch
+    losses = Losses(config, advantage, batch, reference_bgc)
+    update = read(state, losses, frozen)
+    metrics = _metrics(update, losses, reward_names)
+    finite = _finite(update, metrics, batch)
+    state = train_state.advance(
+      state, tx, update.gradient, finite, update.rule_state
     )
-    terms = _Terms(config, batch, reference_bgc, gramian)
-
-    def weigh(observation: pareto.Observation):
-      observation = dataclasses.replace(
-        observation, reward_bgk=terms.reward_bgk
-      )
-      return weighting.update(observation, state.weighting)
-
-    def read() -> Gradients:
-      if config.weighting not in GRADIENT_RULES:
-        return _without_gradients(terms, own_logp, state.params, weigh)
-      if config.form == 'one_backward':
-        own_vjp = _beside(sequence_vjp, frozen)
-        return _one_backward(terms, own_vjp, state.params, weigh)
-      if config.form == 'jvp':
-        return _by_jvp(terms, own_logp, state.params, weigh)
-      return _by_vjps(terms, own_logp, state.params, weigh)
-
-    if config.reads_rarely:
-      found = jax.lax.cond(
-        state.step % config.alignment_every == 0,
-        read,
-        lambda: _unread(terms, own_logp, state, jax.eval_shape(read)[3]),
-      )
-    else:
-      found = read()
-    gradient, weights_k, rule_state, seen, logp_bgc = found
-    norm = optax.tree.norm(gradient)
-    metrics = terms.metrics(logp_bgc, weights_k) | {'gradient_norm': norm}
-    metrics |= _observed(seen, batch.reward_bgk, weights_k, reward_names)
-    metrics |= _log_weights(rule_state, reward_names)
-    finite = jnp.isfinite(metrics['loss']) & jnp.isfinite(norm)
-    finite &= jnp.isfinite(batch.reward_bgk).all()
-    for value in jax.tree.leaves(seen):
-      finite &= jnp.isfinite(value).all()
-    state = train_state.advance(state, tx, gradient, finite, rule_state)
     return state, metrics
 
   return step
 
 
-def _beside(sequence_vjp: SequenceVjp, frozen: Any) -> SequenceVjp:
-  if frozen is None:
-    return sequence_vjp
-  return functools.partial(sequence_vjp, frozen=frozen)
+# (state, losses, frozen) -> what the batch asks for.
+Read = Callable[[TrainState, Losses, Any], Update]
+
+# The weights of the last reading, whatever is observed.
+_KEPT = pareto.Weighting(
+  init=lambda num_objectives: (),
+  update=lambda observation, state: (state.weight_k, state),
+  reads='nothing',
+)
 
 
-class _Terms:
-  """The losses of one batch, as functions of its log-probabilities."""
+def _reading(observe: Observe, rule: pareto.Weighting) -> Read:
+  """Returns the way from a batch to its update: observe, weigh, combine."""
 
-  def __init__(
-    self,
-    config: RLConfig,
-    batch: RolloutBatch,
-    reference_bgc: jax.Array,
-    gramian: Callable[[Any], jax.Array],
-  ):
-    c = batch.completion_bgc.shape[-1]
-    self.config, self.batch = config, batch
-    self.reference_bgc, self.gramian = reference_bgc, gramian
-    self.mask_bgc = jnp.arange(c) < batch.length_bg[..., None]
-    self.reward_bgk = batch.reward_bgk
-    if config.kl == 'reward':
-      ratio_bg = masked.mean(
-        batch.old_logp_bgc - reference_bgc, self.mask_bgc, axis=-1
+  def read(state: TrainState, losses: Losses, frozen: Any) -> Update:
+    if rule.reads == 'rewards' and losses.batch.known_bgk is not None:
+      raise ValueError(
+        'the weighting reads the rewards, and some are not known; choose a'
+        ' rule that reads gradients, or fixed.'
       )
-      self.reward_bgk -= config.kl_beta * ratio_bg[..., None]
-    self.each_bgk = jax.vmap(
-      lambda r: advantage.group_normalize(r, config.advantage_epsilon),
-      in_axes=-1,
-      out_axes=-1,
-    )(self.reward_bgk)
-
-  def surrogate(self, logp_bgc: jax.Array, advantage_bg: jax.Array):
-    return surrogate.clipped_loss(
-      logp_bgc,
-      self.batch.old_logp_bgc,
-      advantage_bg,
-      self.mask_bgc,
-      self.config.clip,
+    found = observe(state.params, losses, frozen)
+    weights_k, rule_state = rule.update(
+      dataclasses.replace(found.seen, reward_bgk=losses.reward_bgk),
+      state.weighting,
     )
+    weights_k = jax.lax.stop_gradient(weights_k)
+    gradient = found.descend(weights_k)
+    return Update(gradient, weights_k, rule_state, found.seen, found.logp_bgc)
 
-  def losses(self, logp_bgc: jax.Array) -> jax.Array:
-    """Returns L_k, `[K]`: each reward alone."""
-    one = lambda a_bg: self.surrogate(logp_bgc, a_bg)  # noqa: E731
-    return jax.vmap(one, in_axes=-1)(self.each_bgk)
-
-  def kl(self, logp_bgc: jax.Array) -> jax.Array:
-    return surrogate.kl_loss(logp_bgc, self.reference_bgc, self.mask_bgc)
-
-  def combined(self, logp_bgc: jax.Array, weights_k: jax.Array) -> jax.Array:
-    """Returns the loss to descend, a scalar."""
-    advantage_bg = getattr(advantage, self.config.combine)(
-      self.reward_bgk, weights_k, self.config.advantage_epsilon
-    )
-    loss = self.surrogate(logp_bgc, advantage_bg)
-    if self.config.kl == 'loss' and self.config.kl_beta:
-      loss += self.config.kl_beta * self.kl(logp_bgc)
-    return loss
-
-  def observes(self, path: str) -> bool:
-    """Returns whether a parameter's gradients count for the weights."""
-    return bool(re.search(self.config.alignment_on, path))
-
-  def in_span(self) -> bool:
-    """Returns whether the combined gradient is sum_k w_k g_k."""
-    kl = self.config.kl == 'loss' and self.config.kl_beta > 0
-    return self.config.combine == 'normalize_then_sum' and not kl
-
-  def finish(self, logp_bgc: jax.Array, pullback: Callable):
-    """Returns weights_k -> the combined gradient; None where in the span."""
-    if self.in_span():
-      return None
-    return lambda weights_k: pullback(
-      jax.grad(self.combined)(logp_bgc, weights_k)
-    )
-
-  def metrics(self, logp_bgc: jax.Array, weights_k: jax.Array) -> dict:
-    moved_bgc = jnp.abs(logp_bgc - self.batch.old_logp_bgc)
-    return {
-      'loss': self.combined(logp_bgc, weights_k),
-      'kl': self.kl(logp_bgc),
-      'off_policy': masked.mean(moved_bgc, self.mask_bgc),
-      'completion_tokens': self.batch.length_bg.mean(dtype=jnp.float32),
-    }
+  return read
 
 
-def _without_gradients(terms: _Terms, logp: Logp, params, weigh) -> Gradients:
-  """The rule reads rewards or nothing: weights first, then one backward."""
-  logp_bgc, pullback = jax.vjp(lambda p: logp(p, terms.batch), params)
-  seen = pareto.Observation()
-  weights_k, rule_state = weigh(seen)
-  (gradient,) = pullback(jax.grad(terms.combined)(logp_bgc, weights_k))
-  return gradient, weights_k, rule_state, seen, logp_bgc
+def _rarely(read: Read, keep: Read, every: int) -> Read:
+  """Returns `read` in each `every`-th step, else `keep`, which observed 0."""
+
+  def either(state: TrainState, losses: Losses, frozen: Any) -> Update:
+    def full() -> Update:
+      return read(state, losses, frozen)
+
+    def plain() -> Update:
+      nothing = jax.tree.map(
+        lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(full).seen
+      )
+      return keep(state, losses, frozen)._replace(seen=nothing)
+
+    return jax.lax.cond(state.step % every == 0, full, plain)
+
+  return either
 
 
-def _by_vjps(terms: _Terms, logp: Logp, params, weigh) -> Gradients:
-  """One forward, a backward for each reward, one for the combination."""
-  logp_bgc, pullback = jax.vjp(lambda p: logp(p, terms.batch), params)
-  _, gradients_k = pareto.by_vjps(logp_bgc, pullback, terms.losses)
-  finish = terms.finish(logp_bgc, lambda cotangent: pullback(cotangent)[0])
-  found = pareto.objective_gradients(
-    gradients_k, weigh, finish, terms.observes, terms.gramian
-  )
-  return *found, logp_bgc
+def _finite(update: Update, metrics: dict, batch: RolloutBatch) -> jax.Array:
+  """Returns whether the update may be taken, a bool scalar."""
+  finite = jnp.isfinite(metrics['loss'])
+  finite &= jnp.isfinite(metrics['gradient_norm'])
+  finite &= jnp.isfinite(batch.reward_bgk).all()
+  for value in jax.tree.leaves(update.seen):
+    finite &= jnp.isfinite(value).all()
+  return finite
 
 
-def _unread(terms: _Terms, logp: Logp, state: TrainState, seen) -> Gradients:
-  """The weights of the last reading; what was not observed is 0."""
-  keep = lambda _: (state.weighting.weight_k, state.weighting)  # noqa: E731
-  found = _without_gradients(terms, logp, state.params, keep)
-  nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), seen)
-  return *found[:3], nothing, found[4]
-
-
-def _one_backward(
-  terms: _Terms, sequence_vjp: SequenceVjp, params, weigh
-) -> Gradients:
-  """One forward, one backward for all rewards, one for the combination.
-
-  Where the rollouts are the policy's own, rho = 1 and
-  dL_k/dlogp = -A_kn / (N |o_n|): one number a sequence tells the rewards apart.
-  """
-  rollouts = terms.each_bgk.shape[0] * terms.each_bgk.shape[1]
-  coef_kn = terms.each_bgk.reshape(rollouts, -1).T / rollouts
-  logp_bgc, pullback, objectives = sequence_vjp(params, terms.batch, coef_kn)
-  length_bg1 = jnp.maximum(terms.batch.length_bg, 1)[..., None]
-  gradients_k = objectives(-(terms.mask_bgc / length_bg1))
-  finish = terms.finish(logp_bgc, pullback)
-  found = pareto.objective_gradients(
-    gradients_k, weigh, finish, terms.observes, terms.gramian
-  )
-  return *found, logp_bgc
-
-
-def _by_jvp(terms: _Terms, logp: Logp, params, weigh) -> Gradients:
-  """The alignment alone, then one backward for the combination."""
-  forward = lambda p: logp(p, terms.batch)  # noqa: E731
-  seen = pareto.Observation(
-    alignment_k=pareto.alignment_by_jvp(forward, terms.losses, params)
-  )
-  weights_k, rule_state = weigh(seen)
-  logp_bgc, pullback = jax.vjp(forward, params)
-  (gradient,) = pullback(jax.grad(terms.combined)(logp_bgc, weights_k))
-  return gradient, weights_k, rule_state, seen, logp_bgc
-
-
-def _observed(
-  seen: pareto.Observation,
-  reward_bgk: jax.Array,
-  weights_k: jax.Array,
-  names: tuple[str, ...],
+def _metrics(
+  update: Update, losses: Losses, names: tuple[str, ...]
 ) -> dict[str, jax.Array]:
-  """Returns the metrics of each reward, by its name."""
-  metrics = {}
+  """Returns the metrics of an update, float32 scalars."""
+  batch, logp_bgc = losses.batch, update.logp_bgc
+  moved_bgc = jnp.abs(logp_bgc - batch.old_logp_bgc)
+  metrics = {
+    'loss': losses.combined(logp_bgc, update.weights_k),
+    'kl': losses.kl(logp_bgc),
+    'off_policy': masked.mean(moved_bgc, losses.mask_bgc),
+    'completion_tokens': batch.length_bg.mean(dtype=jnp.float32),
+    'gradient_norm': optax.tree.norm(update.gradient),
+  }
   for k, name in enumerate(names):
-    reward_bg = reward_bgk[..., k]
-    still_b = reward_bg.std(1) < 1e-6
-    metrics |= {
-      f'reward_{name}': reward_bg.mean(),
-      f'weight_{name}': weights_k[k],
-      f'zero_variance_{name}': still_b.mean(dtype=jnp.float32),
-    }
-    if seen.alignment_k is not None:
-      metrics[f'alignment_{name}'] = seen.alignment_k[k]
-    if seen.gramian_kk is not None:
-      metrics[f'objective_norm_{name}'] = jnp.sqrt(seen.gramian_kk[k, k])
+    metrics |= {f'{n}_{name}': v for n, v in _of_reward(update, batch, k)}
   return metrics
 
 
-def _log_weights(
-  rule_state: Any, names: tuple[str, ...]
-) -> dict[str, jax.Array]:
-  """Returns popo's log w: its weights may be too small for a float."""
-  rule = getattr(rule_state, 'rule', rule_state)
-  log_weight_k = getattr(rule, 'log_weight_k', None)
-  if log_weight_k is None:
-    return {}
-  return {f'log_weight_{n}': log_weight_k[k] for k, n in enumerate(names)}
+def _of_reward(update: Update, batch: RolloutBatch, k: int):
+  """Yields (name, value) of the metrics of reward k."""
+  reward_bg, known_bgk = batch.reward_bgk[..., k], batch.known_bgk
+  if known_bgk is None:
+    mean, spread_b = reward_bg.mean(), reward_bg.std(1)
+  else:
+    known_bg = known_bgk[..., k]
+    mean = masked.mean(reward_bg, known_bg)
+    mean_b1 = masked.mean(reward_bg, known_bg, axis=1)[:, None]
+    spread_b = masked.mean((reward_bg - mean_b1) ** 2, known_bg, axis=1) ** 0.5
+  yield 'reward', mean
+  yield 'weight', update.weights_k[k]
+  yield 'zero_variance', (spread_b < 1e-6).mean(dtype=jnp.float32)
+  seen = update.seen
+  if seen.alignment_k is not None:
+    yield 'alignment', seen.alignment_k[k]
+  if seen.gramian_kk is not None:
+    yield 'objective_norm', jnp.sqrt(seen.gramian_kk[k, k])
+  # popo's weights may be too small for a float.
+  rule = getattr(update.rule_state, 'rule', update.rule_state)
+  if (log_weight_k := getattr(rule, 'log_weight_k', None)) is not None:
+    yield 'log_weight', log_weight_k[k]

@@ -1,5 +1,6 @@
 """The clipped objective and the divergence from the reference."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -26,6 +27,7 @@ def clipped_loss(
     mask_bgc: bool, true for completion tokens, the end token included.
     clip: eps, > 0.
   """
+  chex.assert_rank([logp_bgc, old_logp_bgc, advantage_bg], [3, 3, 2])
   ratio_bgc = jnp.exp(jnp.where(mask_bgc, logp_bgc - old_logp_bgc, 0.0))
   advantage_bg1 = advantage_bg[..., None]
   gain_bgc = jnp.minimum(
@@ -48,5 +50,6 @@ def kl_loss(
     reference_bgc: those under the reference; no gradient flows into them.
     mask_bgc: bool, true for completion tokens.
   """
+  chex.assert_rank([logp_bgc, reference_bgc], 3)
   d_bgc = jnp.where(mask_bgc, reference_bgc - logp_bgc, 0.0)
   return masked.mean(jnp.expm1(d_bgc) - d_bgc, mask_bgc, axis=-1).mean()

@@ -11,10 +11,11 @@ from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.data.batches import Grain, row_batches
 from taiji_jax.data.encoder import Encoder
+from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.policy import Policy
 from taiji_jax.rl.config import RLTrainConfig
 from taiji_jax.rl.rewards import Rewards, Sampled
-from taiji_jax.rl.step import RolloutBatch, popo_step
+from taiji_jax.rl.step import popo_step
 from taiji_jax.types import Rows
 
 
@@ -131,12 +132,9 @@ class Trainer:
     drawn = self._policy.sampler(self._config.temperature)(
       self._policy.for_rollouts(params), *prompt
     )
-    sampled = Sampled(
-      self._policy.texts(drawn),
-      group_n=np.repeat(np.arange(b), g),
-      rank_n=np.tile(np.arange(g), b),
-    )
+    sampled = Sampled.of_groups(self._policy.texts(drawn), g)
     earned = self._rewards(sampled, np.repeat(index_b, g))
+    known_nk = earned.known_nk
     batch = RolloutBatch(
       prompt_bp=prompt_bp,
       prompt_length_b=length_b,
@@ -144,6 +142,7 @@ class Trainer:
       length_bg=np.asarray(drawn.length_n).reshape(b, g),
       old_logp_bgc=np.asarray(drawn.logp_nc).reshape(b, g, -1),
       reward_bgk=earned.reward_nk.reshape(b, g, -1),
+      known_bgk=None if known_nk.all() else known_nk.reshape(b, g, -1),
     )
-    seen = {**earned.seen, 'ended_rate': np.asarray(drawn.ended_n).mean()}
-    return batch, {k: float(v) for k, v in seen.items()}
+    ended_rate = float(np.asarray(drawn.ended_n).mean())
+    return batch, earned.seen | {'ended_rate': ended_rate}

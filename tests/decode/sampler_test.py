@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from taiji_jax.decode import BatchConfig, Sampler
 from taiji_jax.decode.sample import sample
-from taiji_jax.decode.sampler import BatchConfig, Sampler
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder

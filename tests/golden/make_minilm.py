@@ -13,7 +13,7 @@ import pathlib
 import torch
 import transformers
 
-from taiji_jax.modules.weights import minilm
+from taiji_jax.modules.weights import published
 
 TEXTS = (
   'Toy Story (1995)',
@@ -27,7 +27,7 @@ DIMENSIONS = 16
 
 
 def main() -> None:
-  directory = minilm.find()
+  directory = published.find_minilm()
   tokenizer = transformers.AutoTokenizer.from_pretrained(
     directory, local_files_only=True
   )

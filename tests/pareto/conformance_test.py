@@ -53,6 +53,15 @@ class TableTest(absltest.TestCase):
     } - {'gramian'}
     made = {n for n in rules if not _needs_arguments(n)}
     self.assertEqual(made, set(RULES))
+    self.assertEqual({rule.__name__ for rule in pareto.RULES}, made)
+
+  def test_rules_say_what_they_read(self):
+    for rule in RULES:
+      cell = TABLE[rule]['reads']
+      of_gradients = 'Gramian' in cell or 'alignment' in cell
+      want = 'gradients' if of_gradients else cell
+      self.assertEqual(make(rule).reads, want, rule)
+      self.assertEqual(pareto.held(make(rule)).reads, want, rule)
 
 
 def _needs_arguments(name: str) -> bool:

@@ -13,7 +13,9 @@ REWARD_BGK = jnp.float32([[[0, 0], [0, 3], [1, 0], [1, 1]]])
 class AdvantageTest(parameterized.TestCase):
   def test_golden(self):
     # Rewards 1, 2, 3, 6: mean 3, variance (4 + 1 + 0 + 9) / 4 = 3.5.
-    advantage_bg = advantage.group_normalize(jnp.float32([[1, 2, 3, 6]]), 0.5)
+    advantage_bg = advantage.group_normalize(
+      jnp.float32([[1, 2, 3, 6]]), epsilon=0.5
+    )
     expected = np.array([-2, -1, 0, 3]) / (math.sqrt(3.5) + 0.5)
     np.testing.assert_allclose(advantage_bg, expected[None], rtol=1e-6)
 
@@ -34,7 +36,7 @@ class AdvantageTest(parameterized.TestCase):
     # 3/4 r_1 + 1/4 r_2 = 0, .75, .75, 1; mean .625, variance .140625 = .375^2:
     # (.390625 + .015625 + .015625 + .140625) / 4.
     advantage_bg = advantage.sum_then_normalize(
-      REWARD_BGK, jnp.float32([0.75, 0.25]), 1e-7
+      REWARD_BGK, None, jnp.float32([0.75, 0.25]), 1e-7
     )
     expected = np.array([-0.625, 0.125, 0.125, 0.375]) / 0.375
     np.testing.assert_allclose(advantage_bg[0], expected, rtol=1e-5)
@@ -42,7 +44,7 @@ class AdvantageTest(parameterized.TestCase):
   def test_normalize_then_sum_golden(self):
     # r_1: mean 1/2, std 1/2. r_2: mean 1, std sqrt((1 + 4 + 1 + 0) / 4).
     advantage_bg = advantage.normalize_then_sum(
-      REWARD_BGK, jnp.float32([0.75, 0.25]), 1e-7
+      REWARD_BGK, None, jnp.float32([0.75, 0.25]), 1e-7
     )
     std = math.sqrt(1.5)
     first = np.array([-1, -1, 1, 1])
@@ -54,7 +56,7 @@ class AdvantageTest(parameterized.TestCase):
   def test_the_two_differ_in_direction(self):
     weights_k = jnp.float32([0.5, 0.5])
     a, b = (
-      np.asarray(getattr(advantage, name)(REWARD_BGK, weights_k))[0]
+      np.asarray(advantage.make(name)(REWARD_BGK, None, weights_k))[0]
       for name in advantage.COMBINE
     )
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
@@ -63,7 +65,7 @@ class AdvantageTest(parameterized.TestCase):
   @parameterized.parameters(*advantage.COMBINE)
   def test_one_weight_is_that_reward(self, name):
     reward_bgk = jnp.float32(np.random.default_rng(0).normal(size=(3, 4, 2)))
-    advantage_bg = getattr(advantage, name)(reward_bgk, jnp.float32([0, 1]))
+    advantage_bg = advantage.make(name)(reward_bgk, None, jnp.float32([0, 1]))
     alone_bg = advantage.group_normalize(reward_bgk[..., 1])
     np.testing.assert_allclose(advantage_bg, alone_bg, rtol=1e-5, atol=1e-6)
 
@@ -72,11 +74,60 @@ class AdvantageTest(parameterized.TestCase):
     scaled_bgk = reward_bgk * jnp.float32([1, 100])
     weights_k = jnp.float32([0.5, 0.5])
     apart = [
-      float(jnp.abs(f(reward_bgk, weights_k) - f(scaled_bgk, weights_k)).max())
+      float(
+        jnp.abs(
+          f(reward_bgk, None, weights_k) - f(scaled_bgk, None, weights_k)
+        ).max()
+      )
       for f in (advantage.normalize_then_sum, advantage.sum_then_normalize)
     ]
     self.assertLess(apart[0], 1e-2)
     self.assertGreater(apart[1], 0.1)
+
+  @parameterized.product(combine=advantage.COMBINE, seed=(0, 1))
+  def test_all_known_is_as_none_said(self, combine, seed):
+    reward_bgk = jnp.float32(np.random.default_rng(seed).normal(size=(3, 4, 2)))
+    weights_k = jnp.float32([0.3, 0.7])
+    known_bgk = jnp.ones((3, 4, 2), bool)
+    a, b = (
+      advantage.make(combine)(reward_bgk, known, weights_k)
+      for known in (None, known_bgk)
+    )
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+  @parameterized.parameters(0, 1, 2)
+  def test_unknown_rewards_in_numpy(self, seed):
+    rng = np.random.default_rng(seed)
+    reward_bgk, weight_k = rng.normal(size=(3, 4, 2)), np.array([0.3, 0.7])
+    known_bgk = rng.random((3, 4, 2)) < 0.7
+    known_bgk[0, :, 1] = False
+    known_bgk[1, 2] = False
+    want = {name: np.zeros((3, 4)) for name in advantage.COMBINE}
+    for b in range(3):
+      summed_g = np.zeros(4)
+      for k in range(2):
+        known_g = known_bgk[b, :, k]
+        if not known_g.any():
+          continue
+        value_n = reward_bgk[b, known_g, k]
+        summed_g[known_g] += weight_k[k] * (value_n - value_n.mean())
+        score_n = (value_n - value_n.mean()) / (value_n.std() + 1e-4)
+        want['normalize_then_sum'][b, known_g] += weight_k[k] * score_n
+      some_g = known_bgk[b].any(-1)
+      value_n = summed_g[some_g]
+      score_n = (value_n - value_n.mean()) / (value_n.std() + 1e-4)
+      want['sum_then_normalize'][b, some_g] = score_n
+    # What an unknown reward holds is never read.
+    hidden_bgk = np.where(known_bgk, reward_bgk, np.nan)
+    for name in advantage.COMBINE:
+      found_bg = advantage.make(name)(
+        jnp.float32(hidden_bgk), jnp.asarray(known_bgk), jnp.float32(weight_k)
+      )
+      np.testing.assert_allclose(found_bg, want[name], rtol=1e-3, atol=1e-5)
+
+  def test_refuses_other_axes(self):
+    with self.assertRaises(AssertionError):
+      advantage.sum_then_normalize(REWARD_BGK[0], None, jnp.float32([0.5, 0.5]))
 
 
 if __name__ == '__main__':

@@ -10,12 +10,13 @@ import numpy as np
 import optax
 
 from taiji_jax import train_state
+from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.errors import UserError
 from taiji_jax.modules import logprob, objective_slots
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.rl.config import GRADIENT_RULES, RLConfig
-from taiji_jax.rl.step import RolloutBatch, popo_step
+from taiji_jax.rl.step import popo_step
 
 B, G, P, C, V, K = 2, 4, 6, 5, 19, 3
 NAMES = ('a', 'b', 'c')

@@ -8,9 +8,11 @@ import numpy as np
 import optax
 
 from taiji_jax import train_state
+from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.errors import UserError
+from taiji_jax.rl import advantage
 from taiji_jax.rl.config import RLConfig
-from taiji_jax.rl.step import RolloutBatch, popo_step
+from taiji_jax.rl.step import popo_step
 
 NAMES = ('semantic', 'id')
 B, G, C, V = 3, 4, 5, 7
@@ -239,6 +241,65 @@ class PopoStepTest(parameterized.TestCase):
     chex.assert_trees_all_equal(state, start(params, config))
     self.assertFalse(np.isfinite(metrics['reward_id']))
     self.assertTrue(np.isfinite(metrics['reward_semantic']))
+
+  def test_unknown_rewards_are_left_out(self):
+    # Of the first group the second reward of one rollout is not known: the
+    # others are scored among themselves, and what it holds is never read.
+    config = RLConfig(
+      weighting='fixed', combine='normalize_then_sum', kl_beta=0.0
+    )
+    params, reference, batch = make(0)
+    known_bgk = np.ones((B, G, 2), bool)
+    known_bgk[0, 1, 1] = False
+    score_bgk = np.stack(
+      [z_score(batch.reward_bgk[..., k]) for k in (0, 1)], -1
+    )
+    left_n = np.delete(batch.reward_bgk[0, :, 1], 1)
+    score_bgk[0, :, 1] = 0
+    score_bgk[0, [0, 2, 3], 1] = z_score(left_n[None])[0]
+    _, expected = written_gradient(
+      params, batch, reference, score_bgk.mean(-1), config
+    )
+    for hidden in (0.0, 1e3):
+      batch.reward_bgk[0, 1, 1] = hidden
+      known = batch.replace(known_bgk=known_bgk)
+      _, metrics, gradient = update(config, params, reference, known)
+      chex.assert_trees_all_close(gradient, expected, rtol=1e-3, atol=1e-5)
+      np.testing.assert_allclose(
+        metrics['reward_id'],
+        batch.reward_bgk[..., 1][known_bgk[..., 1]].mean(),
+        rtol=1e-5,
+      )
+
+  def test_a_rule_that_reads_rewards_wants_all_of_them(self):
+    params, reference, batch = make(0)
+    known = batch.replace(known_bgk=np.ones((B, G, 2), bool))
+    with self.assertRaisesRegex(ValueError, 'some are not known'):
+      update(RLConfig(weighting='popo_light'), params, reference, known)
+
+  @parameterized.parameters('sum_then_normalize', 'normalize_then_sum')
+  def test_the_advantage_is_an_argument(self, combine):
+    config = RLConfig(combine=combine)
+    params, reference, batch = make(0)
+
+    def twice(reward_bgk, known_bgk, weights_k):
+      return 2 * advantage.make(combine)(reward_bgk, known_bgk, weights_k)
+
+    step = jax.jit(popo_step(logp, TX, config, NAMES, advantage=twice))
+    state, _ = step(start(params, config), batch, reference)
+    gradient = jax.tree.map(lambda a, b: (a - b) / 0.1, params, state.params)
+    weights_k, _ = weights_by_hand(params, batch, reference, config)
+    advantage_bg = twice(batch.reward_bgk, None, np.float32(weights_k))
+    _, expected = written_gradient(
+      params, batch, reference, advantage_bg, config
+    )
+    chex.assert_trees_all_close(gradient, expected, rtol=1e-3, atol=1e-5)
+
+  def test_wrong_axes_are_refused(self):
+    params, reference, batch = make(0)
+    batch = batch.replace(reward_bgk=batch.reward_bgk[..., 0])
+    with self.assertRaises(AssertionError):
+      update(RLConfig(), params, reference, batch)
 
   def test_equal_rewards_leave_the_policy(self):
     params, reference, batch = make(0)

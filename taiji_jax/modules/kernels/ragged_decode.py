@@ -43,24 +43,8 @@ def attend(
   s = slots.key_bhds.shape[3]
   block = s if s <= block else max(block // _LANES, 1) * _LANES
 
-  def of_slots(width: int, last: bool) -> pl.BlockSpec:
-    """Returns blocks of slots, which are the last axis or the one before."""
-
-    def index(row, head, turn, length_ref):
-      # Behind the length the last block stays, and nothing is copied.
-      end = jax.lax.div(jnp.maximum(length_ref[row] - 1, 0), block)
-      turn = jnp.minimum(turn, end)
-      return (row, head, 0, turn) if last else (row, head, turn, 0)
-
-    shape = (width, block) if last else (block, width)
-    return pl.BlockSpec((None, None, *shape), index)
-
-  def of_queries(width: int) -> pl.BlockSpec:
-    return pl.BlockSpec(
-      (None, None, q, width),
-      lambda row, head, turn, length_ref: (row, head, 0, 0),
-    )
-
+  of_slots = functools.partial(_of_slots, block)
+  of_queries = functools.partial(_of_queries, q)
   scales = slots.key_scale_bhs is not None
   operands = [query_bkqd, slots.key_bhds, slots.value_bhsd]
   in_specs = [of_queries(d), of_slots(d, True), of_slots(d, False)]
@@ -91,6 +75,27 @@ def attend(
     interpret=interpret,
   )(length_b.astype(jnp.int32), *operands)
   return mix, top[..., 0], total[..., 0]
+
+
+def _of_slots(block: int, width: int, last: bool) -> pl.BlockSpec:
+  """Returns blocks of slots, which are the last axis or the one before."""
+
+  def index(row, head, turn, length_ref):
+    # Behind the length the last block stays, and nothing is copied.
+    end = jax.lax.div(jnp.maximum(length_ref[row] - 1, 0), block)
+    turn = jnp.minimum(turn, end)
+    return (row, head, 0, turn) if last else (row, head, turn, 0)
+
+  shape = (width, block) if last else (block, width)
+  return pl.BlockSpec((None, None, *shape), index)
+
+
+def _of_queries(queries: int, width: int) -> pl.BlockSpec:
+  """Returns all queries of a row and head, the same in every turn."""
+  return pl.BlockSpec(
+    (None, None, queries, width),
+    lambda row, head, turn, length_ref: (row, head, 0, 0),
+  )
 
 
 def _turn(length_ref, query_ref, key_ref, value_ref, *refs, block, scales):

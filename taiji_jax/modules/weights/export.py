@@ -111,12 +111,7 @@ def save(
   """
   target = pathlib.Path(directory).expanduser()
   export_target.check(target)
-  if tokenizer is not None and tokenizer.vocab_size > config.vocab_size:
-    raise UserError(
-      f'the tokenizer has {tokenizer.vocab_size} ids, more than'
-      f' model.vocab_size={config.vocab_size}; export the tokenizer that the'
-      ' model was trained with.'
-    )
+  _check_size(tokenizer, config)
   start = origin.read(None if source is None else pathlib.Path(source))
   config = dataclasses.replace(config, stacked='blocks' in variables['params'])
   flat = traverse_util.flatten_dict(dict(variables['params']), sep='/')
@@ -143,6 +138,16 @@ def save(
       f"'{target}' cannot be written ({error.strerror}); free space there or"
       ' give another directory.'
     ) from error
+
+
+def _check_size(tokenizer: Tokenizer | None, config: DecoderConfig) -> None:
+  """Raises UserError where the model has no row for each id."""
+  if tokenizer is not None and tokenizer.vocab_size > config.vocab_size:
+    raise UserError(
+      f'the tokenizer has {tokenizer.vocab_size} ids, more than'
+      f' model.vocab_size={config.vocab_size}; export the tokenizer that the'
+      ' model was trained with.'
+    )
 
 
 def _context(

@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder_config import DecoderConfig
-from taiji_jax.modules.weights import hub, hugging_face, smollm2
+from taiji_jax.modules.weights import hugging_face, published
 
 SMOLLM2 = 'smollm2'
 _ON_THE_HUB = re.compile(r'[\w-][\w.-]*/[\w-][\w.-]*')
@@ -28,13 +28,13 @@ def find(source: str | pathlib.Path) -> pathlib.Path:
     UserError: there is no such thing.
   """
   if source == SMOLLM2:
-    return smollm2.find()
+    return published.find_smollm2()
   path = pathlib.Path(source).expanduser()
   if path.exists():
     return path
   name = str(source)
   if _ON_THE_HUB.fullmatch(name) and not name.endswith('.gguf'):
-    return hub.fetch(name)
+    return published.fetch(name)
   raise UserError(
     f"There is no checkpoint '{source}': name a directory, a .gguf file,"
     f" '{SMOLLM2}', or organisation/model of the Hugging Face hub."
@@ -82,7 +82,7 @@ def load(
   """
   path = find(source)
   if source == SMOLLM2:
-    smollm2.check(path)
+    published.check_smollm2(path)
   reader = hugging_face if path.is_dir() else _gguf()
   return reader.load(path, mesh, param_dtype, **options)
 

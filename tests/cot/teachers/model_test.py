@@ -15,7 +15,7 @@ from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.cot.teachers import prompt_template
 from taiji_jax.cot.teachers.model import ModelTeacher, ModelTeacherConfig
 from taiji_jax.cot.teachers.text import TeacherText
-from taiji_jax.decode.sampler import BatchConfig, Generation, Sampler
+from taiji_jax.decode import BatchConfig, Generation, Sampler
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder

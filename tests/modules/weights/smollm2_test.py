@@ -13,9 +13,9 @@ from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.decode.sample import sample
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.modules.decoder import Decoder
-from taiji_jax.modules.weights import export, pretrained, smollm2
+from taiji_jax.modules.weights import export, pretrained, published
 
-HAS_WHEEL = importlib.util.find_spec(smollm2.PACKAGE) is not None
+HAS_WHEEL = importlib.util.find_spec(published.SMOLLM2_PACKAGE) is not None
 HAS_TORCH = importlib.util.find_spec('torch') is not None
 TEXT = (
   'On Saturday evening Maria walked along the river to the old cinema, where'

@@ -73,6 +73,15 @@ WITHOUT_JAX = {
   'shards',
   'types',
 }
+# Part -> modules of lower layers that it does not know, and why.
+UNKNOWN = {
+  'policy': {
+    'taiji_jax.data.tokenizer': 'policy knows a tokenizer as a protocol',
+  },
+  'serve': {'taiji_jax.judge': 'the judge supervises training only'},
+}
+# What one part may not even reach through others: from -> to.
+OUT_OF_REACH = {'serve': 'judge'}
 JAX = {'jax', 'jaxlib', 'flax', 'optax', 'chex', 'orbax'}
 PARETO_IMPORTS = {'jax', 'chex', 'optax', 'numpy'}
 
@@ -114,15 +123,39 @@ def own_fault(part: str, name: str) -> str | None:
     return None
   if other not in LAYERS:
     return f'{other} has no layer here'
-  if other == 'pareto' and part not in ('rl', 'experiments', 'benchmarks'):
-    return 'only rl imports pareto'
   if part == 'pareto':
     return 'pareto imports nothing of ours'
-  if other == 'data' and LAYERS[part] < LAYERS['cot']:
-    return 'data is for the stages'
+  for module, why in UNKNOWN.get(part, {}).items():
+    if within(name, module):
+      return why
   if LAYERS[other] < LAYERS[part]:
     return None
   return f'{part} is no layer above {other}'
+
+
+def reached(start: set[str], graph: dict[str, set[str]]) -> set[str]:
+  """Returns the modules that some modules import, through whatever others."""
+  found, new = set(start), set(start)
+  while new:
+    new = {other for name in new for other in graph.get(name, ())} - found
+    found |= new
+  return found
+
+
+def import_graph() -> dict[str, set[str]]:
+  """Returns module -> the modules of ours that it imports."""
+  names = {
+    '.'.join(pathlib.PurePath(f).with_suffix('').parts).removesuffix(
+      '.__init__'
+    ): f
+    for f in source_files()
+  }
+  graph = {}
+  for name, file in names.items():
+    # 'a.b.c' is a module, or a name in the module 'a.b'.
+    wanted = {n for i in imports(file) for n in (i, i.rpartition('.')[0])}
+    graph[name] = {n for n in wanted if n in names}
+  return graph
 
 
 def outside_fault(part: str, name: str) -> str | None:
@@ -155,12 +188,23 @@ class ImportsTest(parameterized.TestCase):
     ]
     self.assertEmpty(faults, '\n'.join(faults))
 
+  def test_reach(self):
+    graph = import_graph()
+    for part, other in OUT_OF_REACH.items():
+      own = {n for n in graph if part_of(n) == part}
+      faults = {n for n in reached(own, graph) if part_of(n) == other}
+      self.assertEmpty(faults, f'{part} reaches {faults}')
+    self.assertIn('taiji_jax.pareto.popo', reached({'experiments.popo'}, graph))
+    made = {'a': {'b'}, 'b': {'c', 'a'}, 'd': {'e'}}
+    self.assertEqual(reached({'a'}, made), {'a', 'b', 'c'})
+
   @parameterized.parameters(
     ('data', 'taiji_jax.modules.layers'),
     ('sft', 'taiji_jax.rl.step'),
-    ('evaluate', 'taiji_jax.pareto'),
     ('pareto', 'taiji_jax.types.Log'),
-    ('modules', 'taiji_jax.data.prompts'),
+    ('evaluate', 'taiji_jax.rl.rewards'),
+    ('policy', 'taiji_jax.data.tokenizer.Tokenizer'),
+    ('serve', 'taiji_jax.judge.cache'),
     ('rl', 'experiments.popo'),
     ('types', 'taiji_jax.errors'),
     ('ask', 'taiji_jax.cot.teacher'),
@@ -189,6 +233,9 @@ class ImportsTest(parameterized.TestCase):
   @parameterized.parameters(
     ('rl', 'taiji_jax.pareto.popo'),
     ('evaluate', 'taiji_jax.data.prompts'),
+    ('rank', 'taiji_jax.pareto.popo'),
+    ('modules', 'taiji_jax.data.prompts'),
+    ('sft', 'taiji_jax.policy.Policy'),
     ('experiments', 'taiji_jax.rank.metrics'),
     ('modules', 'taiji_jax.errors.UserError'),
     ('cot', 'taiji_jax.ask.Client'),

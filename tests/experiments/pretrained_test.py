@@ -92,15 +92,15 @@ class PretrainedTest(absltest.TestCase):
 
   def test_adapters_alone_are_saved_and_moved(self):
     found = {}
-    for stage in ('sft', 'rl'):
-      (path,) = self.workdir.glob(f'products/{stage}-*/model.safetensors')
+    for stage in ('sft', 'rl_popo'):
+      (path,) = self.workdir.glob(f'products/{stage}_0-*/model.safetensors')
       found[stage] = safetensors_numpy.load_file(path)
     for tensors in found.values():
       for name in tensors:
         self.assertStartsWith(name, 'lora/blocks/')
     name = 'lora/blocks/attention/query/lora_b'
     self.assertGreater(np.abs(found['sft'][name]).max(), 0)
-    self.assertFalse(np.array_equal(found['sft'][name], found['rl'][name]))
+    self.assertFalse(np.array_equal(found['sft'][name], found['rl_popo'][name]))
 
   def test_the_model_is_written_back_merged(self):
     target = self.folder / 'exported'
@@ -114,7 +114,7 @@ class PretrainedTest(absltest.TestCase):
     moved = {n for n in before if not np.array_equal(before[n], after[n])}
     self.assertIn('model.layers.1.mlp.down_proj.weight', moved)
     self.assertNotIn('model.embed_tokens.weight', moved)
-    again = run('generate', f'--source={target}', '--prompt=Film A')
+    again = run('answer', f'--source={target}', '--prompt=Film A')
     self.assertEqual(again.returncode, 0, again.stderr[-2000:])
 
   def test_a_size_beside_a_checkpoint_is_refused(self):

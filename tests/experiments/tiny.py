@@ -23,12 +23,11 @@ def get_config():
 _TAIJI = 'taiji import amazon_scientific_cpu'
 
 _DRIVER = """
-import functools, os, signal, sys
+import os, signal, sys
 from experiments import entry, {module}
-from taiji_jax import loop, metrics
+from taiji_jax import metrics
 
 stage, step, number = sys.argv.pop(1).split(':')
-loop.LoopConfig = functools.partial(loop.LoopConfig, save_seconds=0.0)
 advance = metrics.Progress.advance
 
 def advance_then_stop(self, *args, **values):
@@ -108,6 +107,7 @@ def write_recipe(folder: pathlib.Path) -> pathlib.Path:
 def _overrides(folder: pathlib.Path) -> dict[str, Any]:
   """Returns what makes the recipe small."""
   return {
+    'save_seconds': 20.0,
     'data': {
       'source': 'tables',
       'evaluation_rows': 8,
@@ -177,6 +177,7 @@ def start(
   if stop:
     driver = _DRIVER.replace('{module}', module)
     how = ['-c', driver, ':'.join(map(str, stop))]
+    flags = (*flags, '--config.save_seconds=0.0')
   return subprocess.Popen(
     [sys.executable, *how, *flags],
     cwd=ROOT,

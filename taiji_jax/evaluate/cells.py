@@ -125,6 +125,11 @@ class Cells:
       ) from error
     if self._remake and not self._stamps[arm].fits(found):
       return None
+    if not found.data:
+      raise UserError(
+        f'{path} was written by taiji_jax 0.1.0, whose key says nothing of'
+        ' stages; delete it or give another --results.'
+      )
     self._stamps[arm].check(found, path)
     return cell
 

@@ -157,6 +157,13 @@ class Plan:
       tuple(values['rl_seeds']),
     )
 
+  def chain(self, name: str) -> list[Arm]:
+    """Returns an arm and what it begins with, the arm first."""
+    arm = self.arms[name]
+    if arm.base in ('', BACKBONE, TEACHER):
+      return [arm]
+    return [arm, *self.chain(arm.base)]
+
   def get(self, name: str) -> Arm:
     """Returns the arm; UserError with the choices where there is none."""
     if name not in self.arms:

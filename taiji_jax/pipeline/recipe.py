@@ -20,8 +20,9 @@ from taiji_jax.rl.config import RLTrainConfig
 from taiji_jax.sft.config import PretrainConfig, SFTConfig
 from taiji_jax.sharding import MeshConfig
 
-# Fields that say where and how a run is made, not what it makes.
-_HOW = ('save_seconds', 'mesh', 'rollout_mesh')
+# Fields that say where and how a run is made, not what an arm's cell holds.
+_HOW = ('name', 'save_seconds', 'mesh', 'rollout_mesh', 'arms', 'compare')
+_WHERE = ('path', 'metadata')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,11 +95,15 @@ class Recipe:
   def key(self) -> dict[str, Any]:
     """Returns what decides the numbers of a cell, defaults left out.
 
-    Neither the layout nor the seeds of its neighbours do.
+    Neither the layout nor the seeds of its neighbours do, nor where the data
+    lie: what they hold has a hash of its own.
     """
     found = config_lib.deviations(self)
-    for name in (*_HOW, 'arms', 'compare'):
+    for name in _HOW:
       found.pop(name, None)
+    for name in _WHERE:
+      found['data'].pop(name, None)
+    found.get('evaluation', {}).pop('resamples', None)
     return found
 
 

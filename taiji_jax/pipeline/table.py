@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from taiji_jax import files, metrics
+from taiji_jax.config import deviations
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate import answers as answers_lib
 from taiji_jax.evaluate import compare, judged_rows
@@ -133,7 +134,11 @@ def stamps_of(recipe: Recipe, plan: Plan, data: str) -> dict[str, Stamp]:
   key = recipe.key()
   found = {}
   for name, arm in plan.arms.items():
-    own: dict[str, Any] = {'recipe': key, 'stages': stages_of(plan, name)}
+    own: dict[str, Any] = {
+      'recipe': key,
+      'arms': [deviations(one) for one in plan.chain(name)],
+      'stages': stages_of(plan, name),
+    }
     if arm.reinforced:
       own['starts'] = list(plan.sft_seeds)
     found[name] = Stamp(_hash(own), data)
@@ -142,18 +147,16 @@ def stamps_of(recipe: Recipe, plan: Plan, data: str) -> dict[str, Stamp]:
 
 def stages_of(plan: Plan, name: str) -> dict[str, int]:
   """Returns the revisions of all stages that an arm's numbers follow from."""
-  arm = plan.arms[name]
-  stages = {'cot'} if arm.base == TEACHER else {'tokenizer'}
-  if arm.data:
-    stages |= {'sft', 'reasoning' if arm.data == REASONING else 'cot'}
-  if arm.reinforced:
-    stages.add('rl')
-  if arm.base == BACKBONE:
-    stages.add('backbone')
-  found = {stage: REVISIONS[stage] for stage in (*_EVERY, *stages)}
-  if arm.base in ('', BACKBONE, TEACHER):
-    return found
-  return found | stages_of(plan, arm.base)
+  stages = set(_EVERY)
+  for arm in plan.chain(name):
+    stages.add('cot' if arm.base == TEACHER else 'tokenizer')
+    if arm.data:
+      stages |= {'sft', 'reasoning' if arm.data == REASONING else 'cot'}
+    if arm.reinforced:
+      stages.add('rl')
+    if arm.base == BACKBONE:
+      stages.add('backbone')
+  return {stage: REVISIONS[stage] for stage in sorted(stages)}
 
 
 class _Judge:

@@ -1,0 +1,90 @@
+"""Keys of cells: what changes them, and what does not."""
+
+import dataclasses
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+
+from experiments.configs.taiji import amazon_scientific_cpu
+from experiments.taiji_table import ARMS
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.pipeline import table
+from taiji_jax.pipeline.arms import Arm, Plan
+
+
+def stamps(plan=None, data='d', **fields):
+  config = amazon_scientific_cpu.get_config()
+  with config.unlocked():
+    config.update(fields)
+  recipe = recipe_lib.from_config(config)
+  plan = plan or Plan('taiji', ARMS, recipe.arms.sft_seeds, (0, 1))
+  return table.stamps_of(recipe, plan, data)
+
+
+class StampsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ({'cot': {'search_least_fall': 0.0, 'guard': {'near': 0.75}}},),
+    ({'mesh': {'data': 4}},),
+    ({'name': 'another'},),
+    ({'arms': {'rl_seeds': (0, 7)}},),
+    ({'save_seconds': 5.0},),
+    ({'data': {'path': '/elsewhere'}},),
+    ({'evaluation': {'resamples': 7}},),
+  )
+  def test_stay(self, fields):
+    self.assertEqual(stamps(**fields), stamps())
+
+  def test_a_field_that_deviates_changes_all(self):
+    plain, other = stamps(), stamps(cot={'guard': {'near': 0.5}})
+    for arm in ARMS:
+      self.assertNotEqual(other[arm], plain[arm], arm)
+
+  def test_other_data_are_told_apart(self):
+    self.assertFalse(stamps()['popo'].fits(stamps(data='e')['popo']))
+    self.assertTrue(stamps(data='')['popo'].fits(stamps()['popo']))
+
+  @parameterized.parameters(
+    ('rl', {'grpo_fixed', 'popo_light', 'popo'}),
+    ('sft', set(ARMS) - {'backbone', 'teacher'}),
+    ('backbone', set(ARMS) - {'teacher'}),
+    ('cot', set(ARMS) - {'backbone'}),
+    ('evaluation', set(ARMS)),
+    ('reasoning', set()),
+  )
+  def test_a_stages_revision_changes_what_follows_from_it(self, stage, arms):
+    plain = stamps()
+    with mock.patch.dict(table.REVISIONS, {stage: 2}):
+      raised = stamps()
+    changed = {arm for arm in ARMS if raised[arm] != plain[arm]}
+    self.assertEqual(changed, arms)
+
+  def test_the_definition_of_an_arm_and_of_its_base_count(self):
+    plain = stamps()
+    orft = Arm('backbone', 'direct', 'kept')
+    plan = Plan('taiji', {**ARMS, 'orft': orft}, (0, 1, 2), (0, 1))
+    other = stamps(plan)
+    changed = {arm for arm in ARMS if other[arm] != plain[arm]}
+    self.assertEqual(changed, {'orft', 'grpo_fixed', 'popo_light', 'popo'})
+
+  def test_seeds_that_reinforcement_starts_from_count(self):
+    plan = Plan('taiji', ARMS, (4, 5), (0, 1))
+    plain, other = stamps(), stamps(plan)
+    changed = {arm for arm in ARMS if other[arm] != plain[arm]}
+    self.assertEqual(changed, {'grpo_fixed', 'popo_light', 'popo'})
+
+  def test_new_fields_with_defaults_void_no_cell(self):
+    recipe = recipe_lib.from_config(amazon_scientific_cpu.get_config())
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Longer(recipe_lib.Recipe):
+      novel: float = 0.25
+
+    fields = {
+      f.name: getattr(recipe, f.name) for f in dataclasses.fields(recipe)
+    }
+    self.assertEqual(Longer(**fields).key(), recipe.key())
+    self.assertNotEqual(Longer(**fields, novel=0.5).key(), recipe.key())
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -88,7 +88,7 @@ class Client:
     Raises:
       Passing: try again later.
       Declined: leave this one out.
-      UserError: no request will be answered before something is mended.
+      UserError: no request will be answered before something is repaired.
     """
     fields = {'model': self._config.model, 'messages': list(messages)}
     fields |= {'extra_headers': {'Idempotency-Key': name}}

@@ -77,7 +77,7 @@ def sample(
     seed_n: uint32 `[n]` seeds, n a multiple of b.
     config: how to draw.
   """
-  decoder, params = decoder_lib.apart(decoder, params)
+  decoder, params = decoder_lib.unstacked(decoder, params)
   decoding = start(decoder, params, prompt_bp, prompt_length_b, seed_n, config)
   return advance(decoder, params, decoding, config, config.max_tokens).drawn
 
@@ -94,7 +94,7 @@ def start(
   """Returns n completions of which nothing is drawn yet: the prompts are read.
 
   Args:
-    decoder: the network, its blocks apart (`modules.decoder.apart`).
+    decoder: the network, its blocks unstacked (`modules.decoder.unstacked`).
     params, prompt_bp, prompt_length_b, seed_n, config: as for `sample`.
     limit_n: int32, the most tokens of each row, at most `config.max_tokens`,
       which it is where None.

@@ -55,7 +55,7 @@ class Sampler:
     mesh: Mesh | None = None,
     decode: Callable[[Sequence[int]], str] | None = None,
   ):
-    """Puts the blocks' parameters apart.
+    """Puts the blocks' parameters into arrays of their own.
 
     Args:
       decoder: the network.
@@ -65,7 +65,7 @@ class Sampler:
       mesh: where it runs; one device where None.
       decode: ids -> text, for stop strings and `Generation.text`.
     """
-    self._decoder, self._params = decoder_lib.apart(decoder, params)
+    self._decoder, self._params = decoder_lib.unstacked(decoder, params)
     self._config, self._decode = config, decode
     self._batch = batch or BatchConfig()
     self._mesh = mesh or sharding.MeshConfig().make()

@@ -19,7 +19,7 @@ class Decoder(nn.Module):
   """Tokens to hidden states to logits; the parameters are plain arrays.
 
   Where `config.stacked`, every block's parameters are stacked over layers
-  (`nn.scan`); decoding wants them apart, see `apart`.
+  (`nn.scan`); decoding wants them unstacked, see `unstacked`.
   """
 
   config: DecoderConfig
@@ -101,7 +101,7 @@ class Decoder(nn.Module):
       slots: the most tokens of a completion.
       dtype: what the cache is stored in.
     """
-    self._check_apart()
+    self._check_unstacked()
     c = self.config
     slot_p = jnp.arange(token_bp.shape[1])
     segment_bp = (slot_p < length_b[:, None]).astype(jnp.int32)
@@ -136,7 +136,7 @@ class Decoder(nn.Module):
       token_n: int32, the token that follows what the cache holds of each row.
       cache: with room for one more.
     """
-    self._check_apart()
+    self._check_unstacked()
     x_n1d, completions = self._embed(token_n[:, None]), []
     for layer, block in enumerate(self.blocks):
       x_n1d, slots = block.step(x_n1d, cache, layer)
@@ -146,9 +146,9 @@ class Decoder(nn.Module):
     )
     return self.final_norm(x_n1d[:, 0]), cache
 
-  def _check_apart(self) -> None:
+  def _check_unstacked(self) -> None:
     if self.config.stacked:
-      raise ValueError('decoding needs the blocks apart: see decoder.apart.')
+      raise ValueError('decoding needs unstacked blocks: decoder.unstacked.')
 
   def _embed(self, token_bt, coef_kb=None) -> jax.Array:
     slot_kvd = objective_slots.slot_of(self, 'embedding')
@@ -192,7 +192,7 @@ class Decoder(nn.Module):
     return logits.reshape(*hidden_btd.shape[:-1], -1)
 
 
-def apart(decoder: Decoder, params: Any) -> tuple[Decoder, Any]:
+def unstacked(decoder: Decoder, params: Any) -> tuple[Decoder, Any]:
   """Returns the same network with each block's parameters an own array.
 
   Args:

@@ -9,6 +9,7 @@
 """
 
 from taiji_jax.pareto.aligned_mtl import aligned_mtl
+from taiji_jax.pareto.cached import CachedState, cached
 from taiji_jax.pareto.cagrad import cagrad
 from taiji_jax.pareto.dualproj import dualproj
 from taiji_jax.pareto.dwa import DwaState, dwa
@@ -23,7 +24,6 @@ from taiji_jax.pareto.gradients import (
   observe_gradients,
 )
 from taiji_jax.pareto.gram import finite_objectives
-from taiji_jax.pareto.held import HeldState, held
 from taiji_jax.pareto.imtl_g import imtl_g
 from taiji_jax.pareto.min_norm import min_norm
 from taiji_jax.pareto.mirror_min_norm import MirrorState, mirror_min_norm
@@ -57,7 +57,7 @@ __all__ = [
   'RULES',
   'DwaState',
   'FamoState',
-  'HeldState',
+  'CachedState',
   'MirrorState',
   'Observation',
   'PcgradState',
@@ -74,7 +74,7 @@ __all__ = [
   'finite_objectives',
   'fixed',
   'gramian',
-  'held',
+  'cached',
   'imtl_g',
   'min_norm',
   'mirror_min_norm',

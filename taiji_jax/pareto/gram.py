@@ -1,4 +1,4 @@
-"""The Gramian of K gradients: mended, in unit gradients; rules that read it.
+"""The Gramian of K gradients: repaired, in unit gradients; rules that read it.
 
 All arithmetic is float32, whatever the dtype that comes in.
 """
@@ -37,7 +37,7 @@ def finite_objectives(gramian_kk: jax.Array) -> jax.Array:
   return own_k & (jnp.isfinite(gramian_kk) | ~own_k).all(-1)
 
 
-def mended(gramian_kk: jax.Array, rule: str) -> tuple[jax.Array, jax.Array]:
+def repaired(gramian_kk: jax.Array, rule: str) -> tuple[jax.Array, jax.Array]:
   """Returns (float32 `[K, K]` symmetric and finite, bool `[K]` finite).
 
   `Choice:` a matrix that is not symmetric is replaced by the mean of itself and
@@ -65,14 +65,14 @@ def mended(gramian_kk: jax.Array, rule: str) -> tuple[jax.Array, jax.Array]:
 
 
 def unit_gradients(gramian_kk: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Returns (cosine_kk, norm_k) of a mended Gramian.
+  """Returns (cosine_kk, norm_k) of a repaired Gramian.
 
   What is solved in cosines does not depend on the scale of any one gradient,
   and is as well conditioned as the directions allow. A gradient that counts as
   zero has norm 0 and is orthogonal to all others.
 
   Args:
-    gramian_kk: float32 `[K, K]`, as `mended` returns it.
+    gramian_kk: float32 `[K, K]`, as `repaired` returns it.
 
   Returns:
     cosine_kk: float32 `[K, K]` in [-1, 1], diagonal 1.
@@ -117,7 +117,7 @@ def from_gramian(
   Args:
     rule: its name, for errors.
     solve: (gramian_kk, preference_k, finite_k) -> weights_k; the Gramian comes
-      mended.
+      repaired.
     preference: the rule's own preference vector.
 
   Raises:
@@ -133,7 +133,7 @@ def from_gramian(
     observation: Observation, state: tuple[()]
   ) -> tuple[jax.Array, tuple[()]]:
     raw_kk = require(observation.gramian_kk, rule, 'gramian_kk')
-    gramian_kk, finite_k = mended(raw_kk, rule)
+    gramian_kk, finite_k = repaired(raw_kk, rule)
     preference_k = preferred(given_k, observation.preference_k, finite_k, rule)
     weights_k = solve(gramian_kk, preference_k, finite_k)
     return settled(weights_k, preference_k, finite_k), state

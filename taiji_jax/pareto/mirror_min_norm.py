@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from taiji_jax.pareto.gram import mended
+from taiji_jax.pareto.gram import repaired
 from taiji_jax.pareto.weighting import (
   Observation,
   Weighting,
@@ -57,7 +57,7 @@ def mirror_min_norm(eta: float = 0.5) -> Weighting:
     observation: Observation, state: MirrorState
   ) -> tuple[jax.Array, MirrorState]:
     raw_kk = require(observation.gramian_kk, 'mirror_min_norm', 'gramian_kk')
-    gramian_kk, finite_k = mended(raw_kk, 'mirror_min_norm')
+    gramian_kk, finite_k = repaired(raw_kk, 'mirror_min_norm')
     weights_k = jax.nn.softmax(state.log_weight_k, where=finite_k)
     largest = jnp.diagonal(gramian_kk).max()
     slope_k = gramian_kk @ weights_k / jnp.where(largest > 0, largest, 1.0)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from taiji_jax.pareto.gram import mended, settled
+from taiji_jax.pareto.gram import repaired, settled
 from taiji_jax.pareto.weighting import (
   Observation,
   Weighting,
@@ -53,7 +53,7 @@ def pcgrad(seed: int | None = 0) -> Weighting:
     observation: Observation, state: PcgradState
   ) -> tuple[jax.Array, PcgradState]:
     raw_kk = require(observation.gramian_kk, 'pcgrad', 'gramian_kk')
-    gramian_kk, finite_k = mended(raw_kk, 'pcgrad')
+    gramian_kk, finite_k = repaired(raw_kk, 'pcgrad')
     size = finite_k.shape[0]
     if ordered or size <= 2:
       order_kk = jnp.broadcast_to(jnp.arange(size), (size, size))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from taiji_jax.pareto.gram import mended, unit_gradients
+from taiji_jax.pareto.gram import repaired, unit_gradients
 from taiji_jax.pareto.weighting import (
   Observation,
   Weighting,
@@ -107,7 +107,7 @@ def _alignment(observation: Observation) -> tuple[jax.Array, jax.Array]:
     alignment_k = require(alignment_k, 'popo', 'alignment_k (or gramian_kk)')
     alignment_k = alignment_k.astype(jnp.float32)
     return alignment_k, jnp.ones(alignment_k.shape, bool)
-  gramian_kk, finite_k = mended(gramian_kk, 'popo')
+  gramian_kk, finite_k = repaired(gramian_kk, 'popo')
   summed_k = gramian_kk.sum(-1)
   if alignment_k is not None:
     known = finite_k.all() & jnp.isfinite(alignment_k).all()
@@ -117,7 +117,7 @@ def _alignment(observation: Observation) -> tuple[jax.Array, jax.Array]:
 
 def _cosine_alignment(observation: Observation) -> tuple[jax.Array, jax.Array]:
   raw_kk = require(observation.gramian_kk, 'normalized_popo', 'gramian_kk')
-  gramian_kk, finite_k = mended(raw_kk, 'normalized_popo')
+  gramian_kk, finite_k = repaired(raw_kk, 'normalized_popo')
   cosine_kk, norm_k = unit_gradients(gramian_kk)
   real_k = norm_k > 0
   cosine_kk = jnp.where(real_k[:, None] & real_k[None, :], cosine_kk, 0.0)

@@ -17,7 +17,7 @@ class Observation:
     alignment_k: float `[K]`, I_k = <g_k, sum_j g_j>.
     reward_bgk: float `[b, g, K]`, rewards of g rollouts of b prompts.
     loss_k: float `[K]`.
-    preference_k: float `[K]`, >= 0, sums to 1; other values are mended as
+    preference_k: float `[K]`, >= 0, sums to 1; other values are repaired as
       `preference.preferred` says.
   """
 

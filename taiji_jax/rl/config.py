@@ -144,7 +144,7 @@ class RLConfig:
   def make_weighting(self) -> pareto.Weighting:
     """Returns the weighting rule."""
     rule = self._rule()
-    return pareto.held(rule) if self.reads_rarely else rule
+    return pareto.cached(rule) if self.reads_rarely else rule
 
   @property
   def reads_rarely(self) -> bool:

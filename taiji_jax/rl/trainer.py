@@ -79,18 +79,15 @@ class Trainer:
       start,
     )
     reference = train_state.joined(start, policy.frozen)
-    update = sharding.jit_step(
-      popo_step(
-        policy.rollout_logp,
-        tx,
-        config,
-        names,
-        policy.rollout_vjp,
-        policy.gramian,
-      ),
-      state,
-      mesh,
+    pure = popo_step(
+      policy.rollout_logp,
+      tx,
+      config,
+      names,
+      policy.rollout_vjp,
+      policy.gramian,
     )
+    update = sharding.jit_step(pure, state, mesh)
 
     def step(state: Any, index_b: np.ndarray) -> tuple[Any, dict]:
       batch, seen = self.collect(state.params, index_b, int(state.step))
@@ -129,20 +126,20 @@ class Trainer:
     prompt = sharding.place_batch(
       (prompt_bp, length_b, seed_n), self._policy.rollout_mesh
     )
-    drawn = self._policy.sampler(self._config.temperature)(
+    completions = self._policy.sampler(self._config.temperature)(
       self._policy.for_rollouts(params), *prompt
     )
-    sampled = Sampled.of_groups(self._policy.texts(drawn), g)
+    sampled = Sampled.of_groups(self._policy.texts(completions), g)
     earned = self._rewards(sampled, np.repeat(index_b, g))
     known_nk = earned.known_nk
     batch = RolloutBatch(
       prompt_bp=prompt_bp,
       prompt_length_b=length_b,
-      completion_bgc=np.asarray(drawn.token_nc).reshape(b, g, -1),
-      length_bg=np.asarray(drawn.length_n).reshape(b, g),
-      old_logp_bgc=np.asarray(drawn.logp_nc).reshape(b, g, -1),
+      completion_bgc=np.asarray(completions.token_nc).reshape(b, g, -1),
+      length_bg=np.asarray(completions.length_n).reshape(b, g),
+      old_logp_bgc=np.asarray(completions.logp_nc).reshape(b, g, -1),
       reward_bgk=earned.reward_nk.reshape(b, g, -1),
       known_bgk=None if known_nk.all() else known_nk.reshape(b, g, -1),
     )
-    ended_rate = float(np.asarray(drawn.ended_n).mean())
+    ended_rate = float(np.asarray(completions.ended_n).mean())
     return batch, earned.seen | {'ended_rate': ended_rate}

@@ -41,9 +41,8 @@ def fit(
     save_seconds: a checkpoint at least this often.
 
   Raises:
-    UserError: the batch does not divide over the mesh, there are no examples,
-      one is too long, or a loss became NaN or infinite.
-    Interrupted: a signal came; what was done is saved.
+    UserError: the batch does not divide over the mesh, no examples or one that
+      is too long, a loss that became NaN or infinite.
   """
   mesh = policy.mesh
   sharding.check_batch(config.batch, mesh, f'{stage}.batch')

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from taiji_jax.errors import UserError
-from taiji_jax.modules.decoder import Decoder, apart
+from taiji_jax.modules.decoder import Decoder, unstacked
 from taiji_jax.modules.decoder_config import DecoderConfig
 
 B, T = 2, 7
@@ -131,7 +131,7 @@ class DecoderTest(parameterized.TestCase):
     def hidden(embedding_vd):
       changed = {'params': {**params['params'], 'embedding': embedding_vd}}
       # Each token has an embedding of its own, so that positions are told
-      # apart.
+      # unstacked.
       return decoder.apply(
         changed, np.arange(T)[None], position_bt, segment_bt
       )[0].sum(-1)
@@ -228,7 +228,7 @@ class DecoderTest(parameterized.TestCase):
   @parameterized.parameters(1, 2)
   def test_prefill_and_extend_equal_whole(self, group):
     stacked, variables = make()
-    decoder, params = apart(stacked, variables)
+    decoder, params = unstacked(stacked, variables)
     rng = np.random.default_rng(5)
     prompt_bp = rng.integers(0, 11, (B, 4)).astype(np.int32)
     length_b = np.array([4, 2], np.int32)[:B]

@@ -61,7 +61,7 @@ class TableTest(absltest.TestCase):
       of_gradients = 'Gramian' in cell or 'alignment' in cell
       want = 'gradients' if of_gradients else cell
       self.assertEqual(make(rule).reads, want, rule)
-      self.assertEqual(pareto.held(make(rule)).reads, want, rule)
+      self.assertEqual(pareto.cached(make(rule)).reads, want, rule)
 
 
 def _needs_arguments(name: str) -> bool:
@@ -216,7 +216,9 @@ class DirectionTest(parameterized.TestCase):
       weights_k = weigh(rule, whole_kp)
       self.assertTrue(np.isfinite(weights_k).all())
       if TABLE[rule]['order'] == 'yes':
-        np.testing.assert_allclose(weights_k[0], weights_k[3], 0.05)
+        # The jitter 1e-5 alone tells copies apart: in float32 their shares are
+        # known to a few times 1.2e-7 / 1e-5, which processors round differently.
+        np.testing.assert_allclose(weights_k[0], weights_k[3], 0.1)
       same.append(same_way(step(rule, whole_kp), step(rule, rest_kp)))
     self.assertEqual(all(same), TABLE[rule]['copy'] == 'same')
 

@@ -12,13 +12,13 @@ from taiji_jax.pipeline import table
 from taiji_jax.pipeline.arms import Arm, Plan
 
 
-def stamps(plan=None, data='d', **fields):
+def stamps(plan=None, digest='d', **fields):
   config = amazon_scientific_cpu.get_config()
   with config.unlocked():
     config.update(fields)
   recipe = recipe_lib.from_config(config)
   plan = plan or Plan('taiji', ARMS, recipe.arms.sft_seeds, (0, 1))
-  return table.stamps_of(recipe, plan, data)
+  return table.stamps_of(recipe, plan, digest)
 
 
 class StampsTest(parameterized.TestCase):
@@ -40,8 +40,8 @@ class StampsTest(parameterized.TestCase):
       self.assertNotEqual(other[arm], plain[arm], arm)
 
   def test_other_data_are_told_apart(self):
-    self.assertFalse(stamps()['popo'].fits(stamps(data='e')['popo']))
-    self.assertTrue(stamps(data='')['popo'].fits(stamps()['popo']))
+    self.assertFalse(stamps()['popo'].fits(stamps(digest='e')['popo']))
+    self.assertTrue(stamps(digest='')['popo'].fits(stamps()['popo']))
 
   @parameterized.parameters(
     ('rl', {'grpo_fixed', 'popo_light', 'popo'}),

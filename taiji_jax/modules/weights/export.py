@@ -98,7 +98,7 @@ def save(
   Args:
     directory: new, empty, or one that this function wrote.
     config: of the decoder.
-    variables: its `{'params': ..., 'lora': ...}`, the blocks stacked or apart.
+    variables: its `{'params': ..., 'lora': ...}`, blocks stacked or unstacked.
     tokenizer: saved with it.
     source: the directory or GGUF file of the checkpoint that the parameters
       began as: its context length, special tokens and generation settings are

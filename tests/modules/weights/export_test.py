@@ -49,7 +49,7 @@ class ExportTest(parameterized.TestCase):
     self.assertIn('lora', variables)
     expected = logits(config, variables)
     if not stacked:
-      _, variables = decoder_lib.apart(Decoder(config), variables)
+      _, variables = decoder_lib.unstacked(Decoder(config), variables)
     export.save(self.folder, config, variables)
     found, merged = pretrained.load(self.folder)
     self.assertEqual(found.lora_rank, 0)

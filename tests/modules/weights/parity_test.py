@@ -77,7 +77,7 @@ class ParityTest(parameterized.TestCase):
   @parameterized.parameters(*CASES)
   def test_logits_with_a_cache(self, name):
     model, config, variables = loaded(name, self.root)
-    decoder, variables = decoder_lib.apart(Decoder(config), variables)
+    decoder, variables = decoder_lib.unstacked(Decoder(config), variables)
     token_bt, total = tokens(1), LENGTHS.max()
     length_b = np.array([PROMPT, PROMPT - 2, 1])
     expected_btv = torch_models.logits(

@@ -31,7 +31,7 @@ class RoundTripTest(parameterized.TestCase):
     length_b = np.array([40, 29, 1])
     for form in ('stacked', 'apart'):
       if form == 'apart':
-        _, variables = decoder_lib.apart(Decoder(config), variables)
+        _, variables = decoder_lib.unstacked(Decoder(config), variables)
       target = self.root / f'{name}_{form}'
       export.save(target, config, variables, source=folder)
       back = transformers.AutoModelForCausalLM.from_pretrained(target)

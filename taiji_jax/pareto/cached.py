@@ -8,14 +8,14 @@ import jax.numpy as jnp
 from taiji_jax.pareto.weighting import Observation, Weighting
 
 
-class HeldState(NamedTuple):
+class CachedState(NamedTuple):
   """The rule's own state, and its last weights, float32 `[K]`."""
 
   rule: Any
   weight_k: jax.Array
 
 
-def held(rule: Weighting) -> Weighting:
+def cached(rule: Weighting) -> Weighting:
   """Returns `rule` with its last weights in the state, uniform at first.
 
   For callers that look at the gradients in some steps only and use the last
@@ -25,14 +25,14 @@ def held(rule: Weighting) -> Weighting:
     rule: any weighting.
   """
 
-  def init(num_objectives: int) -> HeldState:
+  def init(num_objectives: int) -> CachedState:
     uniform_k = jnp.full((num_objectives,), 1.0 / num_objectives, jnp.float32)
-    return HeldState(rule.init(num_objectives), uniform_k)
+    return CachedState(rule.init(num_objectives), uniform_k)
 
   def update(
-    observation: Observation, state: HeldState
-  ) -> tuple[jax.Array, HeldState]:
+    observation: Observation, state: CachedState
+  ) -> tuple[jax.Array, CachedState]:
     weights_k, inner = rule.update(observation, state.rule)
-    return weights_k, HeldState(inner, weights_k.astype(jnp.float32))
+    return weights_k, CachedState(inner, weights_k.astype(jnp.float32))
 
   return Weighting(init, update, rule.reads)

@@ -1,3 +1,3 @@
 """taiji_jax: LLM-enhanced recommendation in JAX, TPU first."""
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'

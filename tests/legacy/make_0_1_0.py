@@ -1,7 +1,9 @@
-"""What version 0.1.0 left on a disk: a journal and a data set, both invented.
+"""What version 0.1.0 left on a disk, all of it invented and tiny.
 
-Made once, by the code of version 0.1.0; `tests/ask/legacy_test.py` and
-`tests/shards/legacy_test.py` read it with the code of today. To make it again:
+A journal, a data set, a work directory (products and a checkpoint), an export.
+Made once, by the code of version 0.1.0; the `legacy_test.py` of `tests/ask`,
+`tests/shards` and `tests/pipeline` read it with the code of today. To make it
+again:
 
 git worktree add /tmp/0.1.0 d030903
 PYTHONPATH=/tmp/0.1.0 python tests/legacy/make_0_1_0.py
@@ -10,17 +12,25 @@ No endpoint was asked: the entries are written as its teacher wrote them.
 """
 
 import gzip
+import json
 import pathlib
 import shutil
 
+import jax
+import numpy as np
 from taiji_jax.cot.journal_entry import Entry
 from taiji_jax.cot.openai_config import OpenAIConfig
 from taiji_jax.cot.request_journal import RequestJournal
 from taiji_jax.cot.teacher_text import TeacherText
 
+from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.cot import asked_sample, job, journal_entry, prompt_template
 from taiji_jax.cot.record import CotRecord
 from taiji_jax.cot.teacher import CotRequest
+from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.decoder_config import DecoderConfig
+from taiji_jax.modules.weights import export, tree
+from taiji_jax.products import Products
 from taiji_jax.types import Catalog
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -130,6 +140,47 @@ def shards() -> None:
     path.unlink()
 
 
+def models() -> None:
+  """A decoder as a product, as a checkpoint that a kill left, as an export."""
+  workdir, exported = HERE / 'run_0_1_0', HERE / 'export_0_1_0'
+  for folder in (workdir, exported):
+    shutil.rmtree(folder, ignore_errors=True)
+  config = DecoderConfig(
+    vocab_size=24,
+    num_layers=1,
+    width=4,
+    num_heads=2,
+    num_kv_heads=1,
+    mlp_width=4,
+  )
+  one = np.ones((1, 4), np.int32)
+  decoder = Decoder(config)
+  params = decoder.init(jax.random.key(0), one, one, one)
+  Products(workdir / 'products').make(
+    'sft',
+    {'cot': '0123456789abcdef'},
+    lambda folder, scratch: tree.save(folder / 'model.safetensors', params),
+  )
+  scratch = workdir / 'products/rl-0123456789abcdef.scratch'
+  checkpointer = Checkpointer(scratch)
+  checkpointer.save(3, params, {'batches': 3, 'seconds': 1.5})
+  checkpointer.wait()
+  checkpointer.close()
+  (workdir / 'config.json').write_text('{"name": "popo/tiny", "seed": 0}\n')
+  cell = {'arm': 'sft', 'seed': 0, 'key': '0123456789abcdef', 'seconds': {}}
+  cell['values'] = {'ctcvr': [0.5, None]}
+  (workdir / 'cells').mkdir()
+  (workdir / 'cells/sft-0.json').write_text(json.dumps(cell, indent=1))
+  export.save(exported, config, params)
+  tokens = np.array([[1, 5, 7, 2]], np.int32)
+  position = np.arange(4, dtype=np.int32)[None]
+  logits = decoder.apply(params, tokens, position, np.ones_like(tokens))
+  (HERE / 'logits_0_1_0.json').write_text(
+    json.dumps({'tokens': tokens.tolist(), 'logits': logits.tolist()})
+  )
+
+
 if __name__ == '__main__':
   journal()
   shards()
+  models()

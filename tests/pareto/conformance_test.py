@@ -217,7 +217,7 @@ class DirectionTest(parameterized.TestCase):
       self.assertTrue(np.isfinite(weights_k).all())
       if TABLE[rule]['order'] == 'yes':
         # The jitter 1e-5 alone tells copies apart: in float32 their shares are
-        # known to a few times 1.2e-7 / 1e-5, which processors round differently.
+        # known to a few times 1.2e-7 / 1e-5; processors round differently.
         np.testing.assert_allclose(weights_k[0], weights_k[3], 0.1)
       same.append(same_way(step(rule, whole_kp), step(rule, rest_kp)))
     self.assertEqual(all(same), TABLE[rule]['copy'] == 'same')

@@ -1,6 +1,6 @@
 """What each weighting reaches on small problems with known fronts.
 
-Run: python -m experiments.fronts
+Run: python -m experiments.benchmarks.fronts
 
 Every rule descends from the same starts; the figures show the paths in the
 space of the losses, POPO's weights over the steps, and where preferences lead.

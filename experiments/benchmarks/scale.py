@@ -3,7 +3,7 @@
 What the output file already holds is not compiled again, so the same command
 goes on where it was stopped. All of it takes about half an hour on two cores.
 
-Run: python -m experiments.scale --output=runs/scale.json
+Run: python -m experiments.benchmarks.scale --output=runs/scale.json
 """
 
 import importlib

@@ -1,15 +1,18 @@
-"""Runs ruff and every `*_test.py`, each file in a process of its own.
+"""Runs every `*_test.py`, each file in a process of its own, and ruff.
 
-python tests/run.py [PART_OF_A_PATH ...]
+python tests/run.py [--long] [--measure] [PART_OF_A_PATH ...]
 
-Arguments choose the test files whose path holds one of them. The last line is
-exactly `N passed, N failed, N skipped`. A file that crashes, times out or holds
-no test counts as one failed test, as does each ruff command that fails.
+Arguments choose the test files whose path holds one of them; --long also runs
+the tests that are skipped for their length. The files that took longest when
+--measure last wrote `tests/seconds.json` begin first. The last line is exactly
+`N passed, N failed, N skipped`. A file that crashes, times out or holds no test
+counts as one failed test, as does each ruff command that fails.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import concurrent.futures
 import dataclasses
+import json
 import os
 import pathlib
 import signal
@@ -19,8 +22,11 @@ import tempfile
 import time
 from xml.etree import ElementTree
 
+import forks
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIBTPU = pathlib.Path(sys.prefix) / 'libtpu'
+SECONDS = ROOT / 'tests/seconds.json'
 AT_ONCE = 2
 TIMEOUT_SECONDS = 900
 SLOWEST = 8
@@ -42,18 +48,26 @@ class Result:
   output: str = ''
 
 
-def run_process(command: Sequence[str]) -> tuple[int | None, str]:
-  """Returns the exit status (None: timed out) and the output of a command."""
+def environment(long: bool) -> dict[str, str]:
+  """Returns the environment of the tests."""
   env = os.environ | {
     'JAX_PLATFORMS': 'cpu',
-    # The programs of the tests are tiny: compiling them is what costs.
-    'XLA_FLAGS': '--xla_backend_optimization_level=0'
-    ' --xla_llvm_disable_expensive_passes=true',
+    'XLA_FLAGS': forks.QUICK_TO_COMPILE,
     'MPLBACKEND': 'agg',
     # The TPU compiler, which `launch/venv.sh` puts beside the packages.
     'PYTHONPATH': f'{ROOT}{os.pathsep}{LIBTPU}',
     'PYTHONUNBUFFERED': '1',
+    'TAIJI_LONG': str(int(long)),
   }
+  # Each of some hundred processes would compile the sources again.
+  env.pop('PYTHONDONTWRITEBYTECODE', None)
+  return env
+
+
+def run_process(
+  command: Sequence[str], env: Mapping[str, str]
+) -> tuple[int | None, str]:
+  """Returns the exit status (None: timed out) and the output of a command."""
   with subprocess.Popen(
     command,
     cwd=ROOT,
@@ -93,13 +107,13 @@ def count(report: pathlib.Path) -> tuple[int, int, int]:
   return passed, failed, skipped
 
 
-def run_file(path: pathlib.Path) -> Result:
+def run_file(path: pathlib.Path, env: Mapping[str, str]) -> Result:
   """Returns the result of one test file."""
   start = time.monotonic()
   with tempfile.TemporaryDirectory() as folder:
     report = pathlib.Path(folder) / 'report.xml'
     status, output = run_process(
-      (sys.executable, str(path), f'--xml_output_file={report}')
+      (*forks.python(env), str(path), f'--xml_output_file={report}'), env
     )
     passed, failed, skipped = count(report)
   if passed + failed + skipped == 0:
@@ -118,10 +132,10 @@ def run_file(path: pathlib.Path) -> Result:
   )
 
 
-def run_ruff(name: str) -> Result:
+def run_ruff(name: str, env: Mapping[str, str]) -> Result:
   """Returns the result of one ruff command: one test, passed or failed."""
   start = time.monotonic()
-  status, output = run_process((sys.executable, '-m', 'ruff', *RUFF[name]))
+  status, output = run_process((sys.executable, '-m', 'ruff', *RUFF[name]), env)
   seconds = time.monotonic() - start
   if status == 0:
     return Result(name, passed=1, seconds=seconds)
@@ -140,18 +154,46 @@ def show(result: Result) -> None:
     print(f'--- {result.name}\n{result.output.rstrip()}\n---', flush=True)
 
 
-def main(parts: Sequence[str]) -> int:
+def longest_first(files: Sequence[pathlib.Path]) -> list[pathlib.Path]:
+  """Returns the files in the order to begin them; unknown ones come first."""
+  known = json.loads(SECONDS.read_text('utf-8'))
+  return sorted(
+    files, key=lambda f: -known.get(str(f.relative_to(ROOT)), float('inf'))
+  )
+
+
+def measured(results: Sequence[Result]) -> None:
+  """Writes the seconds of the files that ran, and keeps those of the others."""
+  known = json.loads(SECONDS.read_text('utf-8'))
+  known |= {r.name: round(r.seconds) for r in results if r.name not in RUFF}
+  known = {
+    name: known[name] for name in sorted(known) if (ROOT / name).exists()
+  }
+  SECONDS.write_text(json.dumps(known, indent=2) + '\n', 'utf-8')
+
+
+def main(arguments: Sequence[str]) -> int:
   """Returns the exit status: 0 where nothing failed."""
+  options = {a for a in arguments if a in ('--long', '--measure')}
+  parts = [a for a in arguments if a not in options]
   files = sorted(ROOT.glob('tests/**/*_test.py'))
   if parts:
     files = [f for f in files if any(p in str(f) for p in parts)]
+  env = environment('--long' in options)
   results = []
-  with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-    futures = [pool.submit(run_ruff, name) for name in RUFF]
-    futures += [pool.submit(run_file, file) for file in files]
+  with (
+    forks.serving(env),
+    concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool,
+  ):
+    futures = [
+      pool.submit(run_file, file, env) for file in longest_first(files)
+    ]
+    futures += [pool.submit(run_ruff, name, env) for name in RUFF]
     for future in concurrent.futures.as_completed(futures):
       results.append(future.result())
       show(results[-1])
+  if '--measure' in options:
+    measured(results)
   slowest = sorted(results, key=lambda r: -r.seconds)[:SLOWEST]
   print('Slowest: ' + ', '.join(f'{r.name} {r.seconds:.0f} s' for r in slowest))
   passed = sum(r.passed for r in results)

@@ -46,9 +46,10 @@ ONE = MeshConfig()
 EIGHT = MeshConfig(data=2, fsdp=2, tensor=2)
 
 
-def init(decoder=None):
+@jax.jit
+def init():
   one = np.ones((1, 4), np.int32)
-  return (decoder or Decoder(CONFIG)).init(jax.random.key(0), one, one, one)
+  return Decoder(CONFIG).init(jax.random.key(0), one, one, one)
 
 
 def packed_logp(params, batch):
@@ -88,6 +89,9 @@ def rollout_logp(params, batch, coef_kn=None):
   ).reshape(b, g, c)
 
 
+old_logp = jax.jit(rollout_logp)
+
+
 def rollout_batch(params, seed, b=4, g=3, p=5, c=4):
   rng = np.random.default_rng(seed)
   batch = RolloutBatch(
@@ -101,9 +105,7 @@ def rollout_batch(params, seed, b=4, g=3, p=5, c=4):
     reward_bgk=rng.normal(size=(b, g, 2)).astype(np.float32),
   )
   noise = rng.normal(size=(b, g, c)).astype(np.float32) / 20
-  return batch.replace(
-    old_logp_bgc=np.asarray(rollout_logp(params, batch)) + noise
-  )
+  return batch.replace(old_logp_bgc=np.asarray(old_logp(params, batch)) + noise)
 
 
 def run_sft(config):

@@ -5,11 +5,12 @@ import os
 import pathlib
 import socket
 import subprocess
-import sys
 import tempfile
 
 from absl.testing import absltest
 import numpy as np
+
+from tests import forks
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SECONDS = 150
@@ -87,14 +88,13 @@ class TwoProcessesTest(absltest.TestCase):
   def run_workers(self, count, devices, folder):
     env = os.environ | {
       'PYTHONPATH': str(ROOT),
-      'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}'
-      ' --xla_backend_optimization_level=0'
-      ' --xla_llvm_disable_expensive_passes=true',
+      'XLA_FLAGS': f'{forks.QUICK_TO_COMPILE}'
+      f' --xla_force_host_platform_device_count={devices}',
     }
     port = free_port()
     workers = [
       subprocess.Popen(
-        [sys.executable, '-c', WORKER, str(count), str(i), str(port), folder],
+        [*forks.python(), '-c', WORKER, str(count), str(i), str(port), folder],
         env=env,
         text=True,
         stdout=subprocess.PIPE,

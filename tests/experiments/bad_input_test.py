@@ -3,11 +3,12 @@ import os
 import pathlib
 import resource
 import subprocess
-import sys
 import tempfile
 
 from absl.testing import absltest
 import tiny
+
+from tests import forks
 
 MODULES = sorted(
   '.'.join(p.relative_to(tiny.ROOT).with_suffix('').parts)
@@ -25,7 +26,7 @@ def run(module, *flags, file_limit=None):
       resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
   done = subprocess.run(
-    [sys.executable, '-m', module, *flags],
+    [*forks.python(), '-m', module, *flags],
     cwd=tiny.ROOT,
     env=os.environ | {'PYTHONPATH': str(tiny.ROOT), 'JAX_PLATFORMS': 'cpu'},
     text=True,

@@ -38,17 +38,18 @@ class PopoTest(absltest.TestCase):
     tiny.write_log(folder)
     recipe = tiny.write_recipe(folder)
 
-    def start(workdir, stop=None):
+    def start(workdir, stop=None, plain=False):
       return tiny.start(
         f'--config={recipe}',
         f'--workdir={workdir}',
         stop=stop,
         cache=folder / 'compiled',
+        plain=plain,
       )
 
     cls.start = staticmethod(start)
     cls.whole, cls.stopped = folder / 'whole', folder / 'stopped'
-    first = start(cls.whole)
+    first = start(cls.whole, plain=True)
     cls.ends = []
     for stop in (
       ('sft_0', 60, signal.SIGKILL),

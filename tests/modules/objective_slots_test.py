@@ -33,7 +33,8 @@ def make(**fields):
     jnp.asarray(rng.integers(0, V, (N, C)), jnp.int32),
     jnp.asarray(rng.integers(1, C + 1, N), jnp.int32),
   )
-  params = decoder.init(jax.random.key(0), prompt_np, prompt_np, prompt_np)
+  init = jax.jit(decoder.init)
+  params = init(jax.random.key(0), prompt_np, prompt_np, prompt_np)
 
   def forward(variables, coef_kn=None):
     return logprob.completion_logp(decoder, variables, *args, 1.0, coef_kn)
@@ -57,7 +58,7 @@ class ObjectiveSlotsTest(parameterized.TestCase):
     output, plain, objectives = jax.jit(
       lambda p, c: self._all(forward, p, c, cotangent)
     )(params, coef_kn)
-    np.testing.assert_allclose(output, forward(params), atol=1e-5)
+    np.testing.assert_allclose(output, jax.jit(forward)(params), atol=1e-5)
     pull = jax.jit(lambda p, y: jax.vjp(forward, p)[1](y)[0])
     close = functools.partial(chex.assert_trees_all_close, rtol=1e-4, atol=1e-5)
     close(plain, pull(params, cotangent))
@@ -74,7 +75,9 @@ class ObjectiveSlotsTest(parameterized.TestCase):
     )
     own = lambda p, coef=None: forward({**frozen, **p}, coef)  # noqa: E731
     coef_kn = jax.random.normal(jax.random.key(1), (2, N))
-    _, plain, objectives = self._all(own, {'lora': lora}, coef_kn, cotangent)
+    _, plain, objectives = jax.jit(
+      lambda p, c: self._all(own, p, c, cotangent)
+    )({'lora': lora}, coef_kn)
     pull = jax.jit(lambda p, y: jax.vjp(own, p)[1](y)[0])
     close = functools.partial(chex.assert_trees_all_close, rtol=1e-4, atol=1e-5)
     close(plain, pull({'lora': lora}, cotangent))

@@ -20,6 +20,7 @@ import numpy as np
 from taiji_jax.ask.journal import Journal
 from taiji_jax.ask.spending import Prices
 from taiji_jax.errors import UserError
+from tests import forks
 from tests.cot.teachers import asking, chat_server
 from tests.cot.teachers.chat_server import serving
 
@@ -389,7 +390,7 @@ class EndpointTeacherTest(parameterized.TestCase):
     environ = os.environ | {'PYTHONPATH': str(ROOT), 'OPENAI_LOG': 'debug'}
     return subprocess.Popen(
       (
-        sys.executable,
+        *forks.python(),
         '-m',
         'tests.cot.teachers.asking',
         server.url,

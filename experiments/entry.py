@@ -30,12 +30,13 @@ _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
 def recipe_flag(default: str) -> flags.FlagHolder:
   """Returns the flag --config, whose file `run` loads."""
-  return config_flags.DEFINE_config_file(
+  holder = config_flags.DEFINE_config_file(
     'config',
     None,
     f'The recipe, {default} where not given; a field is changed by'
     ' --config.SECTION.FIELD=VALUE.',
   )
+  return _in_help(holder)
 
 
 def workdir_flag(default: str | None = None) -> flags.FlagHolder:
@@ -43,7 +44,15 @@ def workdir_flag(default: str | None = None) -> flags.FlagHolder:
   told = 'Where the run writes; runs/NAME where not given.'
   if default:
     told = 'The work directory of a run that was made.'
-  return flags.DEFINE_string('workdir', default, told)
+  return _in_help(flags.DEFINE_string('workdir', default, told))
+
+
+def _in_help(holder: flags.FlagHolder) -> flags.FlagHolder:
+  """Returns the flag, once --help counts it as the experiment's own."""
+  flags.FLAGS.register_key_flag_for_module(
+    sys.argv[0], flags.FLAGS[holder.name]
+  )
+  return holder
 
 
 def run(main: Callable[[], None], recipe: str | None = None) -> None:

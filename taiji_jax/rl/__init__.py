@@ -1,1 +1,11 @@
-"""See the modules of this folder."""
+"""Reinforcement of a policy by K rewards, weighed from their gradients.
+
+`Trainer` samples, asks any `Rewards` what the samples earn, and updates;
+`step.popo_step` is the pure update, `advantage` has the rules that combine.
+"""
+
+from taiji_jax.rl import advantage, step
+from taiji_jax.rl.rewards import Rewards, TextRewards
+from taiji_jax.rl.trainer import Trainer
+
+__all__ = ['Rewards', 'TextRewards', 'Trainer', 'advantage', 'step']

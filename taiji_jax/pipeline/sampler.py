@@ -1,0 +1,63 @@
+"""A checkpoint with its tokenizer, ready to answer."""
+
+import dataclasses
+from typing import Any
+
+from jax.sharding import Mesh
+
+from taiji_jax.data import tokenizer as tokenizer_lib
+from taiji_jax.decode.sampler import Sampler
+from taiji_jax.decode.sampling import SampleConfig
+from taiji_jax.errors import UserError
+from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules.weights import pretrained
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+  """What a checkpoint holds: a sampler, and text to ids and back."""
+
+  sampler: Sampler
+  tokenizer: Any
+
+  def encode(self, text: str, chat: bool = False) -> list[int]:
+    """Returns a prompt's ids, in the model's chat template where asked."""
+    if not chat:
+      return self.tokenizer.encode(text)
+    return self.tokenizer.chat([{'role': 'user', 'content': text}])
+
+
+def open_checkpoint(
+  source: str,
+  mesh: Mesh,
+  dtype: str = 'float32',
+  chat: bool = False,
+  **sampling: Any,
+) -> Opened:
+  """Returns a checkpoint that answers.
+
+  Args:
+    source: see `modules.weights.pretrained.find`.
+    mesh: where it lies.
+    dtype: of its parameters and products.
+    chat: whether it must have a chat template.
+    sampling: fields of `decode.SampleConfig` but the tokenizer's.
+
+  Raises:
+    UserError: there is no such checkpoint, it has no chat template, or an
+      option is out of range.
+  """
+  tokenizer = tokenizer_lib.load(pretrained.find(source))
+  if chat and not hasattr(tokenizer, 'chat'):
+    raise UserError(f'{source} has no chat template; drop --chat.')
+  config = SampleConfig(
+    eos_id=tokenizer.eos_id, pad_id=tokenizer.pad_id, **sampling
+  )
+  attention = 'kernel' if mesh.devices.flat[0].platform == 'tpu' else 'plain'
+  model, params = pretrained.load(
+    source, mesh, dtype=dtype, param_dtype=dtype, attention=attention
+  )
+  sampler = Sampler(
+    Decoder(model), params, config, mesh=mesh, decode=tokenizer.decode
+  )
+  return Opened(sampler, tokenizer)

@@ -39,10 +39,9 @@ def main() -> None:
     raise UserError(
       "--topology is not given; name a slice, for instance 'v5e:16x16'."
     )
-  if wrong := [n for n in _PROGRAMS.value if n not in programs.NAMES]:
-    raise UserError(
-      f'--programs has {wrong[0]!r}; choose from {",".join(programs.NAMES)}.'
-    )
+  for name in set(_PROGRAMS.value) - set(programs.NAMES):
+    choices = ','.join(programs.NAMES)
+    raise UserError(f'--programs has {name!r}; choose from {choices}.')
   reports = compile_all(
     recipe,
     _TOPOLOGY.value,

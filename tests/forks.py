@@ -14,6 +14,7 @@ that compares processes starts one of them in the plain way.
 import contextlib
 import gc
 import importlib
+from importlib import metadata
 import json
 import os
 import resource
@@ -55,9 +56,11 @@ LIBRARIES = (
 QUICK_TO_COMPILE = (
   '--xla_backend_optimization_level=0'
   ' --xla_llvm_disable_expensive_passes=true'
-  ' --xla_cpu_use_fusion_emitters=false'
   ' --xla_cpu_parallel_codegen_split_count=1'
 )
+# XLA ends a process that gives it a flag which it does not know (any more).
+if metadata.version('jaxlib').startswith(('0.10.', '0.11.')):
+  QUICK_TO_COMPILE += ' --xla_cpu_use_fusion_emitters=false'
 _SIZE = struct.Struct('<q')
 
 

@@ -118,7 +118,9 @@ class ModelsTest(parameterized.TestCase):
 class MeshTest(parameterized.TestCase):
   @parameterized.parameters('data', 'fsdp', 'tensor')
   def test_refuses(self, axis):
-    with self.assertRaisesRegex(UserError, f'mesh.{axis} is 0'):
+    with self.assertRaisesRegex(
+      UserError, f'^{axis} is 0; it must be at least 1'
+    ):
       MeshConfig(**{axis: 0})
     with self.assertRaisesRegex(UserError, '= 4096, but there are'):
       MeshConfig(**{axis: 4096}).make()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Lint, tests and doctests; the last line is 'N passed, N failed, N skipped'.
-#   bash tests/run.sh [PART_OF_A_TEST_FILE'S_PATH ...]
+#   bash tests/run.sh [--long] [--measure] [PART_OF_A_TEST_FILE'S_PATH ...]
 # PYTHON=/path/to/python picks the interpreter (3.11 or newer).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,20 +1,27 @@
-"""Completions of prompts by any checkpoint that the library reads.
+"""Completions of prompts by any checkpoint, or by a model of a run.
 
 Run: python -m experiments.answer --source=smollm2 --chat \
        --prompt='What is the capital of France?'
+     python -m experiments.answer --workdir=runs/popo/ml100k_cpu --arm=sft \
+       --prompt='User: age: 25'
 
 `--source` is a directory in Hugging Face's layout, a .gguf file, 'smollm2', or
 a name on the hub; `--prompt` may be given several times.
 """
+
+import pathlib
 
 from absl import flags
 
 from experiments import entry
 from taiji_jax import sharding
 from taiji_jax.errors import UserError
-from taiji_jax.pipeline.sampler import open_checkpoint
+from taiji_jax.pipeline import Run, sampler
 
 _SOURCE = flags.DEFINE_string('source', 'smollm2', 'The checkpoint.')
+_WORKDIR = flags.DEFINE_string('workdir', None, 'A run, instead of --source.')
+_ARM = flags.DEFINE_string('arm', 'popo', 'Whose model, any of the run.')
+_ARM_SEED = flags.DEFINE_integer('arm_seed', None, 'Its first if not given.')
 _PROMPT = flags.DEFINE_multi_string('prompt', [], 'A text to go on with.')
 _CHAT = flags.DEFINE_bool('chat', False, "In the model's chat template.")
 _SAMPLING = (
@@ -40,12 +47,17 @@ def main() -> None:
     raise UserError("give at least one --prompt='...'.")
   if (samples := _SAMPLES.value) < 1:
     raise UserError(f'--samples is {samples}; give at least 1.')
-  mesh = sharding.MeshConfig(tensor=_TENSOR.value).make()
   options = {flag.name: flag.value for flag in _SAMPLING}
-  found = open_checkpoint(
-    _SOURCE.value, mesh, _DTYPE.value, _CHAT.value,
-    cache_dtype=_CACHE.value, **options,
-  )  # fmt: skip
+  options['cache_dtype'] = _CACHE.value
+  if _WORKDIR.value:
+    run = Run.open(pathlib.Path(_WORKDIR.value), _ARM.value)
+    seed = run.plan.seed_of(_ARM.value, _ARM_SEED.value)
+    found = sampler.open_run(run, _ARM.value, seed, _CHAT.value, **options)
+  else:
+    mesh = sharding.MeshConfig(tensor=_TENSOR.value).make()
+    found = sampler.open_checkpoint(
+      _SOURCE.value, mesh, _DTYPE.value, _CHAT.value, **options
+    )
   prompts = [found.encode(text, _CHAT.value) for text in _PROMPT.value]
   seeds = range(_SEED.value, _SEED.value + len(prompts) * samples)
   for i, one in enumerate(found.sampler(prompts, seeds, stop=_STOP.value)):

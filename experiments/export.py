@@ -26,7 +26,7 @@ _DTYPE = flags.DEFINE_enum(
 
 def main() -> None:
   """Writes the model of one arm."""
-  run = Run.open(pathlib.Path(_WORKDIR.value))
+  run = Run.open(pathlib.Path(_WORKDIR.value), _ARM.value)
   seed = run.plan.seed_of(_ARM.value, _SEED.value)
   trained = run.load(run.model(_ARM.value, seed))
   source = run.recipe.source

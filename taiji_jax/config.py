@@ -39,6 +39,8 @@ def build(cls: type[T], path: str, values: Mapping[str, Any]) -> T:
   hints = typing.get_type_hints(cls)
   found = {}
   for name, value in values.items():
+    if not isinstance(name, str):
+      raise UserError(f'{_at(path, repr(name))} is no name of a field.')
     if name not in fields:
       close = difflib.get_close_matches(name, fields, 1)
       hint = f'; did you mean {_at(path, close[0])}?' if close else '.'
@@ -59,6 +61,21 @@ def build(cls: type[T], path: str, values: Mapping[str, Any]) -> T:
     return cls(**found)
   except UserError as error:
     raise UserError(_with_path(str(error), path, fields)) from error
+
+
+def section(cls: type[T], path: str, value: Any) -> T:
+  """Returns a section by its mapping; one that is built stays as it is.
+
+  Raises:
+    UserError: it is no mapping, or as `build` says.
+  """
+  if isinstance(value, cls):
+    return value
+  if not isinstance(value, Mapping) and not hasattr(value, 'items'):
+    raise UserError(
+      f'{path} is {value!r}; it must be a section, a mapping of fields.'
+    )
+  return build(cls, path, dict(value.items()))
 
 
 def to_json(value: Any) -> Any:
@@ -120,7 +137,7 @@ def _value(hint: Any, path: str, value: Any) -> Any:
       return None
     (hint,) = [h for h in typing.get_args(hint) if h is not type(None)]
   if dataclasses.is_dataclass(hint):
-    return _section(hint, path, value)
+    return section(hint, path, value)
   if hint in _PLAIN:
     return _number_or_text(hint, path, value)
   if typing.get_origin(hint) is tuple:
@@ -128,16 +145,6 @@ def _value(hint: Any, path: str, value: Any) -> Any:
   if hint is dict or typing.get_origin(hint) in (dict, Mapping):
     return _mapping(path, value)
   return value
-
-
-def _section(cls: type, path: str, value: Any) -> Any:
-  if isinstance(value, cls):
-    return value
-  if not isinstance(value, Mapping) and not hasattr(value, 'items'):
-    raise UserError(
-      f'{path} is {value!r}; it must be a section, a mapping of fields.'
-    )
-  return build(cls, path, dict(value.items()))
 
 
 def _number_or_text(kind: type, path: str, value: Any) -> Any:
@@ -159,7 +166,7 @@ def _tuple(kind: type, path: str, value: Any) -> tuple[Any, ...]:
     raise UserError(
       f'{path} is {value!r}; it must be a tuple of {kind.__name__}.'
     )
-  return tuple(value)
+  return tuple(map(kind, value))
 
 
 def _mapping(path: str, value: Any) -> dict[str, Any]:

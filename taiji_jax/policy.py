@@ -94,6 +94,7 @@ class Policy:
     self.decoder = Decoder(model)
     self.tokenizer, self.mesh = tokenizer, mesh
     self._config = config
+    self.temperature = config.temperature
     self._samplers: dict[float, Any] = {}
 
   def init(self) -> Any:

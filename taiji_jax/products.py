@@ -93,9 +93,11 @@ class Products:
     part = folder.with_name(folder.name + '.part')
     scratch = folder.with_name(folder.name + '.scratch')
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    self._root.mkdir(parents=True, exist_ok=True)
+    # Before the first folder: without it they are taken for those of 0.1.0.
     if not (self._root / _MARK).exists():
       files.write_json(self._root / _MARK, {'format': _FORMAT})
+    part.mkdir()
     metrics.LOG.info('%s ...', stage)
     begin = time.monotonic()
     seconds = build(part, scratch)
@@ -124,9 +126,9 @@ def _refuse_old(root: pathlib.Path) -> None:
     more = f' and {len(old) - 2} more' if len(old) > 2 else ''
     raise UserError(
       f'{root} was made by taiji_jax 0.1.0 ({", ".join(old[:2])}{more}), whose'
-      ' products and checkpoints this version does not take up. Give another'
-      f' --workdir, or move {root} away; the journals beside it hold paid'
-      ' answers, which are read: keep them.'
+      f' products and checkpoints this version does not take up. Move {root}'
+      ' away and run again with the same --workdir: the journals beside it hold'
+      ' paid answers, which are read. Another --workdir would ask anew.'
     )
 
 

@@ -25,7 +25,7 @@ class Prices:
       value = getattr(self, field.name)
       if not 0 <= value < float('inf'):
         raise UserError(
-          f'prices.{field.name} is {value}; give dollars per million tokens,'
+          f'{field.name} is {value}; give dollars per million tokens,'
           ' at least 0.'
         )
 

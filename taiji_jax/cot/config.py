@@ -13,6 +13,7 @@ _COT_CHOICES = {
   'leaks': ('reject', 'cut'),
   'rule': ('ppl', 'gain', 'best'),
 }
+_DTYPES = ('float32', 'bfloat16')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,21 @@ class LocalConfig:
   prefill: str = '<think>'
   rows: int = 32
   dtype: str = 'float32'
+
+  def __post_init__(self):
+    if not self.source:
+      raise UserError("source is ''; give a checkpoint.")
+    for name in ('max_tokens', 'rows'):
+      if getattr(self, name) < 1:
+        raise UserError(f'{name} is {getattr(self, name)}; give at least 1.')
+    if not self.temperature >= 0:
+      raise UserError(f'temperature is {self.temperature}; give 0 or more.')
+    if not 0 < self.top_p <= 1:
+      raise UserError(f'top_p is {self.top_p}; give more than 0 and up to 1.')
+    if self.dtype not in _DTYPES:
+      raise UserError(
+        f'dtype is {self.dtype!r}; choose among {", ".join(_DTYPES)}.'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,10 +124,6 @@ class CotConfig:
         f' cot.{self.teacher}; give it one with at least {least}, as'
         ' experiments/configs/taiji/amazon_scientific_smollm2.py has.'
       )
-    if self.search_rounds < 0:
-      raise UserError(
-        f'cot.search_rounds is {self.search_rounds}; give 0 for none, or more.'
-      )
     if not 0 < self.percentile < 100:
       raise UserError(
         f'cot.percentile is {self.percentile}; it must lie between 0 and 100.'
@@ -127,10 +139,20 @@ class CotConfig:
         f" {self.scorer_source!r}; give a source for 'other', and for none"
         ' else.'
       )
-    # Checks its own numbers, also where no search is wanted.
-    ReerConfig(
-      max(self.search_rounds, 1), self.search_enough, self.search_least_fall
-    )
+    self._check_search()
+
+  def _check_search(self) -> None:
+    if self.search_rounds < 0:
+      raise UserError(
+        f'cot.search_rounds is {self.search_rounds}; give 0 for none, or more.'
+      )
+    try:
+      # Its own numbers, also where no search is wanted.
+      ReerConfig(
+        max(self.search_rounds, 1), self.search_enough, self.search_least_fall
+      )
+    except UserError as error:
+      raise UserError(f'cot.search_{error}') from error
 
   @property
   def search(self) -> ReerConfig | None:

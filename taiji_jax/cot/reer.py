@@ -37,7 +37,7 @@ class ReerConfig:
     for name, least in (('rounds', 1), ('enough', 1.0), ('least_fall', 0.0)):
       value = getattr(self, name)
       if not value >= least:
-        raise UserError(f'reer.{name} is {value}; give {least} or more.')
+        raise UserError(f'{name} is {value}; give {least} or more.')
 
 
 @dataclasses.dataclass(frozen=True)

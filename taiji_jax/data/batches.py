@@ -7,15 +7,14 @@ Every iterator is endless, shuffles anew each pass, and has `get_state` and
 from collections.abc import Callable, Sequence
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import grain
-from grain import experimental
 import numpy as np
 
 from taiji_jax.errors import UserError
 
-_IN_MEMORY = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+if TYPE_CHECKING:
+  import grain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +35,7 @@ def packed_batches(
   length: int,
   seed: int,
   pad_id: int = 0,
-) -> grain.DatasetIterator:
+) -> 'grain.DatasetIterator':
   """Returns an endless iterator of packed batches, first fit.
 
   Args:
@@ -55,6 +54,9 @@ def packed_batches(
   Raises:
     UserError: no examples, or one that is too long.
   """
+  import grain  # With it comes jax, which nothing else in `data` needs.
+  from grain import experimental
+
   if not examples:
     raise UserError('There are no examples to train on; give more data.')
   longest = max(range(len(examples)), key=lambda i: len(examples[i]))
@@ -70,7 +72,7 @@ def packed_batches(
       .shuffle()
       .repeat()
       .map(_element)
-      .to_iter_dataset(_IN_MEMORY),
+      .to_iter_dataset(_in_memory()),
       length_struct={'tokens': length, 'loss_mask': length},
       padding_struct={'tokens': pad_id, 'loss_mask': 0},
       num_packing_bins=batch,
@@ -81,7 +83,9 @@ def packed_batches(
   )
 
 
-def row_batches(count: int, *, batch: int, seed: int) -> grain.DatasetIterator:
+def row_batches(
+  count: int, *, batch: int, seed: int
+) -> 'grain.DatasetIterator':
   """Returns an endless iterator of row indices, for reinforcement.
 
   Args:
@@ -92,6 +96,8 @@ def row_batches(count: int, *, batch: int, seed: int) -> grain.DatasetIterator:
   Returns:
     An iterator of int64 `[B]`, in [0, count).
   """
+  import grain
+
   if count < 1:
     raise UserError('There are no rows to draw prompts from; give more data.')
   return iter(
@@ -99,9 +105,15 @@ def row_batches(count: int, *, batch: int, seed: int) -> grain.DatasetIterator:
     .seed(seed)
     .shuffle()
     .repeat()
-    .to_iter_dataset(_IN_MEMORY)
+    .to_iter_dataset(_in_memory())
     .batch(batch, batch_fn=lambda rows: np.asarray(rows, np.int64))
   )
+
+
+def _in_memory() -> 'grain.ReadOptions':
+  import grain
+
+  return grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
 
 
 def _element(example: Example) -> dict[str, np.ndarray]:
@@ -126,7 +138,7 @@ def _named(packed: dict[str, Any]) -> dict[str, np.ndarray]:
 class Grain:
   """A grain iterator whose state is JSON."""
 
-  def __init__(self, iterator: grain.DatasetIterator):
+  def __init__(self, iterator: 'grain.DatasetIterator'):
     self._iterator = iterator
 
   def __next__(self) -> Any:

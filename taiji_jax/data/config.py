@@ -69,19 +69,23 @@ class DataConfig:
       raise UserError(
         'data.tables is not set; give it at least interactions and items.'
       )
-    if self.title_words < 0:
-      raise UserError(
-        f'data.title_words is {self.title_words}; give a number, or 0 for all.'
-      )
-    if not 0 <= self.miss <= 1:
-      raise UserError(f'data.miss is {self.miss}; it must lie in [0, 1].')
-    if self.evaluation_rows < 0:
-      raise UserError(
-        f'data.evaluation_rows is {self.evaluation_rows}; give a number, or'
-        ' 0 for all.'
-      )
-    if self.negatives < 0:
-      raise UserError(f'data.negatives is {self.negatives}; give 0 or more.')
+    for name in ('train_fraction', 'rl_fraction'):
+      self._require(name, 0 < getattr(self, name) < 1, 'more than 0, below 1')
+    for name in ('core', 'history', 'min_history'):
+      self._require(name, getattr(self, name) >= 1, 'at least 1')
+    for name in ('title_words', 'evaluation_rows'):
+      self._require(name, getattr(self, name) >= 0, 'a number, or 0 for all')
+    self._require('negatives', self.negatives >= 0, '0 or more')
+    self._require('miss', 0 <= self.miss <= 1, '0 to 1')
+    self._require(
+      'min_history',
+      self.min_history <= self.history,
+      f'at most data.history, {self.history}',
+    )
+
+  def _require(self, name: str, holds: bool, wanted: str) -> None:
+    if not holds:
+      raise UserError(f'data.{name} is {getattr(self, name)}; give {wanted}.')
 
 
 @dataclasses.dataclass(frozen=True)

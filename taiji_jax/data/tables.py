@@ -21,7 +21,6 @@ from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
 
 _SEPARATORS = {'.csv': ',', '.tsv': '\t', '.txt': '\t'}
 _TRUTHS = {'1': True, 'true': True, '0': False, 'false': False}
-_PATHS = ('interactions', 'items', 'users')
 _Row = tuple[str, dict[str, str]]
 
 

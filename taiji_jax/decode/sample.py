@@ -14,7 +14,7 @@ from taiji_jax.modules.kv_cache import KVCache
 
 @chex.dataclass(frozen=True)
 class Completions:
-  """What was drawn.
+  """What was sampled.
 
   Attributes:
     token_nc: int32 `[n, C]`, padded behind the end token.
@@ -36,14 +36,14 @@ class Decoding:
   """Completions under way.
 
   Attributes:
-    drawn: what was drawn so far.
+    sampled: what was sampled so far.
     limit_n: int32, the most tokens of each row.
     seed_n: uint32, each row's own.
     logits_nv: of the next token.
     cache: keys and values of all before it.
   """
 
-  drawn: Completions
+  sampled: Completions
   limit_n: jax.Array
   seed_n: jax.Array
   logits_nv: jax.Array
@@ -52,7 +52,7 @@ class Decoding:
   @property
   def done_n(self) -> jax.Array:
     """Returns which rows are finished, bool."""
-    return self.drawn.ended_n | (self.drawn.length_n >= self.limit_n)
+    return self.sampled.ended_n | (self.sampled.length_n >= self.limit_n)
 
 
 def sample(
@@ -79,7 +79,7 @@ def sample(
   """
   decoder, params = decoder_lib.unstacked(decoder, params)
   decoding = start(decoder, params, prompt_bp, prompt_length_b, seed_n, config)
-  return advance(decoder, params, decoding, config, config.max_tokens).drawn
+  return advance(decoder, params, decoding, config, config.max_tokens).sampled
 
 
 def start(
@@ -113,7 +113,7 @@ def start(
   )
   logits_bv = decoder.apply(params, last_bd, method='logits')
   return Decoding(
-    drawn=Completions(
+    sampled=Completions(
       token_nc=jnp.full((n, limit), config.pad_id, jnp.int32),
       length_n=jnp.zeros(n, jnp.int32),
       logp_nc=jnp.zeros((n, limit), jnp.float32),
@@ -150,7 +150,7 @@ def advance(
     return (now.cache.filled < last) & ~now.done_n.all()
 
   def step(now: Decoding) -> Decoding:
-    i, out = now.cache.filled, now.drawn
+    i, out = now.cache.filled, now.sampled
     token_n, logp_n = draw(now.logits_nv, now.seed_n, i, config)
     alive_n = ~now.done_n
     token_n = jnp.where(alive_n, token_n, config.pad_id)
@@ -164,6 +164,6 @@ def advance(
       params, token_n, now.cache, method='extend'
     )
     logits_nv = decoder.apply(params, hidden_nd, method='logits')
-    return now.replace(drawn=out, logits_nv=logits_nv, cache=cache)
+    return now.replace(sampled=out, logits_nv=logits_nv, cache=cache)
 
   return jax.lax.while_loop(more, step, decoding)

@@ -180,8 +180,8 @@ class Sampler:
     cuts = {}
     if not stop:
       return done_n, cuts
-    token_nc = np.asarray(decoding.drawn.token_nc)
-    length_n = np.asarray(decoding.drawn.length_n)
+    token_nc = np.asarray(decoding.sampled.token_nc)
+    length_n = np.asarray(decoding.sampled.length_n)
     for n, length in enumerate(length_n):
       cut = self._cut(token_nc[n, :length].tolist(), stop)
       if cut is not None:
@@ -209,18 +209,18 @@ class Sampler:
   def _finished(
     self, decoding: Decoding, own_n: np.ndarray, done_n: np.ndarray, cuts: dict
   ) -> Iterator[tuple[int, Generation]]:
-    drawn = jax.device_get(decoding.drawn)
+    sampled = jax.device_get(decoding.sampled)
     for n in np.flatnonzero(done_n & (own_n >= 0)):
-      length, reason = int(drawn.length_n[n]), 'length'
+      length, reason = int(sampled.length_n[n]), 'length'
       text = None
       if n in cuts:
         (length, text), reason = cuts[n], 'stop'
-      elif drawn.ended_n[n]:
+      elif sampled.ended_n[n]:
         length, reason = length - 1, 'end'
-      tokens = tuple(drawn.token_nc[n, :length].tolist())
+      tokens = tuple(sampled.token_nc[n, :length].tolist())
       if text is None:
         text = self._decode(tokens) if self._decode else ''
-      logp = tuple(drawn.logp_nc[n, :length].tolist())
+      logp = tuple(sampled.logp_nc[n, :length].tolist())
       yield int(own_n[n]), Generation(tokens, text, logp, reason)
 
   def _first(self, params, prompt_bp, length_b, seed_n, limit_n) -> Decoding:
@@ -248,7 +248,7 @@ def _keep(
   take_n = lambda x: x[index_n]  # noqa: E731
   cache = decoding.cache
   return decoding.replace(
-    drawn=jax.tree.map(take_n, decoding.drawn),
+    sampled=jax.tree.map(take_n, decoding.sampled),
     limit_n=take_n(jnp.where(done_n, 0, decoding.limit_n)),
     seed_n=take_n(decoding.seed_n),
     logits_nv=take_n(decoding.logits_nv),

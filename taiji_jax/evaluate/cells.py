@@ -75,16 +75,19 @@ class Cells:
     self,
     folder: pathlib.Path,
     stamps: Mapping[str, Stamp],
+    metrics: Sequence[str] = (),
     shown: Sequence[str] = (),
     remake: bool = False,
   ):
     """Args:
     folder: `ARM-SEED.json` are in it.
     stamps: arm -> what its cells must follow from.
+    metrics: what every cell must have a value of.
     shown: metrics that are logged of a new cell.
-    remake: whether a cell of another stamp is made anew; else it is refused.
+    remake: whether a cell of another stamp, or without one of the metrics, is
+      made anew; else it is refused.
     """
-    self._folder, self._stamps = folder, stamps
+    self._folder, self._stamps, self._metrics = folder, stamps, metrics
     self._shown, self._remake = shown, remake
 
   def make(self, arm: str, seed: int, build: Callable[[], Cell]) -> Cell:
@@ -103,13 +106,14 @@ class Cells:
     """Returns the cell that stands, None where it is still to be made.
 
     Raises:
-      UserError: it is damaged, or of another recipe or other data.
+      UserError: it is damaged, of another recipe or other data, or lacks a
+        metric.
     """
     path = self._path(arm, seed)
     if not path.exists():
       return None
+    record = _read(path)
     try:
-      record = json.loads(path.read_text())
       values = {
         name: np.array(v, np.float32) for name, v in record['values'].items()
       }
@@ -118,39 +122,23 @@ class Cells:
         record['arm'], record['seed'], record['seconds'], values, peak
       )
       found = Stamp.from_json({'data': '', **record})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-      raise UserError(
-        f'{path} is damaged ({error}); delete it, and the same command makes it'
-        ' anew.'
-      ) from error
-    if self._remake and not self._stamps[arm].fits(found):
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+      raise UserError(_damaged(path, error)) from error
+    lacking = [name for name in self._metrics if name not in cell.values]
+    if self._remake and (lacking or not self._stamps[arm].fits(found)):
       return None
     if not found.data:
-      raise UserError(
-        f'{path} was written by taiji_jax 0.1.0, whose key says nothing of'
-        ' stages; delete it or give another --results.'
-      )
+      raise UserError(_old(path))
     self._stamps[arm].check(found, path)
+    if lacking:
+      raise UserError(
+        f'{path} has no {lacking[0]}: it was made before there was such a'
+        ' metric; delete it or give another --results.'
+      )
     return cell
 
-  def data(self) -> str:
-    """Returns the hash of the data that the cells which stand were made of.
-
-    Raises:
-      UserError: they are of several.
-    """
-    found: dict[str, pathlib.Path] = {}
-    for path in sorted(self._folder.glob('*-*.json')):
-      found.setdefault(json.loads(path.read_text()).get('data', ''), path)
-    if len(found) > 1:
-      a, b = list(found.values())[:2]
-      raise UserError(
-        f'{a} and {b} were made of different data; delete one kind.'
-      )
-    return next(iter(found), '')
-
   def _path(self, arm: str, seed: int) -> pathlib.Path:
-    return self._folder / f'{arm}-{seed}.json'
+    return _path(self._folder, arm, seed)
 
   def _write(self, cell: Cell) -> None:
     means = {
@@ -169,6 +157,52 @@ class Cells:
     }
     self._folder.mkdir(parents=True, exist_ok=True)
     files.write_text(self._path(cell.arm, cell.seed), text(record))
+
+
+def data_of(folder: pathlib.Path, places: Sequence[tuple[str, int]]) -> str:
+  """Returns the hash of the data that the cells were made of, '' without one.
+
+  Args:
+    folder: of the cells.
+    places: (arm, seed) of each that counts, there or not.
+
+  Raises:
+    UserError: they are of several, one is of version 0.1.0, or damaged.
+  """
+  found: dict[str, pathlib.Path] = {}
+  for arm, seed in places:
+    path = _path(folder, arm, seed)
+    if path.exists():
+      found.setdefault(_read(path).get('data', ''), path)
+  if old := found.get(''):
+    raise UserError(_old(old))
+  if len(found) > 1:
+    a, b = list(found.values())[:2]
+    raise UserError(
+      f'{a} and {b} were made of different data; delete one kind.'
+    )
+  return next(iter(found), '')
+
+
+def _path(folder: pathlib.Path, arm: str, seed: int) -> pathlib.Path:
+  return folder / f'{arm}-{seed}.json'
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+  return files.read_json(path, 'delete it, and its experiment makes it anew')
+
+
+def _damaged(path: pathlib.Path, error: Exception) -> str:
+  return (
+    f'{path} is damaged ({error}); delete it, and its experiment makes it anew.'
+  )
+
+
+def _old(path: pathlib.Path) -> str:
+  return (
+    f'{path} was written by taiji_jax 0.1.0, whose key says nothing of stages;'
+    ' delete it or give another --results.'
+  )
 
 
 @dataclasses.dataclass(frozen=True)

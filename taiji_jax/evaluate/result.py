@@ -19,8 +19,8 @@ def check(result: Mapping[str, Any], table: Table) -> None:
   INTERVAL}}, "floors": {NAME: {METRIC: INTERVAL}}, "seconds": {STAGE: s},
   "peak_rss_gib": x, "seeds": [...]}` where INTERVAL is `{"mean", "low",
   "high"}`, all three null where there is no value. Every metric of
-  `arms.METRICS` is in every arm, pair and floor; `paired` has 'popo-sft' where
-  both arms exist. More keys and more metrics are welcome.
+  the table is in every arm, pair and floor; `paired` has its verdict where both
+  arms exist. More keys and more metrics are welcome.
 
   Args:
     result: what is to be written.

@@ -9,6 +9,8 @@ from taiji_jax.errors import UserError
 BACKBONE, TEACHER = 'backbone', 'teacher'
 REASONING, RUPR, DIRECT = 'reasoning', 'rupr', 'direct'
 USABLE, KEPT = 'usable', 'kept'
+# Fields of the section `rl` that the policy reads.
+_OF_ALL_ARMS = {'temperature', 'share_prompt'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,15 +18,16 @@ class Arm:
   """One row of a table.
 
   Attributes:
-    base: what it begins with: '' the model before any training, 'backbone',
-      'teacher' (which has no model: its own answers are judged), or another
-      arm of the same table.
+    base: what it begins with: '' the model before any training (of supervised
+      arms alone), 'backbone', 'teacher' (which has no model: its own answers
+      are judged), or another arm of the same table, which stands before it.
     data: what it is trained on, supervised: 'reasoning' (one text of the
       template teacher for each row), 'rupr' or 'direct' (the scored data
       sets); '' for nothing.
     keep: which records of a scored data set: 'usable' or 'kept'.
     overrides: fields of the recipe's section `rl` under which it is
-      reinforced; None where it is not.
+      reinforced, `temperature` and `share_prompt` excepted; None where it is
+      not.
   """
 
   base: str = ''
@@ -36,6 +39,16 @@ class Arm:
     if self.data and self.overrides is not None:
       raise ValueError(
         'an arm is either trained on data or reinforced; make two of it.'
+      )
+    if self.reinforced and self.base in ('', TEACHER):
+      raise ValueError(
+        f'an arm is reinforced from a model, and {self.base!r} has none; make'
+        ' its base the backbone or another arm.'
+      )
+    if fixed := sorted(_OF_ALL_ARMS & set(self.overrides or ())):
+      raise ValueError(
+        f'rl.{fixed[0]} is the same for all arms of a run, which sample by one'
+        ' policy; change it in the recipe.'
       )
 
   @property
@@ -104,6 +117,16 @@ class Plan:
   sft_seeds: tuple[int, ...]
   rl_seeds: tuple[int, ...]
 
+  def __post_init__(self):
+    known = {'', BACKBONE, TEACHER}
+    for name, arm in self.arms.items():
+      if arm.base not in known:
+        raise ValueError(
+          f'the arm {name!r} begins with {arm.base!r}, which is no arm before'
+          ' it; put that one first.'
+        )
+      known.add(name)
+
   def seeds(self, name: str) -> tuple[int, ...]:
     """Returns the seeds of an arm; what is not trained has the seed 0."""
     arm = self.arms[name]
@@ -124,7 +147,8 @@ class Plan:
 
   def start_of(self, name: str, seed: int) -> int:
     """Returns which seed of its base an arm's model begins with."""
-    seeds = self.seeds(self.arms[name].base)
+    base = self.arms[name].base
+    seeds = self.seeds(base) if base in self.arms else (0,)
     return seeds[seed % len(seeds)]
 
   def cells(self) -> list[tuple[str, int]]:

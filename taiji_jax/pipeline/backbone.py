@@ -10,15 +10,26 @@ from taiji_jax.data import prompts
 from taiji_jax.data.batches import Example
 from taiji_jax.data.encoder import Encoder
 from taiji_jax.data.logs import Logs
+from taiji_jax.errors import UserError
 from taiji_jax.modules.weights import tree
 from taiji_jax.pipeline import sft
 from taiji_jax.products import Product
 from taiji_jax.sft import fit as fit_lib
 
 if TYPE_CHECKING:
+  from taiji_jax.pipeline.recipe import Recipe
   from taiji_jax.pipeline.run import Run
 
 _DAMPING = 0.75
+
+
+def check(recipe: 'Recipe') -> None:
+  """Raises UserError unless the recipe says where the backbone comes from."""
+  if bool(recipe.pretrain) == bool(recipe.source):
+    raise UserError(
+      'the backbone is either pretrained or a checkpoint: give the recipe a'
+      ' section pretrain, or model.source, and not both.'
+    )
 
 
 def make(run: 'Run') -> Product:

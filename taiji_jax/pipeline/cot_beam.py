@@ -35,11 +35,11 @@ class MakeWork:
     worker = f'{socket.gethostname()}-{uuid.uuid4().hex}'
     opened = contextlib.ExitStack()
     work = opened.enter_context(run.cot_data.work(self.kind, worker))
-    return _Held(dataclasses.replace(work, bound=self.bound), opened)
+    return _Cached(dataclasses.replace(work, bound=self.bound), opened)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Held:
+class _Cached:
   """Work whose teacher stays open as long as the worker has it."""
 
   work: job.Work

@@ -23,6 +23,7 @@ from taiji_jax.sharding import MeshConfig
 # Fields that say where and how a run is made, not what an arm's cell holds.
 _HOW = ('name', 'save_seconds', 'mesh', 'rollout_mesh', 'arms', 'compare')
 _WHERE = ('path', 'metadata')
+_TABLES = ('interactions', 'items', 'users')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,8 @@ class Recipe:
       raise UserError(
         f'save_seconds is {self.save_seconds}; give 0 (every step) or more.'
       )
+    if not self.embedder:
+      raise UserError("embedder is ''; give 'minilm' or a checkpoint.")
     given = len(self.rl.fixed_weights)
     if given not in (0, len(rewards.NAMES)):
       raise UserError(
@@ -103,6 +106,8 @@ class Recipe:
       found.pop(name, None)
     for name in _WHERE:
       found['data'].pop(name, None)
+    for name in _TABLES:
+      found['data'].get('tables', {}).pop(name, None)
     found.get('evaluation', {}).pop('resamples', None)
     return found
 
@@ -118,14 +123,14 @@ def from_config(config: Mapping[str, Any]) -> Recipe:
   """
   values = dict(config.items())
   if 'model' in values and hasattr(values['model'], 'items'):
-    tokenizer = config_lib.build(
-      TokenizerConfig, 'tokenizer', dict(values.get('tokenizer', {}).items())
+    values['tokenizer'] = tokenizer = config_lib.section(
+      TokenizerConfig, 'tokenizer', values.get('tokenizer', {})
     )
     section = dict(values['model'].items())
     values['source'] = section.pop('source', '')
     values['model'] = _model(section, values['source'], tokenizer.vocab_size)
   cot = values.get('cot')
-  if hasattr(cot, 'items') and cot.get('openai'):
+  if hasattr(cot, 'items') and hasattr(cot.get('openai'), 'items'):
     # The endpoint draws by the run's seed unless it has one of its own.
     openai = {'seed': values.get('seed', 0), **dict(cot['openai'].items())}
     values['cot'] = {**dict(cot.items()), 'openai': openai}

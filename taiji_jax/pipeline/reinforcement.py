@@ -8,6 +8,7 @@ from taiji_jax.config import deviations
 from taiji_jax.modules.weights import tree
 from taiji_jax.pipeline import sft
 from taiji_jax.products import Product
+from taiji_jax.rl import rewards
 from taiji_jax.rl.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ def make(run: 'Run', name: str, seed: int) -> Product:
   inputs = {
     'start': start.key,
     'rl': deviations(config),
-    'data': deviations(recipe.data),
-    'tower': deviations(recipe.tower),
+    'tower': run.tower.key,
+    'rows': len(run.logs.rl),
+    'rewards': [*rewards.NAMES, recipe.data.miss, recipe.data.consumed_once],
     'embedder': recipe.embedder,
     'seed': seed,
   }

@@ -4,6 +4,7 @@
 never does.
 """
 
+import contextlib
 import functools
 import json
 import pathlib
@@ -58,9 +59,12 @@ class Run:
     makes: whether what is not there is made, else it is refused.
 
     Raises:
-      UserError: a batch does not divide over the mesh, or the work directory is
-        of version 0.1.0.
+      UserError: a batch does not divide over the mesh, the recipe does not say
+        where the backbone comes from, or the work directory is of version
+        0.1.0.
     """
+    if any(arm.base == BACKBONE for arm in plan.arms.values()):
+      backbone.check(recipe)
     self.recipe, self.workdir, self.plan = recipe, workdir, plan
     self.products = Products(workdir / 'products', makes)
     self.mesh: Mesh = recipe.mesh.make()
@@ -68,11 +72,16 @@ class Run:
       sharding.check_batch(size, self.mesh, field)
 
   @classmethod
-  def open(cls, workdir: pathlib.Path) -> 'Run':
+  def open(cls, workdir: pathlib.Path, arm: str = '') -> 'Run':
     """Returns a run that was made, of any experiment; it makes nothing.
 
+    Args:
+      workdir: several experiments may have run there.
+      arm: which it must have; the first of them where ''.
+
     Raises:
-      UserError: there is none, it is of version 0.1.0, or damaged.
+      UserError: there is none, none has the arm, it is of version 0.1.0, or
+        damaged.
     """
     path = workdir / CONFIG
     if not path.is_file():
@@ -80,22 +89,36 @@ class Run:
         f'{workdir} holds no run; make one with python -m experiments.popo'
         f' --workdir={workdir}, or give another --workdir.'
       )
-    values = files.read_json(
-      path, 'run its experiment again, which writes it anew'
-    )
-    if 'recipe' not in values:
+    records = _records(path)
+    try:
+      plans = [Plan.from_json(record['plan']) for record in records.values()]
+      recipes = [record['recipe'] for record in records.values()]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
       raise UserError(
-        f'{path} was written by taiji_jax 0.1.0, whose runs this version does'
-        ' not open; run the experiment again into another --workdir.'
+        f'{path} is damaged; delete it and run its experiment again, which'
+        ' writes it anew.'
+      ) from error
+    fitting = [i for i, plan in enumerate(plans) if not arm or arm in plan.arms]
+    if not fitting:
+      known = dict.fromkeys(name for plan in plans for name in plan.arms)
+      raise UserError(
+        f'there is no arm {arm!r}; choose among {", ".join(known)}.'
       )
-    recipe = recipe_lib.from_config(values['recipe'])
-    return cls(recipe, workdir, Plan.from_json(values['plan']), makes=False)
+    recipe = recipe_lib.from_config(recipes[fitting[0]])
+    return cls(recipe, workdir, plans[fitting[0]], makes=False)
 
   def record(self, config: dict[str, Any]) -> None:
-    """Writes what `open` reads: the recipe's fields as given, and the arms."""
-    values = {'plan': self.plan.to_json(), 'recipe': config}
-    text = json.dumps(values, indent=1, default=list)
-    files.write_text(self.workdir / CONFIG, text + '\n')
+    """Writes what `open` reads: the recipe's fields as given, and the arms.
+
+    Beside what other experiments wrote that ran in this work directory.
+    """
+    path = self.workdir / CONFIG
+    records = {}
+    with contextlib.suppress(UserError):  # There is none, or it is damaged.
+      records = _records(path)
+    records[self.plan.table] = {'plan': self.plan.to_json(), 'recipe': config}
+    text = json.dumps({'runs': records}, indent=1, default=list)
+    files.write_text(path, text + '\n')
 
   @functools.cached_property
   def writer(self) -> metrics.Writer:
@@ -243,6 +266,19 @@ class Run:
     """
     revision = revisions.REVISIONS[stage]
     return self.products.make(name, inputs, build, revision=revision)
+
+
+def _records(path: pathlib.Path) -> dict[str, Any]:
+  """Returns table -> what `Run.record` wrote of it, the first one first."""
+  values = files.read_json(
+    path, 'run its experiment again, which writes it anew'
+  )
+  if not isinstance(values.get('runs'), dict):
+    raise UserError(
+      f'{path} was written by taiji_jax 0.1.0, whose runs this version does'
+      ' not open; run the experiment again into another --workdir.'
+    )
+  return values['runs']
 
 
 def _batches(recipe: Recipe) -> list[tuple[int, str]]:

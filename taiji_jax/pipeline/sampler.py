@@ -1,29 +1,38 @@
-"""A checkpoint with its tokenizer, ready to answer."""
+"""A checkpoint, or a model of a run, with its tokenizer, ready to answer."""
 
 import dataclasses
 from typing import Any
 
 from jax.sharding import Mesh
 
+from taiji_jax import train_state
 from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.decode.sampler import Sampler
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.weights import pretrained
+from taiji_jax.pipeline.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
 class Opened:
-  """What a checkpoint holds: a sampler, and text to ids and back."""
+  """What answers.
+
+  Attributes:
+    sampler: prompts to completions.
+    tokenizer: text to ids and back.
+    start: ids that every prompt without a chat template begins with.
+  """
 
   sampler: Sampler
   tokenizer: Any
+  start: tuple[int, ...] = ()
 
   def encode(self, text: str, chat: bool = False) -> list[int]:
     """Returns a prompt's ids, in the model's chat template where asked."""
     if not chat:
-      return self.tokenizer.encode(text)
+      return [*self.start, *self.tokenizer.encode(text)]
     return self.tokenizer.chat([{'role': 'user', 'content': text}])
 
 
@@ -48,11 +57,7 @@ def open_checkpoint(
       option is out of range.
   """
   tokenizer = tokenizer_lib.load(pretrained.find(source))
-  if chat and not hasattr(tokenizer, 'chat'):
-    raise UserError(f'{source} has no chat template; drop --chat.')
-  config = SampleConfig(
-    eos_id=tokenizer.eos_id, pad_id=tokenizer.pad_id, **sampling
-  )
+  config = _sampling(tokenizer, source, chat, sampling)
   attention = 'kernel' if mesh.devices.flat[0].platform == 'tpu' else 'plain'
   model, params = pretrained.load(
     source, mesh, dtype=dtype, param_dtype=dtype, attention=attention
@@ -61,3 +66,41 @@ def open_checkpoint(
     Decoder(model), params, config, mesh=mesh, decode=tokenizer.decode
   )
   return Opened(sampler, tokenizer)
+
+
+def open_run(
+  run: Run, arm: str, seed: int, chat: bool = False, **sampling: Any
+) -> Opened:
+  """Returns a model of a run that answers.
+
+  Args:
+    run: a run that was made.
+    arm, seed: which of its models.
+    chat: whether it must have a chat template.
+    sampling: fields of `decode.SampleConfig` but the tokenizer's.
+
+  Raises:
+    UserError: the arm has no model, it has no chat template, or an option is
+      out of range.
+  """
+  policy = run.policy
+  config = _sampling(policy.tokenizer, f'the arm {arm}', chat, sampling)
+  params = train_state.joined(run.load(run.model(arm, seed)), policy.frozen)
+  sampler = Sampler(
+    policy.decoder,
+    params,
+    config,
+    mesh=policy.mesh,
+    decode=policy.tokenizer.decode,
+  )
+  return Opened(sampler, policy.tokenizer, (policy.tokenizer.bos_id,))
+
+
+def _sampling(
+  tokenizer: Any, source: str, chat: bool, options: dict[str, Any]
+) -> SampleConfig:
+  if chat and not hasattr(tokenizer, 'chat'):
+    raise UserError(f'{source} has no chat template; drop --chat.')
+  return SampleConfig(
+    eos_id=tokenizer.eos_id, pad_id=tokenizer.pad_id, **options
+  )

@@ -18,6 +18,7 @@ from taiji_jax import files, metrics
 from taiji_jax.config import deviations
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate import answers as answers_lib
+from taiji_jax.evaluate import cells as cells_lib
 from taiji_jax.evaluate import compare, judged_rows
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.evaluate import table as table_lib
@@ -60,7 +61,7 @@ def make(
   for name in only or ():
     run.plan.get(name)
   stamps = stamps_of(run.recipe, run.plan, run.logs.digest)
-  cells = Cells(folder, stamps, table.shown[:4], remake)
+  cells = Cells(folder, stamps, table.metrics, table.shown[:4], remake)
   judge = _Judge(run)
   found: dict[str, list[Cell]] = {}
   for name, seed in run.plan.cells():
@@ -88,8 +89,8 @@ def read(
     UserError: no arm has all its cells, or one is damaged or of another recipe,
       or they are of different data.
   """
-  data = Cells(folder, {}).data()
-  cells = Cells(folder, stamps_of(recipe, plan, data))
+  data = cells_lib.data_of(folder, plan.cells())
+  cells = Cells(folder, stamps_of(recipe, plan, data), table.metrics)
   found: dict[str, list[Cell]] = {}
   missing: dict[str, str] = {}
   for name, seed in plan.cells():
@@ -151,7 +152,9 @@ def stages_of(plan: Plan, name: str) -> dict[str, int]:
   for arm in plan.chain(name):
     stages.add('cot' if arm.base == TEACHER else 'tokenizer')
     if arm.data:
-      stages |= {'sft', 'reasoning' if arm.data == REASONING else 'cot'}
+      stages.add('sft')
+      # The backbone scores the texts.
+      stages |= {'reasoning'} if arm.data == REASONING else {'cot', 'backbone'}
     if arm.reinforced:
       stages.add('rl')
     if arm.base == BACKBONE:
@@ -177,7 +180,8 @@ class _Judge:
       def reward(texts: Sequence[str]) -> dict[str, Any]:
         each_n = np.arange(len(texts))
         earned = own(Sampled.of_groups(texts, 1), each_n)
-        return dict(zip(own.names, earned.reward_nk.T, strict=True))
+        value_nk = np.where(earned.known_nk, earned.reward_nk, np.nan)
+        return dict(zip(own.names, value_nk.T, strict=True))
 
       self._set = answers_lib.EvaluationSet(
         rows,

@@ -107,7 +107,7 @@ def _local(
     pad_id=tokenizer.pad_id,
     top_p=config.top_p,
   )
-  generator = Sampler(
+  sampler = Sampler(
     Decoder(model),
     params,
     sampling,
@@ -121,7 +121,7 @@ def _local(
     run.recipe.seed,
     config.prefill,
   )
-  teacher = ModelTeacher(generator, tokenizer, text, asked, journal)
+  teacher = ModelTeacher(sampler, tokenizer, text, asked, journal)
   return teacher, config.source
 
 

@@ -174,7 +174,8 @@ def overrides_of(rule: str) -> dict[str, Any]:
     return {'weighting': 'fixed', 'combine': 'normalize_then_sum'}
   if rule not in WEIGHTINGS:
     raise UserError(
-      f'arms names {rule!r}; choose among gdpo, {", ".join(WEIGHTINGS)}.'
+      f'compare.arms names {rule!r}; choose among gdpo,'
+      f' {", ".join(WEIGHTINGS)}.'
     )
   return {'weighting': rule}
 

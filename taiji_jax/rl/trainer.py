@@ -13,6 +13,7 @@ from taiji_jax.data.batches import Grain, row_batches
 from taiji_jax.data.encoder import Encoder
 from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.policy import Policy
+from taiji_jax.rl.advantage import Advantage
 from taiji_jax.rl.config import RLTrainConfig
 from taiji_jax.rl.rewards import Rewards, Sampled
 from taiji_jax.rl.step import popo_step
@@ -33,6 +34,7 @@ class Trainer:
     writer: metrics.Writer,
     seed: int = 0,
     save_seconds: float = loop.LoopConfig.save_seconds,
+    advantage: Advantage | None = None,
   ):
     """Args:
     policy: what is trained.
@@ -43,12 +45,19 @@ class Trainer:
     writer: where metrics go.
     seed: of the rollouts and of the order of the prompts.
     save_seconds: a checkpoint at least this often.
+    advantage: see `rl.step.popo_step`; None takes the one of the config.
     """
+    if policy.temperature != config.temperature:
+      raise ValueError(
+        f'the policy scores at temperature {policy.temperature} and rl'
+        f' samples at {config.temperature}; make them the same, else the ratio'
+        ' of new to old probabilities is not 1 before the first update.'
+      )
     sharding.check_batch(config.prompts, policy.mesh, 'rl.prompts')
     self._policy, self._encoder, self._rows = policy, encoder, rows
     self._rewards, self._config = rewards, config
     self._writer, self._seed = writer, seed
-    self._save_seconds = save_seconds
+    self._save_seconds, self._advantage = save_seconds, advantage
 
   def run(
     self, start: Any, scratch: pathlib.Path, stage: str = 'rl'
@@ -86,6 +95,7 @@ class Trainer:
       names,
       policy.rollout_vjp,
       policy.gramian,
+      self._advantage,
     )
     update = sharding.jit_step(pure, state, mesh)
 

@@ -57,7 +57,7 @@ def run(
   """
   if spec.hosts != 1:
     raise UserError(
-      f'job.hosts is {spec.hosts}; a Beam runner splits the job itself, leave'
+      f'hosts is {spec.hosts}; a Beam runner splits the job itself, leave'
       ' it at 1.'
     )
   job.prepare(spec)

@@ -40,7 +40,7 @@ def run(spec: JobSpec, work: Work) -> Manifest | None:
   alone = files.Lock(
     spec.folder / f'.host-{spec.host}.lock',
     f'another process is host {spec.host} of {spec.folder} already; wait for'
-    ' it, end it, or give each its own job.host.',
+    ' it, end it, or give each its own host number.',
   )
   with alone, interrupt.deferred() as stop:
     own = range(spec.host, spec.blocks, spec.hosts)
@@ -84,7 +84,7 @@ def prepare(spec: JobSpec) -> None:
     spec.folder.mkdir(parents=True, exist_ok=True)
   except OSError as error:
     raise UserError(
-      f"can't make {spec.folder} ({error.strerror}); give another job.folder."
+      f"can't make {spec.folder} ({error.strerror}); give another folder."
     ) from error
   stamp = spec.stamp
   for path in sorted(spec.folder.glob(shard.notes_of(spec.prefix))):

@@ -53,12 +53,10 @@ class JobSpec:
   def __post_init__(self):
     for name in ('rows', 'shard_rows', 'hosts'):
       if getattr(self, name) < 1:
-        raise UserError(
-          f'job.{name} is {getattr(self, name)}; give at least 1.'
-        )
+        raise UserError(f'{name} is {getattr(self, name)}; give at least 1.')
     if not 0 <= self.host < self.hosts:
       raise UserError(
-        f'job.host is {self.host} of {self.hosts} hosts; give 0 to'
+        f'host is {self.host} of {self.hosts} hosts; give 0 to'
         f' {self.hosts - 1}.'
       )
 

@@ -12,7 +12,7 @@ class SpendingTest(absltest.TestCase):
   def test_prices(self):
     # 2 x 1.5 + 3 x 4 dollars a million.
     self.assertAlmostEqual(Prices(1.5, 4.0).usd(2, 3), 15e-6)
-    with self.assertRaisesRegex(UserError, 'prices.prompt is -1'):
+    with self.assertRaisesRegex(UserError, '^prompt is -1'):
       Prices(-1)
 
   def test_waits_for_what_is_under_way(self):

@@ -52,6 +52,7 @@ class TaijiTest(absltest.TestCase):
         module='taiji',
         # Another seed of `hash` than the forks have.
         plain=name == 'whole' and not flags,
+        save_seconds=0.4,
       )
 
     cls.start = staticmethod(start)

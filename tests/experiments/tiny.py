@@ -154,17 +154,19 @@ def start(
   cache: pathlib.Path | None = None,
   module: str = 'popo',
   plain: bool = False,
+  save_seconds: float = 0.0,
 ) -> subprocess.Popen[str]:
   """Returns the main job, begun in a process of its own.
 
   Args:
     flags: of the experiment.
     stop: (stage, step, signal): the signal it sends itself after that step; it
-      then also saves after every step.
+      then also saves often.
     cache: where compiled programs are kept for the next process.
     module: the experiment.
     plain: not forked from a process that has imported the libraries, and with
       another seed of `hash`.
+    save_seconds: between two checkpoints of a job that stops; 0: every step.
   """
   env = os.environ | {
     'PYTHONPATH': str(ROOT),
@@ -180,7 +182,7 @@ def start(
   if stop:
     driver = _DRIVER.replace('{module}', module)
     how = ['-c', driver, ':'.join(map(str, stop))]
-    flags = (*flags, '--config.save_seconds=0.0')
+    flags = (*flags, f'--config.save_seconds={save_seconds}')
   return subprocess.Popen(
     [*((sys.executable,) if plain else forks.python()), *how, *flags],
     cwd=ROOT,

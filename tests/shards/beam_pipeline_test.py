@@ -66,7 +66,7 @@ class BeamPipelineTest(absltest.TestCase):
       self.run_job(spec(self.root, provenance={}), small_job.make_work, OPTIONS)
 
   def test_hosts_are_the_runners_matter(self):
-    with self.assertRaisesRegex(UserError, 'job.hosts is 2'):
+    with self.assertRaisesRegex(UserError, 'hosts is 2'):
       self.run_job(spec(self.root, hosts=2), small_job.make_work, OPTIONS)
 
   def test_through_a_store(self):

@@ -39,6 +39,8 @@ class GuardConfig:
         raise UserError(
           f'{name} is {getattr(self, name)}; give a share above 0 and up to 1.'
         )
+    if not self.surprise > 0:
+      raise UserError(f'surprise is {self.surprise}; give more than 0 nats.')
     for name in ('run', 'least_words', 'rare'):
       if getattr(self, name) < 1:
         raise UserError(f'{name} is {getattr(self, name)}; give 1 or more.')

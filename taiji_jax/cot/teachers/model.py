@@ -17,7 +17,7 @@ _LENGTH, _STOP = 'length', 'stop'
 
 
 class Generation(Protocol):
-  """What a generator gives: one completion.
+  """What a sampler gives: one completion.
 
   Attributes:
     tokens: its ids.
@@ -33,7 +33,7 @@ class Generation(Protocol):
 
 
 class Generate(Protocol):
-  """A generator; a completion depends on its prompt and its seed alone."""
+  """A sampler; a completion depends on its prompt and its seed alone."""
 
   def __call__(
     self,
@@ -68,7 +68,7 @@ class ModelTeacherConfig:
 
   Attributes:
     model: names the checkpoint; another name is asked anew.
-    sampling: how the generator draws, for the journal: other values are asked
+    sampling: how the sampler draws, for the journal: other values are asked
       anew.
     seed: of the draws.
     prefill: what its answer is made to begin with, as '<think>'; part of it.

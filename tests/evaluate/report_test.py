@@ -159,7 +159,7 @@ class WriteTest(absltest.TestCase):
     return (self.workdir / 'report.md').read_text('utf-8')
 
   def test_says_first_whether_the_aim_was_met(self):
-    self.assertStartsWith(self.write(), '# Aim met: both mean rewards rose')
+    self.assertStartsWith(self.write(), '# Aim met: all mean rewards rose')
     value = copy.deepcopy(result())
     value['paired']['popo-sft']['reward_id'] = interval(-0.05)
     self.assertStartsWith(self.write(result=value), '# Aim not met: reward_id')

@@ -53,6 +53,24 @@ class PlanTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'make two of it'):
       Arm('sft', 'rupr', overrides={})
 
+  @parameterized.parameters('temperature', 'share_prompt')
+  def test_what_all_arms_sample_with_is_no_override(self, field):
+    with self.assertRaisesRegex(ValueError, f'rl.{field} is the same for all'):
+      Arm('backbone', overrides={field: 0.5})
+
+  @parameterized.parameters('', 'teacher')
+  def test_reinforcement_needs_a_model(self, base):
+    with self.assertRaisesRegex(ValueError, 'make its base the backbone or an'):
+      Arm(base, overrides={})
+
+  def test_a_base_stands_before_its_arm(self):
+    with self.assertRaisesRegex(ValueError, "'popo' begins with 'sft', which"):
+      Plan('t', {'popo': Arm('sft', overrides={})}, (0,), (0,))
+
+  def test_the_backbone_is_reinforced_without_an_arm_of_its_own(self):
+    plan = Plan('t', {'popo': Arm('backbone', overrides={})}, (0,), (0, 3))
+    self.assertEqual(plan.start_of('popo', 3), 0)
+
 
 if __name__ == '__main__':
   absltest.main()

@@ -61,8 +61,8 @@ class LegacyTest(absltest.TestCase):
     recipe = recipe_lib.from_config(ml100k_cpu.get_config())
     with self.assertRaisesRegex(
       UserError,
-      r'made by taiji_jax 0\.1\.0 \(rl-0123456789abcdef.scratch, sft-.*another'
-      r' --workdir.*journals',
+      r'made by taiji_jax 0\.1\.0 \(rl-0123456789abcdef.scratch, sft-.*Move '
+      r'.*away.*same --workdir: the journals',
     ):
       Run(recipe, self.workdir, Plan('popo', ARMS, (0,), (0,)))
     self.assertLen(list((self.workdir / 'products').iterdir()), 2)

@@ -4,12 +4,15 @@ import dataclasses
 from unittest import mock
 
 from absl.testing import absltest, parameterized
+import numpy as np
 
 from experiments.configs.taiji import amazon_scientific_cpu
 from experiments.taiji_table import ARMS
 from taiji_jax.pipeline import recipe as recipe_lib
 from taiji_jax.pipeline import table
 from taiji_jax.pipeline.arms import Arm, Plan
+from taiji_jax.rl.rewards import Rewarded
+from taiji_jax.types import Catalog, Rows
 
 
 def stamps(plan=None, digest='d', **fields):
@@ -57,6 +60,41 @@ class StampsTest(parameterized.TestCase):
       raised = stamps()
     changed = {arm for arm in ARMS if raised[arm] != plain[arm]}
     self.assertEqual(changed, arms)
+
+  def test_the_backbone_scores_what_any_arm_is_taught(self):
+    plan = Plan(
+      't', {'a': Arm(data='rupr'), 'b': Arm(data='reasoning')}, (0,), ()
+    )
+    plain = stamps(plan)
+    with mock.patch.dict(table.REVISIONS, {'backbone': 2}):
+      raised = stamps(plan)
+    changed = {arm for arm in plain if raised[arm] != plain[arm]}
+    self.assertEqual(changed, {'a'})
+
+  def test_where_tables_lie_is_no_part_of_a_key(self):
+    def key(folder, **more):
+      names = ('interactions', 'items', 'users')
+      tables = {name: f'{folder}/{name}.csv' for name in names} | more
+      data = {'source': 'tables', 'tables': tables}
+      return stamps(data=data)['popo'].key
+
+    self.assertEqual(key('here'), key('there'))
+    self.assertNotEqual(key('here'), key('here', title='name'))
+
+  def test_a_reward_that_is_not_known_has_no_value(self):
+    def half_known(sampled, row_n):
+      del row_n
+      known_nk = np.array([[True], [False]])
+      return Rewarded(np.array([[0.5], [0.0]]), known_nk, {})
+
+    half_known.names = ('click',)
+    run = mock.Mock()
+    run.logs.split.evaluation = Rows(*(np.zeros(2, int),) * 3, np.zeros((2, 1)))
+    run.logs.catalog = Catalog(('a',), ('A',), ((),))
+    run.evaluation_table.ctcvr_rn = np.zeros((2, 1))
+    run.rewards.return_value = half_known
+    reward = table._Judge(run).data.rewards(['x', 'y'])
+    np.testing.assert_array_equal(reward['click'], [0.5, np.nan])
 
   def test_the_definition_of_an_arm_and_of_its_base_count(self):
     plain = stamps()

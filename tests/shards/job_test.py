@@ -178,7 +178,7 @@ class JobTest(parameterized.TestCase):
   )
   def test_a_field_out_of_range(self, **changes):
     (name,) = changes
-    with self.assertRaisesRegex(UserError, f'job.{name} is'):
+    with self.assertRaisesRegex(UserError, f'{name} is'):
       spec(self.folder(), **changes)
 
   def test_a_folder_that_is_a_file(self):

@@ -1,0 +1,92 @@
+"""What a work directory holds, and what the key of a model holds."""
+
+import json
+import pathlib
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+
+from experiments.configs.popo import ml100k_cpu
+from taiji_jax.errors import UserError
+from taiji_jax.pipeline import Arm, Plan, Run, reinforcement, revisions
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.products import Product
+from taiji_jax.rl import rewards
+
+ARMS = {'sft': Arm(data='reasoning'), 'popo': Arm('sft', overrides={})}
+MORE = {**ARMS, 'nash_mtl': Arm('sft', overrides={'weighting': 'nash_mtl'})}
+
+
+def plan(name, arms):
+  return Plan(name, arms, (0,), (0,))
+
+
+class OpenTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.workdir = pathlib.Path(self.create_tempdir())
+    for name, arms, steps in (('popo', ARMS, 7), ('weightings', MORE, 9)):
+      config = ml100k_cpu.get_config()
+      config.rl.opt.steps = steps
+      recipe = recipe_lib.from_config(config)
+      Run(recipe, self.workdir, plan(name, arms)).record(config.to_dict())
+
+  def test_each_experiment_keeps_its_record(self):
+    run = Run.open(self.workdir)
+    self.assertEqual(run.plan, plan('popo', ARMS))
+    self.assertEqual(run.recipe.rl.opt.steps, 7)
+    self.assertEqual(Run.open(self.workdir, 'popo').plan.table, 'popo')
+    run = Run.open(self.workdir, 'nash_mtl')
+    self.assertEqual(run.plan, plan('weightings', MORE))
+    self.assertEqual(run.recipe.rl.opt.steps, 9)
+
+  def test_an_arm_that_no_experiment_has(self):
+    with self.assertRaisesRegex(UserError, 'among sft, popo, nash_mtl'):
+      Run.open(self.workdir, 'grpo')
+
+  def test_it_makes_nothing(self):
+    run = Run.open(self.workdir)
+    with self.assertRaisesRegex(UserError, 'has not made its x'):
+      run.products.make('x', {}, lambda *_: self.fail('made'))
+    self.assertEqual([p.name for p in self.workdir.iterdir()], ['config.json'])
+
+  def test_a_damaged_record(self):
+    path = self.workdir / 'config.json'
+    values = json.loads(path.read_text())
+    del values['runs']['popo']['plan']
+    path.write_text(json.dumps(values))
+    with self.assertRaisesRegex(UserError, 'config.json is damaged; delete it'):
+      Run.open(self.workdir)
+
+  def test_a_backbone_has_one_origin(self):
+    config = ml100k_cpu.get_config()
+    arms = {'a': Arm('backbone', 'rupr')}
+    with self.assertRaisesRegex(UserError, 'pretrained or a checkpoint: give'):
+      Run(recipe_lib.from_config(config), self.workdir, plan('t', arms))
+
+
+class KeyTest(parameterized.TestCase):
+  def inputs(self, start='s', tower='t'):
+    """Returns what the key of a reinforced arm is made of."""
+    recipe = recipe_lib.from_config(ml100k_cpu.get_config())
+    run = mock.Mock(recipe=recipe, plan=plan('popo', ARMS))
+    run.model.return_value = Product(None, start, 0.0)
+    run.tower = Product(None, tower, 0.0)
+    run.logs.rl = range(5)
+    reinforcement.make(run, 'popo', 0)
+    (stage, name, inputs, _), _ = run.make.call_args
+    self.assertIn(stage, revisions.REVISIONS)
+    self.assertEqual(name, 'rl_popo_0')
+    return json.dumps(inputs, sort_keys=True)
+
+  def test_what_a_reinforced_model_follows_from(self):
+    plain = self.inputs()
+    self.assertEqual(self.inputs(), plain)
+    self.assertNotEqual(self.inputs(start='other'), plain)
+    self.assertNotEqual(self.inputs(tower='other'), plain)
+    with mock.patch.object(rewards, 'NAMES', ('semantic', 'id', 'novel')):
+      self.assertNotEqual(self.inputs(), plain)
+
+
+if __name__ == '__main__':
+  absltest.main()

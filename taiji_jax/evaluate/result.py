@@ -17,10 +17,11 @@ def check(result: Mapping[str, Any], table: Table) -> None:
 
   That is `{"arms": {ARM: {METRIC: INTERVAL}}, "paired": {"ARM-BASE": {METRIC:
   INTERVAL}}, "floors": {NAME: {METRIC: INTERVAL}}, "seconds": {STAGE: s},
-  "peak_rss_gib": x (0: unknown), "seeds": [...]}` where INTERVAL is `{"mean", "low",
+  "peak_rss_gib": x, "seeds": [...]}` where INTERVAL is `{"mean", "low",
   "high"}`, all three null where there is no value. Every metric of
   the table is in every arm, pair and floor; `paired` has its verdict where both
-  arms exist. More keys and more metrics are welcome.
+  arms exist. More keys and more metrics are welcome; memory 0 is
+  unknown.
 
   Args:
     result: what is to be written.

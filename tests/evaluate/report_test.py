@@ -115,7 +115,7 @@ EXAMPLES = [
 class VerdictTest(parameterized.TestCase):
   @parameterized.parameters(
     # (r_s mean, r_id mean, half width) -> met?, words of the sentence.
-    (0.03, 0.05, 0.02, True, 'Aim met: both'),
+    (0.03, 0.05, 0.02, True, 'Aim met: all'),
     (0.03, 0.05, 0.04, True, 'interval of reward_id clears 0'),
     (0.03, 0.05, 0.06, False, 'Aim not met: .* no interval clears 0'),
     (-0.01, 0.05, 0.02, False, 'Aim not met: reward_semantic did not rise'),

@@ -86,14 +86,14 @@ class CheckTest(parameterized.TestCase):
     ('paired/popo-grpo', {}, "'popo-grpo' does not name two of the arms"),
     ('paired/sft-sft', {}, "'sft-sft' does not name two of the arms"),
     ('seconds/rl', -1, 'seconds.rl is -1'),
-    ('peak_rss_gib', 0, 'peak_rss_gib is 0'),
+    ('peak_rss_gib', -1, 'peak_rss_gib is -1'),
   )
   def test_bad(self, path: str, value: object, fault: str):
     with self.assertRaisesRegex(ValueError, fault):
       result_lib.check(changed(path, value), TABLE)
 
   def test_every_fault_is_named(self):
-    result = changed('peak_rss_gib', 0) | {'seeds': []}
+    result = changed('peak_rss_gib', -1) | {'seeds': []}
     with self.assertRaisesRegex(ValueError, 'peak_rss_gib.*seeds'):
       result_lib.check(result, TABLE)
 

@@ -79,7 +79,9 @@ class PopoTest(absltest.TestCase):
     self.assertNotEmpty(list(self.whole.glob('*.png')))
     self.assertNotEmpty(list(self.whole.glob('tensorboard/rl_popo_0/*')))
     config = json.loads((self.whole / 'config.json').read_text())
-    self.assertEqual(config['recipe']['sft']['opt']['steps'], 120)
+    self.assertEqual(
+      config['runs']['popo']['recipe']['sft']['opt']['steps'], 120
+    )
 
   def test_trains(self):
     loss = [r['loss'] for r in rows_of(self.whole) if r['stage'] == 'sft_0']

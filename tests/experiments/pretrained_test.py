@@ -116,6 +116,15 @@ class PretrainedTest(absltest.TestCase):
     again = run('answer', f'--source={target}', '--prompt=Film A')
     self.assertEqual(again.returncode, 0, again.stderr[-2000:])
 
+  def test_any_arm_answers(self):
+    flags = (f'--workdir={self.workdir}', '--prompt=Film A', '--max_tokens=4')
+    done = run('answer', '--arm=sft', *flags)
+    self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+    self.assertStartsWith(done.stdout, "['Film A', ")
+    done = run('answer', '--arm=grpo', *flags)
+    self.assertEqual(done.returncode, 1)
+    self.assertIn("no arm 'grpo'; choose among sft, popo", done.stderr)
+
   def test_a_size_beside_a_checkpoint_is_refused(self):
     recipe = self.folder / 'tiny.py'
     text = recipe.read_text()

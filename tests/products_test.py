@@ -1,10 +1,12 @@
 import json
 import pathlib
 import shutil
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
 import taiji_jax
+from taiji_jax import files
 from taiji_jax.errors import UserError
 from taiji_jax.products import Products
 
@@ -65,6 +67,12 @@ class ProductsTest(parameterized.TestCase):
       r'0\.1\.0 \(rl-.*sft-.*Move .*away .*same --workdir: the journals.*paid',
     ):
       Products(self.root)
+
+  def test_a_full_disk_at_the_first_product_does_not_look_like_0_1_0(self):
+    full = mock.patch.object(files, 'write_json', side_effect=UserError('full'))
+    with full, self.assertRaisesRegex(UserError, 'full'):
+      Products(self.root).make('sft', {}, lambda *_: None)
+    Products(self.root).make('sft', {}, lambda *_: None)
 
   def test_order_of_keys_does_not_matter(self):
     a = self.make({'x': 1, 'y': [1, 2]})

@@ -7,6 +7,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/venv.sh
 
 venv_ready
-venv_install quickstart .
+venv_install quickstart '.[experiments]'
 exec "$VENV_PYTHON" -m experiments.popo \
   --config=experiments/configs/popo/ml100k_cpu.py "$@"

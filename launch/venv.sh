@@ -63,8 +63,8 @@ venv_pip() {
     "start again."
 }
 
-# venv_install NAME TARGET: installs TARGET ('.' or '.[test]') with the wheels
-# used for their files; does nothing where that, or more, was done before.
+# venv_install NAME TARGET: installs TARGET ('.[experiments]' or '.[test]') with the
+# wheels used for their files; does nothing where that, or more, was done before.
 venv_install() {
   local name=$1 target=$2 stamp file
   stamp=$(venv_stamp requirements.txt requirements-nodeps.txt setup.cfg \

@@ -72,13 +72,22 @@ class Policy:
     mesh: where it is trained.
   """
 
-  def __init__(self, config: PolicyConfig, tokenizer: Tokenizer, mesh: Mesh):
+  def __init__(
+    self, config: PolicyConfig, tokenizer: Tokenizer, mesh: Mesh | None = None
+  ):
     """Makes the functions; no parameters yet.
+
+    Args:
+      config: the decoder; without a `source` its vocabulary has the size of the
+        tokenizer's, whatever `vocab_size` says.
+      tokenizer: see `Tokenizer`.
+      mesh: where it is trained; one device where None.
 
     Raises:
       UserError: the tokenizer has more tokens than the checkpoint, or the
         attention kernel is asked for where there is no TPU.
     """
+    mesh = MeshConfig().make() if mesh is None else mesh
     model = config.model
     if not config.source:
       model = dataclasses.replace(model, vocab_size=tokenizer.vocab_size)

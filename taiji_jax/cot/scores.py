@@ -6,8 +6,6 @@ from typing import Protocol
 
 import numpy as np
 
-from taiji_jax.types import Rows
-
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
@@ -29,17 +27,15 @@ class Scorer(Protocol):
 
   def __call__(
     self,
-    rows: Rows,
     index_r: np.ndarray,
     thinks: Sequence[Sequence[str]],
     answers: Sequence[str],
   ) -> Scores:
-    """Returns the scores of `thinks[i]` for row `index_r[i]`.
+    """Returns the scores of `thinks[i]` for context `index_r[i]`.
 
     Args:
-      rows: the contexts.
-      index_r: which of them.
+      index_r: which contexts.
       thinks: k texts each, the same k for all.
-      answers: the true item's text of each.
+      answers: the true answer of each.
     """
     ...

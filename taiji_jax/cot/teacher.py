@@ -21,12 +21,16 @@ class CotRequest:
     profile: the user's fields.
     history: items that the prompt shows, most recent first.
     target: the true next item; None asks for reasoning forwards.
+    prompt, answer: of a prompt of one's own (`contexts.TextContexts`): its
+      text, and the true answer where the teacher is told it; else ''.
   """
 
   row: int
   profile: Mapping[str, str]
   history: tuple[int, ...]
   target: int | None
+  prompt: str = ''
+  answer: str = ''
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,70 +1,73 @@
-"""A block of rows to CoT records: ask, guard, score, choose."""
+"""A block of contexts to CoT records: ask, guard, score, choose."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 import dataclasses
 
 import numpy as np
 
 from taiji_jax.cot import orft, reer
+from taiji_jax.cot.contexts import Contexts
 from taiji_jax.cot.record import CotRecord
 from taiji_jax.cot.scores import Scorer, Scores
 from taiji_jax.cot.teacher import CotRequest, CotSample, Teacher
 from taiji_jax.data import prompts
-from taiji_jax.data.encoder import Encoder
-from taiji_jax.data.logs import Logs
-from taiji_jax.types import Rows
+from taiji_jax.data.tokenizer import Tokenizer
+from taiji_jax.errors import UserError
 
 Guard = Callable[[str, CotRequest], tuple[str, str]]
 """(reasoning, its request) -> what may be kept of it, and what it gave away."""
 
 
-@dataclasses.dataclass(frozen=True)
+def unguarded(text: str, request: CotRequest) -> tuple[str, str]:
+  """Returns the text as it is: no guard."""
+  del request
+  return text, ''
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Work:
-  """Makes the records of rows; the same rows give the same records.
+  """Makes the records of contexts; the same ones give the same records.
 
   Attributes:
-    logs: the data.
-    rows: the contexts, those that a record's `row` counts.
-    encoder: rows to prompts.
+    contexts: those that a record's `row` counts.
     teacher: who reasons.
-    name, prompt_version, seed: of the teacher.
-    knows: whether the teacher is told the true item (RUPR) or not.
-    guard: see `Guard`; not asked where the teacher does not know the item.
-    scorer: gives perplexities.
+    scorer: gives perplexities of the contexts' answers.
+    tokenizer: of the student.
     longest: the most tokens of a completion that the student learns.
-    samples: reasoning texts a row, k.
-    shown: items of the history that the prompt shows.
+    samples: reasoning texts a context, k.
     rule, bound: which texts are kept, see `cot.orft.keep`.
-    search: how sentences are exchanged among a row's texts before they are
+    knows: whether the teacher is told the true answer (RUPR) or not.
+    guard: see `Guard`; not asked where the teacher does not know the answer.
+    name, prompt_version, seed: of the teacher.
+    search: how sentences are exchanged among a context's texts before they are
       scored, see `cot.reer`; None leaves them as they are.
   """
 
-  logs: Logs
-  rows: Rows
-  encoder: Encoder
+  contexts: Contexts
   teacher: Teacher
-  name: str
-  prompt_version: str
-  seed: int
-  knows: bool
-  guard: Guard
   scorer: Scorer
+  tokenizer: Tokenizer
   longest: int
-  samples: int
-  shown: int
-  rule: str
-  bound: float
+  samples: int = 4
+  rule: str = 'ppl'
+  bound: float = np.inf
+  knows: bool = True
+  guard: Guard = unguarded
+  name: str = ''
+  prompt_version: str = ''
+  seed: int = 0
   search: reer.ReerConfig | None = None
 
   def __call__(self, block: Sequence[int]) -> list[CotRecord]:
-    """Returns the k records of each row of the block."""
+    """Returns the k records of each context of the block.
+
+    Raises:
+      UserError: the teacher gave another number of texts.
+    """
     rows = [int(r) for r in block]
-    requests = [self.request(r) for r in rows]
-    samples = self.teacher(requests, self.samples)
-    truths = [
-      prompts.item_text(self.logs.catalog, int(self.rows.target_r[r]))
-      for r in rows
-    ]
+    requests = [self.contexts.request(r, self.knows) for r in rows]
+    samples = self._asked(requests)
+    truths = [self.contexts.answer(r) for r in rows]
     guarded = [
       [self._guarded(sample.text, request) for sample in each]
       for request, each in zip(requests, samples, strict=True)
@@ -72,7 +75,7 @@ class Work:
     if self.search and self.knows:
       guarded = self._searched(rows, requests, guarded, truths)
     thinks = [[text for text, _ in each] for each in guarded]
-    scores = self.scorer(self.rows, np.array(rows), thinks, truths)
+    scores = self.scorer(np.array(rows), thinks, truths)
     reasons_rk = self._reasons(samples, guarded, truths, scores)
     return [
       self._record(
@@ -88,9 +91,20 @@ class Work:
       for j in range(self.samples)
     ]
 
-  def request(self, r: int) -> CotRequest:
-    """Returns what the teacher is asked about row r."""
-    return request(self.logs, self.rows, r, self.shown, self.knows)
+  def _asked(self, requests: Sequence[CotRequest]) -> list[list[CotSample]]:
+    samples = self.teacher(requests, self.samples)
+    if len(samples) != len(requests):
+      raise UserError(
+        f'the teacher answered {len(samples)} of {len(requests)} requests; it'
+        ' must answer each.'
+      )
+    for request, each in zip(requests, samples, strict=True):
+      if len(each) != self.samples:
+        raise UserError(
+          f'the teacher gave {len(each)} texts for context {request.row}; it'
+          f' must give {self.samples} (samples), empty ones where it failed.'
+        )
+    return samples
 
   def _searched(
     self,
@@ -106,7 +120,6 @@ class Work:
     def score(flat: Sequence[int], texts: Sequence[str]) -> np.ndarray:
       at = [f // k for f in flat]
       scores = self.scorer(
-        self.rows,
         np.array([rows[i] for i in at]),
         [[text] for text in texts],
         [truths[i] for i in at],
@@ -169,7 +182,7 @@ class Work:
       return f'{orft.LEAK}: {leak}'
     answer = truth if self.knows else sample.answer
     completion = prompts.completion(text, answer)
-    length = len(self.encoder.tokenizer.encode(completion)) + 1
+    length = len(self.tokenizer.encode(completion)) + 1
     return orft.TOO_LONG if length > self.longest else ''
 
   def _record(
@@ -182,7 +195,7 @@ class Work:
     scores: tuple[float, float],
     reason: str,
   ) -> CotRecord:
-    catalog, log = self.logs.catalog, self.logs.log
+    user, target = self.contexts.ids(r)
     think, leak = guarded
     if not think:  # What was rejected is shown, and has no score.
       think, scores = sample.text, (np.nan, np.nan)
@@ -190,9 +203,9 @@ class Work:
     return CotRecord(
       row=r,
       sample=j,
-      user=log.user_ids[self.rows.user_r[r]],
-      target=catalog.item_ids[self.rows.target_r[r]],
-      prompt=self.encoder.prompt_text(self.rows, r),
+      user=user,
+      target=target,
+      prompt=self.contexts.prompt(r),
       think=think,
       answer=truth if self.knows else sample.answer,
       teacher=self.name,
@@ -206,21 +219,27 @@ class Work:
     )
 
 
-def request(
-  logs: Logs, rows: Rows, r: int, shown: int, knows: bool
-) -> CotRequest:
-  """Returns what a teacher is asked about row r.
+def usable(record: CotRecord) -> bool:
+  """Returns whether a record may be trained on, kept or not."""
+  return not record.reason.startswith(orft.UNUSABLE)
+
+
+def threshold(
+  records: Iterable[CotRecord], rule: str = 'ppl', percentile: float = 50.0
+) -> float:
+  """Returns the bound R of a rule from records of held-out contexts.
 
   Args:
-    logs, rows: the data.
-    r: of the row.
-    shown: items of the history that it is shown.
-    knows: whether it is told the true item.
+    records: made with any bound; those that are not `usable` don't count.
+    rule, percentile: see `cot.orft.threshold`.
+
+  Raises:
+    UserError: no record has a score.
   """
-  history = rows.history_rs[r, :shown].tolist()
-  return CotRequest(
-    row=r,
-    profile=logs.profile(rows, r),
-    history=tuple(n for n in history if n >= 0),
-    target=int(rows.target_r[r]) if knows else None,
+  found = [record for record in records if usable(record)]
+  return orft.threshold(
+    rule,
+    np.array([record.ppl for record in found], float),
+    np.array([record.gain for record in found], float),
+    percentile,
   )

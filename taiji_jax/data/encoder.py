@@ -1,12 +1,30 @@
 """Rows as token ids: prompts, one by one or padded to one length."""
 
+import dataclasses
+from typing import Protocol
+
 import numpy as np
 
 from taiji_jax.data import prompts
 from taiji_jax.data.logs import Logs
+from taiji_jax.data.padding import padded
 from taiji_jax.data.prompts import PromptConfig
 from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.types import Rows
+
+
+class Prompts(Protocol):
+  """Prompts by their number: `RowPrompts`, or `data.texts.TextPrompts`."""
+
+  def __len__(self) -> int: ...
+
+  def batch(self, index_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns prompts, int32 `[b, P]`, padded on the right, and lengths `[b]`.
+
+    Args:
+      index_b: which of them; P is the same in every batch.
+    """
+    ...
 
 
 class Encoder:
@@ -55,11 +73,39 @@ class Encoder:
     """
     begun = self.tokenizer.encode(opening) if opening else []
     ids = [self.ids(rows, int(r)) + begun for r in index_b]
-    prompt_bp = np.full(
-      (len(ids), self._max + len(begun)),
-      self.tokenizer.pad_id,
-      np.int32,
-    )
-    for row, tokens in zip(prompt_bp, ids, strict=True):
-      row[: len(tokens)] = tokens
-    return prompt_bp, np.array([len(i) for i in ids], np.int32)
+    return padded(ids, self._max + len(begun), self.tokenizer.pad_id)
+
+  def of(self, rows: Rows) -> 'RowPrompts':
+    """Returns the prompts of rows, by their number alone."""
+    return RowPrompts(self, rows)
+
+
+@dataclasses.dataclass(frozen=True)
+class RowPrompts:
+  """Prompts of given rows, by their number, padded to one length.
+
+  Attributes:
+    encoder: rows to prompts.
+    rows: the contexts.
+  """
+
+  encoder: Encoder
+  rows: Rows
+
+  def __len__(self) -> int:
+    return len(self.rows)
+
+  @property
+  def tokenizer(self) -> Tokenizer:
+    """Returns what makes ids of text."""
+    return self.encoder.tokenizer
+
+  def text(self, r: int) -> str:
+    """Returns the prompt of row r as the model reads it."""
+    return self.encoder.prompt_text(self.rows, r)
+
+  def batch(
+    self, index_b: np.ndarray, opening: str = ''
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Returns prompts `[b, P]` padded on the right; see `Encoder.batch`."""
+    return self.encoder.batch(self.rows, index_b, opening)

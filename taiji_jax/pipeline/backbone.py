@@ -14,7 +14,7 @@ from taiji_jax.errors import UserError
 from taiji_jax.modules.weights import tree
 from taiji_jax.pipeline import sft
 from taiji_jax.products import Product
-from taiji_jax.sft import fit as fit_lib
+from taiji_jax.sft.fit import fit, log_sizes
 
 if TYPE_CHECKING:
   from taiji_jax.pipeline.recipe import Recipe
@@ -59,8 +59,8 @@ def make(run: 'Run') -> Product:
       tree.save(folder / sft.FILE, run.policy.start())
       return 0.0
     found, left_out = examples(logs, run.encoder, recipe.length.completion)
-    fit_lib.log_sizes('backbone', found, left_out)
-    params, seconds = fit_lib.fit(
+    log_sizes('backbone', found, left_out)
+    params, seconds = fit(
       run.policy,
       found,
       recipe.pretrain,

@@ -1,6 +1,6 @@
 """The CoT data sets of a run: RUPR or direct, scored, chosen, in shards."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import dataclasses
 import functools
@@ -13,15 +13,15 @@ import numpy as np
 
 from taiji_jax import files, metrics
 from taiji_jax.config import deviations
-from taiji_jax.cot import orft
+from taiji_jax.cot.contexts import RowContexts
 from taiji_jax.cot.guard.run_guard import RunGuard
 from taiji_jax.cot.record import CODEC, KEPT, PREFIX
-from taiji_jax.cot.work import Work
+from taiji_jax.cot.scores import Scorer
+from taiji_jax.cot.work import Work, threshold, usable
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
 from taiji_jax.pipeline import revisions, scorer, teachers
 from taiji_jax.pipeline.arms import DIRECT, RUPR
-from taiji_jax.pipeline.scorer import Scorer
 from taiji_jax.products import Product
 from taiji_jax.shards import dataset, job
 from taiji_jax.types import Rows
@@ -66,7 +66,7 @@ class CotData:
     """
     spec = self.spec(kind, folder, host, hosts)
     bound = spec.provenance['bound']
-    with self.work(kind, str(host)) as work:
+    with self.work(kind, self._run.logs.sft, str(host)) as work:
       return job.run(spec, dataclasses.replace(work, bound=bound))
 
   def spec(
@@ -133,53 +133,47 @@ class CotData:
       rng = np.random.default_rng(self._recipe.seed)
       chosen = rng.permutation(len(validation))[: config.held_out]
       rows = validation.take(np.sort(chosen))
-      with self.work(kind) as work:
-        made = dataclasses.replace(work, rows=rows)(range(len(rows)))
-      usable = [r for r in made if not r.reason.startswith(orft.UNUSABLE)]
-      bound = orft.threshold(
-        config.rule,
-        np.array([r.ppl for r in usable], float),
-        np.array([r.gain for r in usable], float),
-        config.percentile,
-      )
+      with self.work(kind, rows) as work:
+        made = work(range(len(rows)))
+      scored = [r for r in made if usable(r)]
+      bound = threshold(scored, config.rule, config.percentile)
       metrics.LOG.info('%s: %s threshold %.4g', kind, config.rule, bound)
       values = {
         'bound': bound,
         'rule': config.rule,
-        'texts': len(usable),
-        'median_ppl': float(np.median([r.ppl for r in usable])),
-        'median_gain': float(np.median([r.gain for r in usable])),
+        'texts': len(scored),
+        'median_ppl': float(np.median([r.ppl for r in scored])),
+        'median_gain': float(np.median([r.gain for r in scored])),
       }
       (folder / THRESHOLD).write_text(json.dumps(values, indent=1))
 
     return self._run.make('cot', f'threshold_{kind}', self._inputs(kind), build)
 
   @contextlib.contextmanager
-  def work(self, kind: str, host: str = '0') -> Iterator[Work]:
+  def work(self, kind: str, rows: Rows, host: str = '0') -> Iterator[Work]:
     """Yields what makes the records, its threshold still to be set.
 
     Args:
       kind: 'rupr' or 'direct'.
+      rows: the contexts.
       host: whose journal the teacher has, one process at a time.
     """
-    recipe = self._recipe
-    with teachers.opened(self._run, kind, host) as teacher:
+    run, recipe = self._run, self._recipe
+    with teachers.opened(run, kind, host) as teacher:
       yield Work(
-        logs=self._run.logs,
-        rows=self._run.logs.sft,
-        encoder=self._run.encoder,
+        contexts=RowContexts(run.logs, run.encoder.of(rows), self.shown),
         teacher=teacher.teacher,
+        scorer=self._scorer(rows),
+        tokenizer=run.encoder.tokenizer,
+        longest=recipe.length.completion,
+        samples=recipe.cot.samples,
+        rule=recipe.cot.rule,
+        bound=np.inf if recipe.cot.rule != 'gain' else -np.inf,
+        knows=kind == RUPR,
+        guard=self._guard,
         name=teacher.name,
         prompt_version=teacher.prompt_version,
         seed=recipe.seed,
-        knows=kind == RUPR,
-        guard=self._guard,
-        scorer=self._scorer,
-        longest=recipe.length.completion,
-        samples=recipe.cot.samples,
-        shown=self.shown,
-        rule=recipe.cot.rule,
-        bound=np.inf if recipe.cot.rule != 'gain' else -np.inf,
         search=recipe.cot.search,
       )
 
@@ -194,16 +188,15 @@ class CotData:
 
   def answers(self, rows: Rows) -> list[str]:
     """Returns what the teacher itself answers; it does not know the item."""
-    with self.work(DIRECT) as work:
-      work = dataclasses.replace(work, rows=rows)
-      requests = [work.request(r) for r in range(len(rows))]
+    with self.work(DIRECT, rows) as work:
+      requests = [work.contexts.request(r, False) for r in range(len(rows))]
       return [
         prompts.completion(first.text, first.answer) if first.answer else ''
         for first, *_ in work.teacher(requests, 1)
       ]
 
   @functools.cached_property
-  def _scorer(self) -> Scorer:
+  def _scorer(self) -> Callable[[Rows], Scorer]:
     return scorer.of(self._run)
 
   def _inputs(self, kind: str) -> dict:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from taiji_jax import metrics
-from taiji_jax.cot import work
+from taiji_jax.cot.contexts import request_of
 from taiji_jax.cot.guard import planted_leaks
 from taiji_jax.cot.guard.planted_leaks import Detection
 from taiji_jax.cot.record import CODEC
@@ -55,7 +55,7 @@ def write(
 def _planted(run: 'Run') -> dict[str, Detection]:
   logs, data = run.logs, run.cot_data
   requests = [
-    work.request(logs, logs.sft, r, data.shown, knows=True)
+    request_of(logs, logs.sft, r, data.shown, knows=True)
     for r in range(min(_PLANTED, len(logs.sft)))
   ]
   teacher = TemplateTeacher(logs.log, logs.catalog, logs.evidence_events)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from taiji_jax import files, metrics
 from taiji_jax.config import deviations
+from taiji_jax.cot.contexts import request_of
 from taiji_jax.cot.teachers.template import TemplateTeacher
-from taiji_jax.cot.work import request
 from taiji_jax.data import prompts
 from taiji_jax.products import Product
 
@@ -45,7 +45,7 @@ def make(run: 'Run') -> Product:
     written = []
     for start in range(0, total, _PART):
       part = [
-        request(logs, logs.sft, r, shown, knows=True)
+        request_of(logs, logs.sft, r, shown, knows=True)
         for r in range(start, min(start + _PART, total))
       ]
       for asked, (sample,) in zip(part, teacher(part, 1), strict=True):

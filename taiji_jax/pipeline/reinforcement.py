@@ -40,8 +40,7 @@ def make(run: 'Run', name: str, seed: int) -> Product:
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
     trainer = Trainer(
       run.policy,
-      run.encoder,
-      run.logs.rl,
+      run.encoder.of(run.logs.rl),
       run.rewards(run.logs.rl, run.rl_table),
       config,
       writer=run.writer,

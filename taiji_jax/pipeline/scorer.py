@@ -1,6 +1,7 @@
 """The answer's probability after each reasoning text, prompts read once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,9 @@ import numpy as np
 from taiji_jax import sharding
 from taiji_jax.cot import orft
 from taiji_jax.cot.scores import Scores
-from taiji_jax.data import prompts
+from taiji_jax.data import prompts as prompts_lib
 from taiji_jax.data import tokenizer as tokenizer_lib
-from taiji_jax.data.encoder import Encoder
+from taiji_jax.data.encoder import Encoder, Prompts
 from taiji_jax.modules import logprob
 from taiji_jax.modules.weights import pretrained
 from taiji_jax.policy import Policy
@@ -36,7 +37,7 @@ class Scorer:
     self,
     policy: Policy,
     params: Any,
-    encoder: Encoder,
+    prompts: Prompts,
     *,
     completion: int,
     answer: int,
@@ -46,18 +47,22 @@ class Scorer:
 
     Args:
       policy: the decoder.
-      params: its frozen variables, on the mesh.
-      encoder: rows to prompts.
+      params: its frozen variables, on the mesh (`policy.for_rollouts`).
+      prompts: of the contexts, by the policy's own tokenizer.
       completion: the most tokens of reasoning and answer together.
       answer: the most tokens of an answer.
       batch: prompts scored at once.
+
+    Raises:
+      UserError: the batch does not divide over the mesh.
     """
     mesh = policy.rollout_mesh
     sharding.check_batch(batch, mesh, 'cot.batch')
-    self._params, self._encoder = params, encoder
+    self._params, self._prompts = params, prompts
     self._completion, self._answer = completion, answer
     self._batch, self._mesh = batch, mesh
-    self._none = encoder.tokenizer.encode(prompts.prefix_text())
+    self._encode = policy.tokenizer.encode
+    self._none = self._encode(prompts_lib.prefix_text())
     decoder = policy.decoder
     self._logp = jax.jit(
       sharding.on(
@@ -65,26 +70,29 @@ class Scorer:
       )
     )
 
+  def on(self, prompts: Prompts) -> 'Scorer':
+    """Returns the same scorer of other prompts; nothing is compiled twice."""
+    other = copy.copy(self)
+    other._prompts = prompts
+    return other
+
   def __call__(
     self,
-    rows: Rows,
     index_r: np.ndarray,
     thinks: Sequence[Sequence[str]],
     answers: Sequence[str],
   ) -> Scores:
-    """Returns the scores of `thinks[i]` for row `index_r[i]`.
+    """Returns the scores of `thinks[i]` for prompt `index_r[i]`.
 
     Args:
-      rows: the contexts.
-      index_r: which of them.
+      index_r: which prompts.
       thinks: k texts each, the same k for all.
-      answers: the true item's text of each.
+      answers: the true answer of each.
     """
     if not len(index_r):
       return Scores(np.zeros((0, 0)), np.zeros((0, 0)))
     parts = [
       self._part(
-        rows,
         index_r[at : at + self._batch],
         thinks[at : at + self._batch],
         answers[at : at + self._batch],
@@ -93,11 +101,11 @@ class Scorer:
     ]
     return Scores(*(np.concatenate(x) for x in zip(*parts, strict=True)))
 
-  def _part(self, rows, index_r, thinks, answers) -> tuple:
-    encode = self._encoder.tokenizer.encode
+  def _part(self, index_r, thinks, answers) -> tuple:
+    encode = self._encode
     answer_ids = [encode(answer) for answer in answers]
     heads = [
-      [encode(prompts.opening(think)) for think in each] + [self._none]
+      [encode(prompts_lib.opening(think)) for think in each] + [self._none]
       for each in thinks
     ]
     count, g, c = len(index_r), len(heads[0]), self._completion
@@ -115,7 +123,7 @@ class Scorer:
         fits_bg[b, i] = True
     # The last batch is filled up with repeats, so that there is one trace.
     full_b = np.resize(np.asarray(index_r), self._batch)
-    batch = (*self._encoder.batch(rows, full_b), completion_bgc, length_bg,
+    batch = (*self._prompts.batch(full_b), completion_bgc, length_bg,
              start_bg)  # fmt: skip
     logp_bga = np.asarray(
       self._logp(self._params, *sharding.place_batch(batch, self._mesh)),
@@ -129,8 +137,12 @@ class Scorer:
     return orft.perplexity(logp_bg[:, :-1], tokens_b), gain_bk
 
 
-def of(run: 'Run') -> Scorer:
-  """Returns the recipe's scorer: the backbone, or a checkpoint."""
+def of(run: 'Run') -> Callable[[Rows], Scorer]:
+  """Returns rows -> the recipe's scorer of them: the backbone, or a checkpoint.
+
+  Args:
+    run: the run.
+  """
   recipe = run.recipe
   if recipe.cot.scorer == 'student':
     encoder, policy = run.encoder, run.policy
@@ -144,16 +156,17 @@ def of(run: 'Run') -> Scorer:
     params = policy.start()
   encode, catalog = encoder.tokenizer.encode, run.logs.catalog
   answer = max(
-    len(encode(prompts.item_text(catalog, n))) for n in range(len(catalog))
+    len(encode(prompts_lib.item_text(catalog, n))) for n in range(len(catalog))
   )
-  return Scorer(
+  scorer = Scorer(
     policy,
     policy.for_rollouts(params),
-    encoder,
+    encoder.of(run.logs.sft),
     completion=longest,
     answer=min(answer, longest),
     batch=recipe.cot.batch,
   )
+  return lambda rows: scorer.on(encoder.of(rows))
 
 
 def checkpoint(run: 'Run', source: str) -> tuple[Encoder, Policy, int]:

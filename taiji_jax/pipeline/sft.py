@@ -5,8 +5,8 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from taiji_jax.config import deviations
-from taiji_jax.cot import orft
-from taiji_jax.cot.record import CODEC, CotRecord
+from taiji_jax.cot.record import CODEC
+from taiji_jax.cot.work import usable
 from taiji_jax.data import prompts
 from taiji_jax.data.batches import Example
 from taiji_jax.data.encoder import Encoder
@@ -14,7 +14,7 @@ from taiji_jax.modules.weights import tree
 from taiji_jax.pipeline import reasoning
 from taiji_jax.pipeline.arms import BACKBONE, KEPT, REASONING, Arm
 from taiji_jax.products import Product
-from taiji_jax.sft import fit as fit_lib
+from taiji_jax.sft.fit import fit, log_sizes
 from taiji_jax.shards import dataset
 from taiji_jax.types import Rows
 
@@ -56,8 +56,8 @@ def make(run: 'Run', name: str, seed: int) -> Product:
     found, left_out = examples(
       texts, run.logs.sft, run.encoder, recipe.length.completion
     )
-    fit_lib.log_sizes(stage, found, left_out)
-    params, seconds = fit_lib.fit(
+    log_sizes(stage, found, left_out)
+    params, seconds = fit(
       run.policy,
       found,
       recipe.sft,
@@ -129,8 +129,3 @@ def _kept(folder: pathlib.Path, keep: str) -> list[tuple[int, str, str]]:
     for record in dataset.read(folder, CODEC)
     if (record.kept if keep == KEPT else usable(record))
   ]
-
-
-def usable(record: CotRecord) -> bool:
-  """Returns whether a record may be trained on, kept or not."""
-  return not record.reason.startswith(orft.UNUSABLE)

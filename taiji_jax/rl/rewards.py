@@ -71,7 +71,7 @@ class Rewards(Protocol):
 
     Args:
       sampled: n completions.
-      row_n: int, the row that each of them was sampled for.
+      row_n: int, the prompt that each of them was sampled for.
     """
     ...
 

@@ -10,24 +10,22 @@ import numpy as np
 from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.data.batches import Grain, row_batches
-from taiji_jax.data.encoder import Encoder
+from taiji_jax.data.encoder import Prompts
 from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.policy import Policy
 from taiji_jax.rl.advantage import Advantage
 from taiji_jax.rl.config import RLTrainConfig
 from taiji_jax.rl.rewards import Rewards, Sampled
 from taiji_jax.rl.step import popo_step
-from taiji_jax.types import Rows
 
 
 class Trainer:
-  """Reinforces a policy on the prompts of given rows."""
+  """Reinforces a policy on given prompts."""
 
   def __init__(
     self,
     policy: Policy,
-    encoder: Encoder,
-    rows: Rows,
+    prompts: Prompts,
     rewards: Rewards,
     config: RLTrainConfig,
     *,
@@ -38,14 +36,18 @@ class Trainer:
   ):
     """Args:
     policy: what is trained.
-    encoder: rows to prompts.
-    rows: the contexts.
+    prompts: what is answered.
     rewards: what a completion earns, K numbers.
     config: the method's numbers.
     writer: where metrics go.
     seed: of the rollouts and of the order of the prompts.
     save_seconds: a checkpoint at least this often.
     advantage: see `rl.step.popo_step`; None takes the one of the config.
+
+    Raises:
+      ValueError: the policy scores at another temperature than rollouts are
+        drawn at, or the fixed weights are not one for each reward.
+      UserError: the prompts of an update do not divide over the mesh.
     """
     if policy.temperature != config.temperature:
       raise ValueError(
@@ -53,8 +55,14 @@ class Trainer:
         f' samples at {config.temperature}; make them the same, else the ratio'
         ' of new to old probabilities is not 1 before the first update.'
       )
+    given = len(config.fixed_weights)
+    if given not in (0, len(rewards.names)):
+      raise ValueError(
+        f'rl.fixed_weights has {given} numbers for {len(rewards.names)}'
+        f' rewards ({", ".join(rewards.names)}); give one for each.'
+      )
     sharding.check_batch(config.prompts, policy.mesh, 'rl.prompts')
-    self._policy, self._encoder, self._rows = policy, encoder, rows
+    self._policy, self._prompts = policy, prompts
     self._rewards, self._config = rewards, config
     self._writer, self._seed = writer, seed
     self._save_seconds, self._advantage = save_seconds, advantage
@@ -111,7 +119,7 @@ class Trainer:
       step,
       state,
       Grain(
-        row_batches(len(self._rows), batch=config.prompts, seed=self._seed)
+        row_batches(len(self._prompts), batch=config.prompts, seed=self._seed)
       ),
       checkpointer,
       self._writer,
@@ -123,15 +131,15 @@ class Trainer:
   def collect(
     self, params: Any, index_b: np.ndarray, step: int
   ) -> tuple[RolloutBatch, dict[str, float]]:
-    """Returns G rollouts of each row with their rewards, and what was seen.
+    """Returns G rollouts of each prompt, their rewards, and what was seen.
 
     Args:
       params: what is trained.
-      index_b: int, which rows.
+      index_b: int, which prompts.
       step: number of the update; with the seed it fixes every draw.
     """
     b, g = len(index_b), self._config.group
-    prompt_bp, length_b = self._encoder.batch(self._rows, index_b)
+    prompt_bp, length_b = self._prompts.batch(index_b)
     seed_n = np.random.SeedSequence((self._seed, step)).generate_state(b * g)
     prompt = sharding.place_batch(
       (prompt_bp, length_b, seed_n), self._policy.rollout_mesh

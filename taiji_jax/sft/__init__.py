@@ -1,9 +1,11 @@
-"""Supervised training of a policy: `step.sft_step` is pure, `fit.fit` a loop.
+"""Supervised training of a policy: `sft_step` is pure, `fit` a loop around it.
 
-`fit.fit(policy, examples, config, ...)` packs prompts and completions, trains,
-and goes on where it was stopped.
+`fit(policy, examples, config, ...)` packs prompts and completions, trains, and
+goes on where it was stopped.
 """
 
-from taiji_jax.sft import fit, step
+from taiji_jax.sft.config import FitConfig
+from taiji_jax.sft.fit import fit
+from taiji_jax.sft.step import sft_step
 
-__all__ = ['fit', 'step']
+__all__ = ['FitConfig', 'fit', 'sft_step']

@@ -21,10 +21,10 @@ def fit(
   config: FitConfig,
   *,
   start: Any,
-  seed: int,
-  stage: str,
   scratch: pathlib.Path,
   writer: metrics.Writer,
+  seed: int = 0,
+  stage: str = 'sft',
   save_seconds: float = loop.LoopConfig.save_seconds,
 ) -> tuple[Any, float]:
   """Returns what was trained, on the mesh, and the seconds it took.
@@ -34,10 +34,10 @@ def fit(
     examples: what to train on.
     config: sizes and optimiser.
     start: what is trained, as it is before; on the policy's mesh.
-    seed: of the order of the examples.
-    stage: its name in logs and metrics.
     scratch: where checkpoints go; an interrupted training goes on from there.
     writer: where metrics go.
+    seed: of the order of the examples.
+    stage: its name in logs and metrics.
     save_seconds: a checkpoint at least this often.
 
   Raises:

@@ -1,0 +1,30 @@
+"""The leak guard of prompts of one's own: the answer must not be stated."""
+
+from collections.abc import Sequence
+
+from taiji_jax.cot.guard.config import GuardConfig
+from taiji_jax.cot.guard.leak_guard import LeakGuard
+from taiji_jax.cot.teacher import CotRequest
+from taiji_jax.types import Catalog
+
+
+class AnswerGuard:
+  """Rejects reasoning that states its answer, or most of it."""
+
+  def __init__(self, answers: Sequence[str], config: GuardConfig | None = None):
+    """Args:
+    answers: of the contexts, as `contexts.TextContexts` has them.
+    config: how much of the answer is too much.
+    """
+    self._at = {answer: i for i, answer in enumerate(dict.fromkeys(answers))}
+    self._answers = tuple(answers)
+    titles = tuple(self._at)
+    # Ids that no text holds: the answer is all there is to state.
+    ids = tuple(f'\x00{i}' for i in range(len(titles)))
+    self._finder = LeakGuard(Catalog(ids, titles, ((),) * len(titles)), config)
+
+  def __call__(self, think: str, request: CotRequest) -> tuple[str, str]:
+    """Returns the text, '' where it states the answer, and what it stated."""
+    answer = self._answers[request.row]
+    leak = self._finder.find(think, self._at[answer])
+    return (think, '') if leak is None else ('', str(leak))

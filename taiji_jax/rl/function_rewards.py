@@ -1,0 +1,66 @@
+"""Rewards by plain functions of the texts."""
+
+from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from taiji_jax.rl.rewards import Rewarded, Sampled
+
+# (texts, which prompt each answers) -> n numbers; a masked array (`numpy.ma`)
+# where the reward of some is not known.
+RewardFunction = Callable[[Sequence[str], np.ndarray], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class FunctionRewards:
+  """Rewards by plain functions, as many as are given.
+
+  Attributes:
+    functions: name -> `(texts, index_n) -> n numbers`, in the order of the
+      objectives; `index_n[i]` is the number of the prompt that `texts[i]`
+      answers. A masked array says that some are not known.
+  """
+
+  functions: Mapping[str, RewardFunction]
+
+  def __post_init__(self):
+    if not self.functions:
+      raise ValueError('there is no reward; give at least one function.')
+
+  @property
+  def names(self) -> tuple[str, ...]:
+    """Returns the K names."""
+    return tuple(self.functions)
+
+  def __call__(self, sampled: Sampled, row_n: np.ndarray) -> Rewarded:
+    """Returns what each text earns.
+
+    Raises:
+      ValueError: a function gives no number, or not one for each text.
+    """
+    columns = [
+      self._column(name, function(sampled.texts, row_n), len(sampled.texts))
+      for name, function in self.functions.items()
+    ]
+    return Rewarded(
+      np.stack([np.ma.filled(c, 0.0) for c in columns], -1),
+      np.stack([~np.ma.getmaskarray(c) for c in columns], -1),
+      {},
+    )
+
+  def _column(self, name: str, found: Any, count: int) -> np.ma.MaskedArray:
+    try:
+      column = np.ma.asarray(found, np.float32)
+    except (TypeError, ValueError) as error:
+      raise ValueError(
+        f'the reward {name!r} gave no numbers ({error}); return one for each'
+        ' text.'
+      ) from error
+    if column.shape != (count,):
+      raise ValueError(
+        f'the reward {name!r} gave the shape {column.shape} for {count} texts;'
+        ' return one number for each.'
+      )
+    return column

@@ -114,5 +114,5 @@ def simplex(num_objectives: int, parts: int) -> np.ndarray:
 
 
 def all_problems() -> list[Problem]:
-  """Returns the four, in the order of the README."""
+  """Returns the four, in the order of docs/pareto.md."""
   return [quadratics(2), quadratics(3), bandit(), fonseca_fleming()]

@@ -24,8 +24,8 @@ a second):
 Measured, 2026-11-23: 40 minutes, 1.4 GiB, Python 3.11 (jax 0.10.2), 29 cells.
 Pairs, L1, 95 % intervals: sft-direct -.015 [-.033, .005], orft-sft +.009
 [-.016, .034], popo-grpo_fixed +.015 [-.008, .042]; all arms in
-experiments/results/taiji/amazon_scientific_cpu/table.md, their reading in the
-README.
+experiments/results/taiji/amazon_scientific_cpu/table.md, their reading in
+docs/results/taiji_table.md.
 
 Stand-ins, `Choice:` both. The set has no clicks: `ctcvr` is the ID tower's
 P(purchase) against sampled items that the user never had, its conversion head

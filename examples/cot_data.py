@@ -37,17 +37,19 @@ HELD_OUT = CASES[:40]
 TRAIN = CASES[40:]
 
 
+def reason(kind):
+  """Returns a text that leads to a kind."""
+  return f'The next is of the kind {kind}.'
+
+
 def teacher(requests, k):
   """Returns k texts a request: one that helps, one that misleads, a leak."""
   kinds = {answer: kind for _, answer, kind in CASES}
   found = []
   for request in requests:
     kind = kinds[request.answer]
-    said = [
-      f'All of it is of the kind {kind}, so the next is a {kind}.',
-      f'It is time for something else, so the next is a {OTHER[kind]}.',
-      f'The next one is surely {request.answer}.',
-    ]
+    leak = f'The next one is surely {request.answer}.'
+    said = [reason(kind), reason(OTHER[kind]), leak]
     found.append([cot.CotSample(said[i % 3]) for i in range(k)])
   return found
 
@@ -55,7 +57,7 @@ def teacher(requests, k):
 def student(cases, work):
   """Returns a policy that read whole completions, and its parameters."""
   pairs = [
-    (prompt, formats.completion(f'The next is a {kind}.', answer))
+    (prompt, formats.completion(reason(kind), answer))
     for prompt, answer, kind in cases
   ]
   lines = [prompt + said for prompt, said in pairs]
@@ -76,7 +78,7 @@ def student(cases, work):
   return policy, params
 
 
-def work_on(TRAIN, policy, params, **options):
+def work_on(cases, policy, params, **options):
   """Returns what makes the records of cases."""
   asked, answers, _ = zip(*cases, strict=True)
   return cot.Work(

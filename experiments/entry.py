@@ -47,6 +47,12 @@ def workdir_flag(default: str | None = None) -> flags.FlagHolder:
   return _in_help(flags.DEFINE_string('workdir', default, told))
 
 
+def results_flag() -> flags.FlagHolder:
+  """Returns the flag --results of an experiment that keeps its cells itself."""
+  told = 'Where the small files of the finished run are kept, if at all.'
+  return _in_help(flags.DEFINE_string('results', None, told))
+
+
 def _in_help(holder: flags.FlagHolder) -> flags.FlagHolder:
   """Returns the flag, once --help counts it as the experiment's own."""
   flags.FLAGS.register_key_flag_for_module(

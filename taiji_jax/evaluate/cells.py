@@ -184,6 +184,21 @@ def data_of(folder: pathlib.Path, places: Sequence[tuple[str, int]]) -> str:
   return next(iter(found), '')
 
 
+def stamp_of(folder: pathlib.Path, arm: str, seed: int) -> Stamp | None:
+  """Returns what the cell that stands followed from, None where there is none.
+
+  Raises:
+    UserError: it is damaged.
+  """
+  path = _path(folder, arm, seed)
+  if not path.exists():
+    return None
+  try:
+    return Stamp.from_json({'data': '', **_read(path)})
+  except KeyError as error:
+    raise UserError(_damaged(path, error)) from error
+
+
 def _path(folder: pathlib.Path, arm: str, seed: int) -> pathlib.Path:
   return folder / f'{arm}-{seed}.json'
 

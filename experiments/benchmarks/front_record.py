@@ -9,8 +9,8 @@ import numpy as np
 from experiments.benchmarks import front_plots, front_problems
 from experiments.benchmarks.front_problems import Problem
 
-# Of the extent of a panel: less than a dot of it.
-TOLERANCE = 0.004
+# Of a path's extent along either axis: less than a dot of its panel.
+TOLERANCE = 0.003
 STEPS = 400
 _DIGITS = 3
 
@@ -91,10 +91,10 @@ def figure_of_preferences(
 def thin(point_tk: np.ndarray) -> np.ndarray:
   """Returns the points that the line needs to look as it does, `[T', 2]`.
 
-  Douglas and Peucker's: a point is left out where it lies no farther than
-  `TOLERANCE` of the extent from the line through its neighbours that stay.
+  Douglas' and Peucker's: a point is left out where it lies no farther than
+  `TOLERANCE` of its own extent from the line through its neighbours that stay.
   """
-  scaled = point_tk / max(float(np.ptp(point_tk, axis=0).max()), 1e-9)
+  scaled = point_tk / np.maximum(np.ptp(point_tk, axis=0), 1e-9)
   keep = np.zeros(len(scaled), bool)
   keep[[0, -1]] = True
   todo = [(0, len(scaled) - 1)]

@@ -86,7 +86,7 @@ def main() -> None:
   for name in ours:
     ratio = float(np.median(taken['trl'] / taken[name]))
     result[f'{name}_against_trl'] = round(ratio, 2)
-  saving.tell(result)
+  saving.tell(result, 'torch', 'transformers', 'trl')
 
 
 def iteration(weighting: str) -> Callable[[], None]:

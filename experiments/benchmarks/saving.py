@@ -9,9 +9,12 @@ from absl import flags
 
 from experiments import provenance
 from taiji_jax import files, metrics
+from taiji_jax.evaluate import cells
 
 FOLDER = pathlib.Path('experiments/results/benchmarks')
 
+# Flags that decide no number.
+_WHERE = ('save', 'workdir', 'output')
 _SAVE = flags.DEFINE_string(
   'save',
   None,
@@ -21,18 +24,19 @@ _SAVE = flags.DEFINE_string(
 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS['save'])
 
 
-def tell(result: Any, **more: Any) -> None:
+def tell(result: Any, *packages: str, **more: Any) -> None:
   """Prints the result as one line of JSON, and keeps it with --save.
 
   Args:
     result: what JSON can hold.
+    packages: whose versions count, beside Python's and jax's.
     more: what is kept beside its fields and not printed.
   """
-  keep({**result, **more} if more else result)
+  keep({**result, **more} if more else result, *packages)
   print(json.dumps(result))
 
 
-def keep(result: Any) -> None:
+def keep(result: Any, *packages: str) -> None:
   """Writes the result, its command and machine with --save; else nothing."""
   if _SAVE.value is None:
     return
@@ -40,6 +44,7 @@ def keep(result: Any) -> None:
   module = spec.name if spec else 'experiments.benchmarks'
   FOLDER.mkdir(parents=True, exist_ok=True)
   path = FOLDER / f'{_SAVE.value}.json'
-  made = provenance.record(module, without=('save', 'workdir', 'output'))
-  files.write_json(path, {**made, 'result': result})
+  made = provenance.record(module, without=_WHERE, packages=packages)
+  # A list on one line.
+  files.write_text(path, cells.text({**made, 'result': result}))
   metrics.LOG.info('%s', path)

@@ -47,7 +47,7 @@ def main() -> None:
     lines += [report.markdown(where, one) for one in found]
     complaints += [f'{where}: {r.complaint()}' for r in found if not r.fits]
   print('\n'.join(lines))
-  saving.keep({'rows': rows})
+  saving.keep({'rows': rows}, 'libtpu')
   if complaints:
     raise UserError(f'{"; ".join(complaints)}.')
 

@@ -66,7 +66,7 @@ def main() -> None:
       result[f'{name}_against_torch'] = round(
         timing.ratio(seconds[f'torch_{name}'], seconds[name]), 2
       )
-  saving.tell(result)
+  saving.tell(result, 'torch', 'transformers')
 
 
 def _random(recipe: Recipe, *shape: int) -> np.ndarray:

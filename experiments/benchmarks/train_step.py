@@ -82,7 +82,7 @@ def main() -> None:
     result['against_torch'] = round(
       timing.ratio(seconds['torch'], seconds['ours']), 2
     )
-  saving.tell(result)
+  saving.tell(result, 'torch', 'transformers')
 
 
 def _work(config: DecoderConfig) -> float:

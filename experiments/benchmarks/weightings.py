@@ -183,7 +183,8 @@ def main() -> None:
       'device': jax.devices()[0].platform,
       'largest_ratio': max(ratios, default=None),
       'rules': table,
-    }
+    },
+    'torchjd',
   )
 
 

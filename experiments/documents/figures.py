@@ -61,5 +61,8 @@ class Drawing:
 
 def digest_in(path: pathlib.Path) -> str:
   """Returns the hash that a PNG file holds, '' where it holds none."""
-  with Image.open(path) as image:
-    return image.info.get(_KEY, '')
+  try:
+    with Image.open(path) as image:
+      return image.info.get(_KEY, '')
+  except OSError:  # There is no such file, or it is no figure.
+    return ''

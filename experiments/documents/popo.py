@@ -12,6 +12,14 @@ from experiments.popo_table import TABLE
 from taiji_jax import markdown
 from taiji_jax.evaluate import plots
 
+_TELLING = (
+  'reward_semantic',
+  'reward_id',
+  'category_l1_acc',
+  'title_hit_rate_50',
+  'ctcvr',
+)
+_SHORT = {'reward_semantic': ', r_s', 'reward_id': ', r_id'}
 _HEADS = {
   'click': 'click',
   'conversion': 'conversion given a click',
@@ -45,6 +53,34 @@ def results(sources: Sources) -> str:
   ]
   head = ('', *(f'`{name}`' for name in groups))
   return framed(markdown.grid(head, rows), made)
+
+
+def summary(sources: Sources) -> str:
+  """Returns the telling metrics, and the best floor of each."""
+  made = run(sources)
+  arms, paired = made.result['arms'], made.result['paired']['popo-sft']
+  rows = [
+    (
+      f'`{metric}`' + _SHORT.get(metric, ''),
+      *(told(values[metric]) for values in arms.values()),
+      told(paired[metric], '+'),
+      _best_floor(made.result['floors'], metric),
+    )
+    for metric in _TELLING
+  ]
+  names = (f'`{arm}`' for arm in arms)
+  head = ('metric', *names, 'difference', 'best floor')
+  return framed(markdown.grid(head, rows), made)
+
+
+def _best_floor(floors: Mapping[str, Any], metric: str) -> str:
+  means = {
+    name: values[metric]['mean']
+    for name, values in floors.items()
+    if values.get(metric) and values[metric]['mean'] is not None
+  }
+  name = max(means, key=lambda floor: means[floor])
+  return f'{means[name]:.3f} `{name}`'
 
 
 def told(
@@ -119,4 +155,4 @@ FIGURES = {
     lambda sources: _curves('weight_', sources), plots.weights
   ),
 }
-TABLES = {'popo': results, 'ranker': ranker}
+TABLES = {'popo': results, 'popo_summary': summary, 'ranker': ranker}

@@ -62,7 +62,7 @@ class Sources:
     folder: of all results.
     recipe: name of a run -> its recipe of today; the committed one where None.
     """
-    self._folder, self._recipe = folder, recipe or _recipe
+    self._folder, self._recipe = folder, recipe or recipe_of
     self._runs: dict[str, Made] = {}
     self._benchmarks: dict[str, Made] = {}
 
@@ -124,7 +124,8 @@ def framed(body: str, *made: Made) -> str:
   return '\n\n'.join([*notes, body, provenance.told(*(m.record for m in made))])
 
 
-def _recipe(name: str) -> Recipe:
+def recipe_of(name: str) -> Recipe:
+  """Returns the committed recipe of a run."""
   module = importlib.import_module(
     f'experiments.configs.{name.replace("/", ".")}'
   )

@@ -112,9 +112,9 @@ def _page(
       )
       continue
     try:
-      body = registry.tables[block.name](sources)
-    except UserError as error:
-      yield Fault(page, block.name, str(error))
+      body = f'\n{registry.tables[block.name](sources)}\n'
+    except (UserError, KeyError) as error:
+      yield Fault(page, block.name, _why(error))
       continue
     if body != block.text:
       fresh[block] = body
@@ -133,12 +133,18 @@ def _figure(
   """Yields what is wrong with a figure."""
   try:
     inputs: Any = drawing.inputs(sources)
-  except UserError as error:
-    yield Fault(name, '', str(error))
+  except (UserError, KeyError) as error:
+    yield Fault(name, '', _why(error))
     return
   digest = drawing.digest(inputs)
-  if path.is_file() and figures.digest_in(path) == digest:
+  if figures.digest_in(path) == digest:
     return
   if write:
     drawing.save(inputs, path)
   yield Fault(name, '', _STALE, write)
+
+
+def _why(error: UserError | KeyError) -> str:
+  if isinstance(error, UserError):
+    return str(error)
+  return f'its results have no {error}; make them anew.'

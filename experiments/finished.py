@@ -70,7 +70,7 @@ def record(
   digest = digest_of(plan, folder)
   path = folder / RECORD
   if path.exists() and files.read_json(path).get('cells') == digest:
-    return
+    return  # Its day and its machine are those of the cells.
   revisions = {}
   for name in plan.arms:
     revisions |= table.stages_of(plan, name)

@@ -79,13 +79,15 @@ class Cells:
     shown: Sequence[str] = (),
     remake: bool = False,
   ):
-    """Args:
-    folder: `ARM-SEED.json` are in it.
-    stamps: arm -> what its cells must follow from.
-    metrics: what every cell must have a value of.
-    shown: metrics that are logged of a new cell.
-    remake: whether a cell of another stamp, or without one of the metrics, is
-      made anew; else it is refused.
+    """Opens a folder, which need not be there yet.
+
+    Args:
+      folder: `ARM-SEED.json` are in it.
+      stamps: arm -> what its cells must follow from.
+      metrics: what every cell must have a value of.
+      shown: metrics that are logged of a new cell.
+      remake: whether a cell of another stamp, or without one of the metrics, is
+        made anew; else it is refused.
     """
     self._folder, self._stamps, self._metrics = folder, stamps, metrics
     self._shown, self._remake = shown, remake

@@ -145,7 +145,7 @@ def _with_recipe(argv: list[str], recipe: str | None) -> list[str]:
 def _print_fields() -> None:
   """Prints the fields of a recipe behind what absl tells of the flags."""
   # It imports what a recipe speaks of, which other commands need not.
-  from experiments.documents import recipe_fields
+  from experiments import recipe_fields
 
   print(f'\n{recipe_fields.text(flags.get_help_width())}', end='')
 

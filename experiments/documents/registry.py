@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 import dataclasses
 
+from experiments import recipe_fields
 from experiments.documents import (
   cot,
   pareto,
@@ -43,7 +44,8 @@ REGISTRY = Registry(
   | cot.TABLES
   | speed.TABLES
   | pareto.TABLES
-  | tpu.TABLES,
+  | tpu.TABLES
+  | {'recipe_fields': recipe_fields.markdown},
   figures=popo.FIGURES | weightings.FIGURES | pareto.FIGURES,
   lost={
     'docs/taiji/data_ppl.png': _COT,

@@ -2,20 +2,11 @@ import re
 
 from absl.testing import absltest
 
-from experiments.documents import recipe_fields
+from experiments import recipe_fields
 from taiji_jax.pipeline import fields
 
 
 class RecipeFieldsTest(absltest.TestCase):
-  def test_the_page_is_of_now(self):
-    old = recipe_fields.PAGE.read_text('utf-8')
-    self.assertEqual(
-      old,
-      recipe_fields.page(old),
-      'docs/recipe_fields.md is old; make it anew by'
-      ' python -m experiments.documents.recipe_fields',
-    )
-
   def test_rows(self):
     """Nothing in a cell is read as Markdown of another kind."""
     rows = re.findall(r'^\| `.*$', recipe_fields.markdown(), re.MULTILINE)

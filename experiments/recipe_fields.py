@@ -1,20 +1,10 @@
-"""The fields of a recipe as tables of a page, and as the end of `--help`.
+"""The fields of a recipe as tables of a page, and as the end of `--help`."""
 
-Run: python -m experiments.documents.recipe_fields
-
-Writes the tables of docs/recipe_fields.md anew.
-"""
-
-import pathlib
 import re
 import textwrap
 
 from taiji_jax.pipeline import fields
 
-PAGE = pathlib.Path(__file__).parents[2] / 'docs/recipe_fields.md'
-_BLOCK = re.compile(
-  r'(<!-- made: recipe_fields -->\n).*?(<!-- /made -->)', re.DOTALL
-)
 _ABOUT = """\
 Fields of a recipe, whatever --config names. One is changed by
 --config.PATH=VALUE; a section that the recipe lacks is added in its file.
@@ -23,8 +13,9 @@ _FIRM = '\N{NO-BREAK SPACE}'
 _CODE = re.compile(r'(`[^`]*`)')
 
 
-def markdown() -> str:
-  """Returns a heading and a table for each section."""
+def markdown(sources: object = None) -> str:
+  """Returns a heading and a table for each section; the code is its source."""
+  del sources
   blocks = []
   for section in fields.sections():
     title = f'`{section.path}`' if section.path else 'The recipe itself'
@@ -34,13 +25,7 @@ def markdown() -> str:
       cells = (f'`{field.path}`', field.kind, field.default, field.meaning)
       lines.append(f'| {" | ".join(map(_escape, cells))} |')
     blocks.append('\n'.join(lines))
-  return '\n\n'.join(blocks) + '\n'
-
-
-def page(old: str) -> str:
-  """Returns the text of the page with its tables made anew."""
-  head, tail = _BLOCK.search(old).groups()
-  return _BLOCK.sub(lambda _: f'{head}\n{markdown()}\n{tail}', old)
+  return '\n\n'.join(blocks)
 
 
 def text(width: int) -> str:
@@ -90,7 +75,3 @@ def _escape(line: str) -> str:
     escaped = re.sub(r'([*\[\]]|\b_|_\b)', r'\\\1', parts[i])
     parts[i] = escaped.replace('<', '&lt;').replace('|', '&#124;')
   return ''.join(parts)
-
-
-if __name__ == '__main__':
-  PAGE.write_text(page(PAGE.read_text('utf-8')), 'utf-8')

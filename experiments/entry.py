@@ -23,6 +23,7 @@ FULL_OR_FORBIDDEN = (
   errno.EROFS,
 )
 
+_HELP = {'--help', '-help', '--helpshort', '--helpfull', '-?'}
 # Held until the process ends.
 _LOCKS = []
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
@@ -34,7 +35,10 @@ def recipe_flag(default: str) -> flags.FlagHolder:
     'config',
     None,
     f'The recipe, {default} where not given; a field is changed by'
-    ' --config.SECTION.FIELD=VALUE.',
+    ' --config.SECTION.FIELD=VALUE, see the fields below.',
+    # What it may not have is told once it is built, with what it may.
+    lock_config=False,
+    accept_new_attributes=True,
   )
   return _in_help(holder)
 
@@ -45,6 +49,12 @@ def workdir_flag(default: str | None = None) -> flags.FlagHolder:
   if default:
     told = 'The work directory of a run that was made.'
   return _in_help(flags.DEFINE_string('workdir', default, told))
+
+
+def results_flag() -> flags.FlagHolder:
+  """Returns the flag --results of an experiment that keeps its cells itself."""
+  told = 'Where the small files of the finished run are kept, if at all.'
+  return _in_help(flags.DEFINE_string('results', None, told))
 
 
 def _in_help(holder: flags.FlagHolder) -> flags.FlagHolder:
@@ -93,21 +103,21 @@ def workdir(flag: str | None, default: str) -> pathlib.Path:
 
 
 def _parse(argv: list[str], recipe: str | None) -> list[str]:
-  """Parses flags; a wrong one ends in one sentence and exit code 2.
-
-  A recipe is loaded here and not as the flag's default, which would be loaded
-  at import and have to know the fields of every other recipe.
-  """
-  if recipe and not any(a.split('=')[0].lstrip('-') == 'config' for a in argv):
-    argv = [argv[0], f'--config={recipe}', *argv[1:]]
+  """Parses flags; a wrong one ends in one sentence and exit code 2."""
+  argv = _with_recipe(argv, recipe)
+  if _HELP.intersection(argv):
+    # A pager that has seen enough ends us in silence, as it does any command.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
   try:
     rest = flags.FLAGS(argv)
     if recipe:
       # A recipe that can't be read raises as soon as it is looked at.
       getattr(flags.FLAGS['config'].value, 'lock', None)
     return rest
-  except SystemExit:
-    sys.exit(0)  # --help, after which absl exits with 1.
+  except SystemExit:  # --help, after which absl exits with 1.
+    if recipe and _HELP.intersection(argv):
+      _print_fields()
+    sys.exit(0)
   except (flags.Error, UserError) as error:
     _die(_brief(error), 2)
   except SyntaxError as error:
@@ -119,6 +129,25 @@ def _parse(argv: list[str], recipe: str | None) -> list[str]:
     if '--debug' in argv:
       raise
     _die(f'{_brief(error)}; check --config.FIELD=VALUE and the recipe.', 2)
+
+
+def _with_recipe(argv: list[str], recipe: str | None) -> list[str]:
+  """Returns the arguments, --config among them where there is such a flag.
+
+  A recipe is loaded by a flag and not as the flag's default, which would be
+  loaded at import and have to know the fields of every other recipe.
+  """
+  if recipe and not any(a.split('=')[0].lstrip('-') == 'config' for a in argv):
+    return [argv[0], f'--config={recipe}', *argv[1:]]
+  return argv
+
+
+def _print_fields() -> None:
+  """Prints the fields of a recipe behind what absl tells of the flags."""
+  # It imports what a recipe speaks of, which other commands need not.
+  from experiments import recipe_fields
+
+  print(f'\n{recipe_fields.text(flags.get_help_width())}', end='')
 
 
 def _brief(error: Exception) -> str:

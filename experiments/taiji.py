@@ -15,9 +15,9 @@ import pathlib
 
 from absl import flags
 
-from experiments import entry, taiji_table
-from experiments.taiji_table import ARMS, TABLE
-from taiji_jax.pipeline import Plan, Run, cot_data, cot_report, table
+from experiments import entry, finished, taiji_table
+from experiments.taiji_table import TABLE
+from taiji_jax.pipeline import Run, cot_data, cot_report, table
 from taiji_jax.pipeline import recipe as recipe_lib
 
 RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
@@ -37,10 +37,11 @@ def main() -> None:
   """Makes every cell of the table that is not there, and the table."""
   recipe = recipe_lib.from_config(_CONFIG.value)
   folder = pathlib.Path(_RESULTS.value or f'experiments/results/{recipe.name}')
-  plan = Plan(TABLE.name, ARMS, recipe.arms.sft_seeds, recipe.arms.rl_seeds)
+  plan = taiji_table.plan(recipe)
   if _TABLE.value:
     result = table.read(recipe, plan, TABLE, folder)
     table.write(folder, result, TABLE, taiji_table.claims(result))
+    finished.record(plan, folder)
     return
   workdir = entry.workdir(_WORKDIR.value, f'runs/{recipe.name}')
   run = Run(recipe, workdir, plan)
@@ -48,9 +49,11 @@ def main() -> None:
   if (result := table.make(run, TABLE, folder, _ARMS.value)) is None:
     return
   table.write(folder, result, TABLE, taiji_table.claims(result))
+  finished.record(plan, folder)
   for kind in cot_data.KINDS:
     shards = run.cot_data.make(kind).folder
     cot_report.write(run, kind, shards, workdir / kind)
+    finished.keep_counts(workdir / kind, kind, folder)
 
 
 if __name__ == '__main__':

@@ -5,7 +5,8 @@ from typing import Any
 
 from taiji_jax import markdown
 from taiji_jax.evaluate.table import Table
-from taiji_jax.pipeline import Arm
+from taiji_jax.pipeline import Arm, Plan
+from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.pipeline.table import TEXT_METRICS, TEXT_REWARDS
 
 _EQUAL = {'fixed_weights': ()}
@@ -80,6 +81,12 @@ CLAIMS = {
     'ctcvr': 0.0074,
   },
 }
+
+
+def plan(recipe: Recipe) -> Plan:
+  """Returns the arms with the recipe's seeds."""
+  seeds = recipe.arms
+  return Plan(TABLE.name, ARMS, seeds.sft_seeds, seeds.rl_seeds)
 
 
 def claims(result: Mapping[str, Any]) -> list[str]:

@@ -63,13 +63,15 @@ venv_pip() {
     "start again."
 }
 
-# venv_install NAME TARGET: installs TARGET ('.[experiments]' or '.[test]') with the
-# wheels used for their files; does nothing where that, or more, was done before.
+# venv_install NAME TARGET: installs TARGET ('.[experiments]', '.[test]' or
+# '.[docs]') with the wheels used for their files; does nothing where that, or more,
+# was done before: '.[test]' is more than '.[experiments]'.
 venv_install() {
-  local name=$1 target=$2 stamp file
+  local name=$1 target=$2 stamp file enough=("$VENV/stamp-$1")
+  [ "$name" = docs ] || enough=("$VENV/stamp-test" "${enough[@]}")
   stamp=$(venv_stamp requirements.txt requirements-nodeps.txt setup.cfg \
     pyproject.toml tests/constraints.txt) || return 1
-  for file in "$VENV/stamp-test" "$VENV/stamp-$name"; do
+  for file in "${enough[@]}"; do
     [ -f "$file" ] && [ "$(cat "$file")" = "$stamp" ] && return 0
   done
   echo "Installing into $VENV ($name): the first time takes some minutes."

@@ -22,6 +22,21 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
   return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+  """Returns a table of cells that are Markdown already, all on the left.
+
+  >>> print(grid(('', 'a'), [('`b`', '')]))
+  | | a |
+  |---|---|
+  | `b` | |
+  """
+  first, *rest = (
+    '|' + ''.join(f' {cell} |' if cell else ' |' for cell in line)
+    for line in (header, *rows)
+  )
+  return '\n'.join([first, f'|{"---|" * len(header)}', *rest])
+
+
 def fence(text: str) -> str:
   """Returns `text` as a block, whatever back-ticks it holds."""
   longest = max((len(run) for run in re.findall('`+', text)), default=0)

@@ -7,7 +7,6 @@ import sys
 import time
 from typing import Any
 
-import tensorboardX
 import tqdm
 
 from taiji_jax import files
@@ -35,6 +34,9 @@ class Writer:
     kept = [r for r in self.rows() if r['stage'] != stage or r['step'] <= step]
     files.write_lines(self._path, kept)
     self._file = self._path.open('a')
+    # It imports torch where that is installed, some seconds.
+    import tensorboardX
+
     self._board = tensorboardX.SummaryWriter(
       str(self._board_dir / stage), purge_step=step + 1, flush_secs=10
     )

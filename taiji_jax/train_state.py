@@ -39,10 +39,10 @@ class OptimizerConfig:
     lr: peak learning rate.
     steps: updates in all.
     warmup: updates over which the rate rises from 0.
-    schedule: 'constant' or 'cosine'.
-    weight_decay: of AdamW, on matrices only.
+    schedule: after the warm-up, 'constant' or 'cosine' (to zero).
+    weight_decay: AdamW's, on matrices only.
     clip_norm: gradients are scaled down to this global norm.
-    b2: decay of the second moment.
+    b2: decay of AdamW's second moment.
   """
 
   lr: float

@@ -17,7 +17,11 @@ PAGES = (
 
 def modules_with_examples() -> list[str]:
   """Returns the dotted names of the modules that hold a `>>>`."""
-  files = sorted(ROOT.glob('taiji_jax/**/*.py'))
+  files = sorted(
+    file
+    for folder in ('taiji_jax', 'experiments')
+    for file in ROOT.glob(f'{folder}/**/*.py')
+  )
   return [
     '.'.join(file.relative_to(ROOT).with_suffix('').parts).removesuffix(
       '.__init__'

@@ -49,6 +49,13 @@ LAYERS = {
   'experiments': 12,
   # Of the experiments only these may run what ours is measured against.
   'benchmarks': 13,
+  'documents': 14,
+}
+# Of the experiments: folder or entry -> its part.
+OF_THEIR_OWN = {
+  'benchmarks': 'benchmarks',
+  'documents': 'documents',
+  'docs': 'documents',
 }
 # Outside libraries that only some parts may import: library -> parts.
 FENCED = {
@@ -102,7 +109,7 @@ def part_of(name: str) -> str | None:
   """Returns the part a dotted name belongs to, None for the outside."""
   first, *rest = name.split('.')
   if first == 'experiments':
-    return 'benchmarks' if rest[:1] == ['benchmarks'] else first
+    return OF_THEIR_OWN.get(rest[0], first) if rest else first
   return rest[0] if first == PACKAGE and rest else None
 
 

@@ -18,10 +18,10 @@ import sys
 import time
 
 from absl import flags
-from matplotlib.figure import Figure
 import numpy as np
 
 from experiments import entry
+from experiments.benchmarks import memory_plot, saving
 from taiji_jax.cot import orft
 from taiji_jax.cot.record import CODEC, KEPT, PREFIX, CotRecord
 from taiji_jax.data import prompts
@@ -107,8 +107,8 @@ def main() -> None:
   found = [_in_processes(workdir, size) for size in sorted({BASE, *sizes})]
   print(_markdown(found))
   (workdir / 'cot_memory.json').write_text(json.dumps(found, indent=1) + '\n')
-  _figure(found).savefig(workdir / 'cot_memory.png', dpi=plots.DPI)
-  print(json.dumps(found))
+  plots.save(memory_plot.figure(found), workdir / 'cot_memory.png')
+  saving.tell(found)
 
 
 def _size(text: str) -> int:
@@ -199,20 +199,6 @@ def _markdown(found: Sequence[Mapping[str, float]]) -> str:
     for row in found
   ]
   return '\n'.join(lines)
-
-
-def _figure(found: Sequence[Mapping[str, float]]) -> Figure:
-  figure = Figure(figsize=(5, 3), layout='constrained')
-  ax = figure.subplots()
-  examples = [row['examples'] for row in found]
-  for color, part in zip(plots.COLORS, ('write', 'read'), strict=False):
-    peaks = [row[f'{part}_peak_mib'] for row in found]
-    ax.plot(examples, peaks, 'o-', color=color, label=part)
-  ax.set(xscale='log', xlabel='examples', ylabel='peak resident memory, MiB')
-  ax.set_ylim(0, 1.25 * max(row['write_peak_mib'] for row in found))
-  ax.set_title('CoT data job')
-  ax.legend(frameon=False)
-  return figure
 
 
 if __name__ == '__main__':

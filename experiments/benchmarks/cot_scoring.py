@@ -15,7 +15,6 @@ the answers' log-probabilities, in nats. Last line: one JSON object.
 from collections.abc import Callable, Mapping
 import dataclasses
 import importlib.util
-import json
 import pathlib
 import tempfile
 from typing import Any
@@ -26,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import entry
-from experiments.benchmarks import timing, torch_llama
+from experiments.benchmarks import saving, timing, torch_llama
 from experiments.benchmarks.torch_llama import SMOLLM2
 from taiji_jax.errors import UserError
 from taiji_jax.modules import logprob
@@ -88,7 +87,7 @@ def main() -> None:
     result[name]['difference'] = float(
       f'{np.abs(found[name] - found["ours"]).max():.2g}'
     )
-  print(json.dumps(result))
+  saving.tell(result, 'torch', 'transformers')
 
 
 def _check_flags() -> None:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import entry
-from experiments.benchmarks import timing, torch_llama
+from experiments.benchmarks import saving, timing, torch_llama
 from experiments.benchmarks.torch_llama import SMOLLM2
 from taiji_jax.decode.sample import sample
 from taiji_jax.decode.sampling import SampleConfig
@@ -69,7 +69,7 @@ def main() -> None:
     found = _figures(config, batch, seconds, bandwidth)
     result[f'batch_{batch}'] = found
     print(batch, json.dumps(found), flush=True)
-  print(json.dumps(result))
+  saving.tell(result, 'torch', 'transformers')
 
 
 def _rows(text: str) -> int:

@@ -10,8 +10,6 @@ ends from the front, and the largest common descent left there.
 
 from collections.abc import Callable
 import functools
-import json
-import pathlib
 from typing import NamedTuple
 
 from absl import flags
@@ -20,7 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import entry
-from experiments.benchmarks import front_plots, front_problems
+from experiments.benchmarks import (
+  front_plots,
+  front_problems,
+  front_record,
+  saving,
+)
 from experiments.benchmarks.front_problems import Problem
 from taiji_jax import pareto
 
@@ -126,6 +129,7 @@ def main() -> None:
   """Draws the figures and prints how near each rule came."""
   workdir = entry.workdir(_WORKDIR.value, 'runs/fronts')
   table: dict[str, dict[str, dict[str, float]]] = {rule: {} for rule in RULES}
+  losses: dict[str, dict[str, np.ndarray]] = {}
   for problem in front_problems.all_problems():
     paths = {
       rule: descend(problem, make(), _STEPS.value)
@@ -136,15 +140,17 @@ def main() -> None:
         'distance': round(distance(problem, path), 4),
         'descent_left': round(descent_left(problem, path), 4),
       }
-    losses = {rule: path.loss_stk for rule, path in paths.items()}
-    _save(front_plots.paths(problem, losses), workdir, problem.name)
+    losses[problem.name] = {r: path.loss_stk for r, path in paths.items()}
     if problem.name == 'quadratics_2':
-      weights = paths['popo'].weights_stk
-      _save(front_plots.weights(weights, 400), workdir, 'popo_weights')
+      weights_stk = paths['popo'].weights_stk
   asked = [front_problems.quadratics(2), front_problems.fonseca_fleming()]
   traced = {problem.name: trace(problem, _STEPS.value) for problem in asked}
-  _save(front_plots.preferences(asked, traced), workdir, 'preferences')
-  print(json.dumps({'steps': _STEPS.value, 'rules': table}))
+  record = front_record.of(losses, weights_stk, traced)
+  for name, figure in front_record.figures(record).items():
+    file = workdir / f'{name}.png'
+    figure.savefig(file, dpi=front_plots.DPI)
+    print(file)
+  saving.tell({'steps': _STEPS.value, 'rules': table}, drawn=record)
 
 
 def trace(problem: Problem, steps: int) -> dict[str, np.ndarray]:
@@ -160,12 +166,6 @@ def trace(problem: Problem, steps: int) -> dict[str, np.ndarray]:
       [run(make(np.array([p, 1 - p]))).loss_stk[0, -1] for p in PREFERENCES]
     )
   return ends
-
-
-def _save(figure: front_plots.Figure, workdir: pathlib.Path, name: str) -> None:
-  file = workdir / f'{name}.png'
-  figure.savefig(file, dpi=front_plots.DPI)
-  print(file)
 
 
 if __name__ == '__main__':

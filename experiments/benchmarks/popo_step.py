@@ -21,7 +21,6 @@ The last line is one JSON object.
 
 from collections.abc import Callable
 import functools
-import json
 
 from absl import flags
 import jax
@@ -30,7 +29,7 @@ import numpy as np
 import optax
 
 from experiments import entry
-from experiments.benchmarks import timing
+from experiments.benchmarks import saving, timing
 from taiji_jax import masked, metrics, train_state
 from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.decode.sample import sample
@@ -246,7 +245,7 @@ def main() -> None:
     result['error'] = float(f'{max(errors):.2g}')
   result['ratio_iteration'] = round(_iteration(problem, SPAN), 3)
   result['ratio_iteration_paper'] = round(_iteration(problem, PAPER), 3)
-  print(json.dumps(result))
+  saving.tell(result)
 
 
 def _contender(problem: Problem, config: RLConfig, k: int):

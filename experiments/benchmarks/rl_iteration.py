@@ -13,7 +13,6 @@ training. A ratio above 1 means that ours is faster. Last line: one JSON object.
 
 from collections.abc import Callable, Sequence
 import importlib.util
-import json
 import tempfile
 import time
 from typing import Any
@@ -24,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import entry
-from experiments.benchmarks import torch_llama
+from experiments.benchmarks import saving, torch_llama
 from taiji_jax import sharding, train_state
 from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.decode.sample import sample
@@ -87,7 +86,7 @@ def main() -> None:
   for name in ours:
     ratio = float(np.median(taken['trl'] / taken[name]))
     result[f'{name}_against_trl'] = round(ratio, 2)
-  print(json.dumps(result))
+  saving.tell(result, 'torch', 'transformers', 'trl')
 
 
 def iteration(weighting: str) -> Callable[[], None]:

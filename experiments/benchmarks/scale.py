@@ -12,6 +12,7 @@ import pathlib
 from absl import flags
 
 from experiments import entry
+from experiments.benchmarks import saving
 from experiments.compiling import programs, report, results
 from taiji_jax.errors import UserError
 from taiji_jax.pipeline import recipe as recipe_lib
@@ -31,7 +32,7 @@ _OUTPUT = flags.DEFINE_string(
 
 def main() -> None:
   """Compiles what is not compiled yet, then prints all as a Markdown table."""
-  lines, complaints = [report.MARKDOWN], []
+  lines, rows, complaints = [report.MARKDOWN], [], []
   for name, topology, slices in SLICES:
     module = importlib.import_module(f'experiments.configs.popo.{name}')
     found = results.compile_all(
@@ -42,9 +43,11 @@ def main() -> None:
       pathlib.Path(_OUTPUT.value),
     )
     where = topology if slices == 1 else f'{slices} x {topology}'
+    rows += [report.row(where, one) for one in found]
     lines += [report.markdown(where, one) for one in found]
     complaints += [f'{where}: {r.complaint()}' for r in found if not r.fits]
   print('\n'.join(lines))
+  saving.keep({'rows': rows}, 'libtpu')
   if complaints:
     raise UserError(f'{"; ".join(complaints)}.')
 

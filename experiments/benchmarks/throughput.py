@@ -10,7 +10,6 @@ ratio above 1 means that ours is faster. Last line: one JSON object.
 
 from collections.abc import Callable
 import importlib.util
-import json
 
 from absl import flags
 import jax
@@ -19,7 +18,7 @@ from ml_collections import config_flags
 import numpy as np
 
 from experiments import entry
-from experiments.benchmarks import timing, torch_llama
+from experiments.benchmarks import saving, timing, torch_llama
 from taiji_jax import sharding, train_state
 from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.pipeline import recipe as recipe_lib
@@ -67,7 +66,7 @@ def main() -> None:
       result[f'{name}_against_torch'] = round(
         timing.ratio(seconds[f'torch_{name}'], seconds[name]), 2
       )
-  print(json.dumps(result))
+  saving.tell(result, 'torch', 'transformers')
 
 
 def _random(recipe: Recipe, *shape: int) -> np.ndarray:

@@ -11,14 +11,13 @@ device's peak is known. Last line: one JSON object.
 from collections.abc import Callable
 import dataclasses
 import importlib.util
-import json
 
 from absl import flags
 import jax
 import numpy as np
 
 from experiments import entry
-from experiments.benchmarks import timing, torch_llama
+from experiments.benchmarks import saving, timing, torch_llama
 from experiments.benchmarks.torch_llama import SMOLLM2
 from taiji_jax import sharding, train_state
 from taiji_jax.modules import logprob
@@ -83,7 +82,7 @@ def main() -> None:
     result['against_torch'] = round(
       timing.ratio(seconds['torch'], seconds['ours']), 2
     )
-  print(json.dumps(result))
+  saving.tell(result, 'torch', 'transformers')
 
 
 def _work(config: DecoderConfig) -> float:

@@ -11,7 +11,6 @@ measured. The last line is one JSON object; `ratio` is ours over TorchJD's.
 
 from collections.abc import Callable
 import functools
-import json
 import time
 from typing import Any
 
@@ -21,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import entry
+from experiments.benchmarks import saving
 from taiji_jax import pareto
 from taiji_jax.errors import UserError
 
@@ -176,16 +176,15 @@ def main() -> None:
     for row in rows.values()
     if row['ratio']
   ]
-  print(
-    json.dumps(
-      {
-        'benchmark': 'weightings',
-        'unit': 'microseconds',
-        'device': jax.devices()[0].platform,
-        'largest_ratio': max(ratios, default=None),
-        'rules': table,
-      }
-    )
+  saving.tell(
+    {
+      'benchmark': 'weightings',
+      'unit': 'microseconds',
+      'device': jax.devices()[0].platform,
+      'largest_ratio': max(ratios, default=None),
+      'rules': table,
+    },
+    'torchjd',
   )
 
 

@@ -226,6 +226,33 @@ MARKDOWN = (
 )
 
 
+def row(where: str, found: Report) -> dict[str, Any]:
+  """Returns what the scale table shows of a program: GiB a device, seconds.
+
+  Args:
+    where: name of the slice.
+    found: one program on it.
+  """
+  payload = {kind: c['bytes'] / GIB for kind, c in found.collectives.items()}
+  named = {
+    'gather': 'all-gather',
+    'reduce': 'all-reduce',
+    'scatter': 'reduce-scatter',
+  }
+  sizes = ('argument', 'temporary', 'peak', 'resident', 'capacity')
+  return {
+    'slice': where,
+    'program': found.program,
+    **{name: round(getattr(found, name) / GIB, 3) for name in sizes},
+    **{k: round(payload.pop(kind, 0.0), 2) for k, kind in named.items()},
+    'other': round(sum(payload.values()), 2),
+    'pflop': float(f'{found.model_flops / 1e15:.4g}'),
+    'seconds': float(f'{found.seconds:.4g}'),
+    'bound': found.bound if found.fits else 'does not fit',
+    'compile_seconds': round(found.compile_seconds),
+  }
+
+
 def markdown(where: str, found: Report) -> str:
   """Returns a row of the table `MARKDOWN`: GiB a device, collectives' payload.
 
@@ -233,20 +260,16 @@ def markdown(where: str, found: Report) -> str:
     where: name of the slice.
     found: one program on it.
   """
-  payload = {kind: c['bytes'] / GIB for kind, c in found.collectives.items()}
-  named = ('all-gather', 'all-reduce', 'reduce-scatter')
-  other = sum(size for kind, size in payload.items() if kind not in named)
-  sizes = (found.argument, found.temporary, found.peak, found.resident,
-           found.capacity)  # fmt: skip
+  own = row(where, found)
+  sizes = ('argument', 'temporary', 'peak', 'resident', 'capacity')
   cells = (
     where,
     found.program,
-    *(f'{x / GIB:.2f}' for x in sizes),
-    *(f'{payload.get(kind, 0.0):.1f}' for kind in named),
-    f'{other:.1f}',
-    f'{found.model_flops / 1e15:.3g}',
-    f'{found.seconds:.3g}',
-    found.bound if found.fits else 'does not fit',
-    f'{found.compile_seconds:.0f}',
+    *(f'{own[name]:.2f}' for name in sizes),
+    *(f'{own[name]:.1f}' for name in ('gather', 'reduce', 'scatter', 'other')),
+    f'{own["pflop"]:.3g}',
+    f'{own["seconds"]:.3g}',
+    own['bound'],
+    f'{own["compile_seconds"]}',
   )
   return f'| {" | ".join(cells)} |'

@@ -22,13 +22,15 @@ class AskConfig:
   how their teachers and judges draw.
 
   Attributes:
-    model: its name there.
-    base_url: of the endpoint, up to and with '/v1'.
+    model: the model's name there.
+    base_url: address of the endpoint, up to and with '/v1'.
     key_variable: name of the environment variable that holds the key; '' for a
       server that wants none.
     seed: of the draws.
-    temperature, top_p: None leaves it to the server.
-    max_tokens: the most that it writes for one sample.
+    temperature: of the draws; None leaves it to the server.
+    top_p: the draws are among the likeliest tokens of this mass; None leaves it
+      to the server.
+    max_tokens: the most that the model writes for one sample.
     max_tokens_field: 'max_tokens' or 'max_completion_tokens', whichever the
       server knows.
     send_seed: whether the server takes a seed.
@@ -40,9 +42,12 @@ class AskConfig:
     redraws: how often an answer with nothing in it to keep is drawn again.
     try_seconds: from sending to the last byte of one try.
     sample_seconds: of all tries of a sample and the waits between them.
-    first_backoff, most_backoff: seconds; see `pace.backoff`.
-    requests_per_minute, tokens_per_minute: None has no limit.
-    prices: of the model.
+    first_backoff: seconds, the longest wait after the first failed try; it
+      doubles with each.
+    most_backoff: seconds, the longest wait after any.
+    requests_per_minute: the most that are sent; None has no limit.
+    tokens_per_minute: the most that are read and written; None has no limit.
+    prices: what the model's tokens cost.
     budget_usd: the most to be spent on one journal, over all runs; None has no
       limit.
     max_failed: the share of a call's samples that may stay without an answer.

@@ -10,11 +10,12 @@ _PER = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Prices:
-  """Of a model, in dollars per million tokens; 0 where it is free.
+  """What a model's tokens cost; 0 where it is free.
 
   Attributes:
-    prompt: of what is read.
-    completion: of what is written, hidden reasoning included.
+    prompt: dollars per million tokens that are read.
+    completion: dollars per million tokens that are written, hidden reasoning
+      included.
   """
 
   prompt: float = 0.0

@@ -21,11 +21,13 @@ class LocalConfig:
   """A local checkpoint as teacher.
 
   Attributes:
-    source: see `modules.weights.pretrained.find`.
-    temperature, top_p, max_tokens: how it draws.
+    source: the checkpoint, as `model.source` names one.
+    temperature: of its draws; 0 takes the likeliest token.
+    top_p: it draws among the likeliest tokens of this mass.
+    max_tokens: the longest text that it writes.
     prefill: what its answer is made to begin with.
     rows: prompts decoded at a time.
-    dtype: of its products.
+    dtype: of its matrix products, 'float32' or 'bfloat16'.
   """
 
   source: str
@@ -59,15 +61,17 @@ class CotConfig:
   Attributes:
     teacher: 'template', 'model' (a local checkpoint) or 'openai' (an endpoint
       that speaks that protocol).
-    model: of 'model': the checkpoint.
-    openai: of 'openai': the endpoint.
-    prompt_rupr, prompt_direct: prompts of a model or endpoint, by name or path;
-      see `cot.teachers.prompt_template`.
+    model: for the teacher 'model': the checkpoint.
+    openai: for the teacher 'openai': the endpoint.
+    prompt_rupr: what a model or endpoint is told where it knows the true item,
+      by name or path; see `cot.teachers.prompt_template`.
+    prompt_direct: what it is told where it does not.
     samples: reasoning texts a prompt, the paper's k = 3.
     scorer: who gives the perplexity of the answer: 'student' is the backbone,
       'teacher' the teacher's checkpoint, 'other' the one of `scorer_source`.
       `Choice:` the paper does not say.
-    scorer_source: a checkpoint, see `modules.weights.pretrained.find`.
+    scorer_source: for the scorer 'other': a checkpoint, as `model.source`
+      names one.
     leaks: 'reject' keeps no text that states the answer, 'cut' takes the
       sentences out that do. `Choice:` reject; a text that was cut tells by its
       missing end that the answer is one that nothing supports.
@@ -77,8 +81,10 @@ class CotConfig:
       of each prompt, if below R.
     search_rounds: of REER's local search over sentences before texts are
       scored (arXiv:2509.06160), see `cot.reer`; 0 for none.
-    search_enough, search_least_fall: `enough` and `least_fall` of
-      `cot.reer.ReerConfig`.
+    search_enough: a text with this perplexity or less is not rewritten, at
+      least 1; 1 looks on.
+    search_least_fall: a rewrite is taken only if ln(PPL) falls by more, in nats
+      a token of the answer.
     percentile: of the held-out scores, the threshold; the paper's is the
       median.
     held_out: how many prompts that nothing trains on give the threshold.

@@ -18,9 +18,9 @@ class DataConfig:
   """Which log, and how it is split.
 
   Attributes:
-    source: one of `data.sources.SOURCES`: 'movielens', 'tables',
-      'item_sequences' or 'amazon_reviews'.
-    path: where it lies; a leading $NAME is taken from the environment.
+    source: 'movielens', 'tables', 'item_sequences' or 'amazon_reviews'; see
+      `data.sources`.
+    path: where the log lies; a leading $NAME is taken from the environment.
     metadata: for 'amazon_reviews': the file of the items; `path` is that of the
       reviews.
     core: for 'amazon_reviews': every user and item has so many events.
@@ -90,7 +90,12 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LengthConfig:
-  """The longest prompt and completion, in tokens."""
+  """The longest prompt and completion.
+
+  Attributes:
+    prompt: the most tokens of a prompt; older items are left out of it.
+    completion: the most tokens of reasoning and answer together.
+  """
 
   prompt: int = 128
   completion: int = 48
@@ -108,9 +113,10 @@ class TokenizerConfig:
   """A tokenizer to load (`path`), or the size of one to train.
 
   Attributes:
-    path: see `data.tokenizer.load`; a SentencePiece model is trained on the
-      training part where empty.
-    vocab_size: of the trained one.
+    path: a SentencePiece .model file, a tokenizer.json, a folder that
+      transformers reads, or a .gguf file; where empty, a SentencePiece model
+      is trained on the training part.
+    vocab_size: symbols of the trained one, at least 300.
     whole_names: how many of the commonest titles and category names become one
       token each.
   """

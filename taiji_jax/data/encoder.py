@@ -37,11 +37,13 @@ class Encoder:
     config: PromptConfig,
     max_tokens: int,
   ):
-    """Args:
-    logs: whose profiles and items are shown.
-    tokenizer: text to ids.
-    config: what a prompt holds.
-    max_tokens: the longest prompt, P.
+    """Takes what all prompts share.
+
+    Args:
+      logs: whose profiles and items are shown.
+      tokenizer: text to ids.
+      config: what a prompt holds.
+      max_tokens: the longest prompt, P.
     """
     self._logs, self._config, self._max = logs, config, max_tokens
     self.tokenizer = tokenizer

@@ -47,8 +47,9 @@ class PromptConfig:
   """What a prompt holds.
 
   Attributes:
-    max_history: the most items, the paper's 50 by default.
-    profile_fields: the fields shown, in this order; unknown ones are left out.
+    max_history: the most items of the history, the paper's 50 by default.
+    profile_fields: the fields of the profile that are shown, in this order;
+      unknown ones are left out.
   """
 
   max_history: int = 50

@@ -29,14 +29,19 @@ class TableSpec:
   """Where the tables lie and what their columns are called.
 
   Attributes:
-    interactions, items, users: paths ending in .csv, .tsv, .txt (tabs) or
-      .parquet; without `users` the users are those of the interactions.
-    user, item: id columns, in every table that has them.
+    interactions: path of the events, ending in .csv, .tsv, .txt (tabs) or
+      .parquet.
+    items: path of the items, likewise.
+    users: path of the users, likewise; without it they are those of the
+      interactions.
+    user: column of the users' ids, in every table that has them.
+    item: column of the items' ids, in every table that has them.
     time: column with integers, decimals or ISO 8601 (UTC where no zone is
       given), of one kind; decimals and dates are kept as microseconds.
-    click, conversion: columns with 0/1 or true/false. Choice: without `click`
-      every row is a click, without `conversion` every click a conversion (a
-      log of purchases).
+    click: column with 0/1 or true/false. `Choice:` without it every row is a
+      click.
+    conversion: column with 0/1 or true/false. `Choice:` without it every click
+      is a conversion (a log of purchases).
     title: column of the items' titles.
     categories: up to three columns from L1 to L3, or one with all levels.
     category_separator: splits that one column; levels after the third are

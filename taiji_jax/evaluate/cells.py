@@ -79,13 +79,15 @@ class Cells:
     shown: Sequence[str] = (),
     remake: bool = False,
   ):
-    """Args:
-    folder: `ARM-SEED.json` are in it.
-    stamps: arm -> what its cells must follow from.
-    metrics: what every cell must have a value of.
-    shown: metrics that are logged of a new cell.
-    remake: whether a cell of another stamp, or without one of the metrics, is
-      made anew; else it is refused.
+    """Opens a folder, which need not be there yet.
+
+    Args:
+      folder: `ARM-SEED.json` are in it.
+      stamps: arm -> what its cells must follow from.
+      metrics: what every cell must have a value of.
+      shown: metrics that are logged of a new cell.
+      remake: whether a cell of another stamp, or without one of the metrics, is
+        made anew; else it is refused.
     """
     self._folder, self._stamps, self._metrics = folder, stamps, metrics
     self._shown, self._remake = shown, remake
@@ -182,6 +184,21 @@ def data_of(folder: pathlib.Path, places: Sequence[tuple[str, int]]) -> str:
       f'{a} and {b} were made of different data; delete one kind.'
     )
   return next(iter(found), '')
+
+
+def stamp_of(folder: pathlib.Path, arm: str, seed: int) -> Stamp | None:
+  """Returns what the cell that stands followed from, None where there is none.
+
+  Raises:
+    UserError: it is damaged.
+  """
+  path = _path(folder, arm, seed)
+  if not path.exists():
+    return None
+  try:
+    return Stamp.from_json({'data': '', **_read(path)})
+  except KeyError as error:
+    raise UserError(_damaged(path, error)) from error
 
 
 def _path(folder: pathlib.Path, arm: str, seed: int) -> pathlib.Path:

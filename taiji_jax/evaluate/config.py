@@ -7,7 +7,12 @@ from taiji_jax.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
-  """Decoding batch, and how intervals are made."""
+  """Decoding batch, and how intervals are made.
+
+  Attributes:
+    batch: rows answered at a time.
+    resamples: of the users, for the bootstrap intervals.
+  """
 
   batch: int = 50
   resamples: int = 2000

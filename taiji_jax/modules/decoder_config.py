@@ -29,12 +29,16 @@ class DecoderConfig:
   Qwen2 has `qkv_bias`, Qwen3 has `qk_norm` and a `head_width` of its own.
 
   Attributes:
-    vocab_size, num_layers, width, num_heads, num_kv_heads, mlp_width: sizes;
-      the query heads share `num_kv_heads` key/value heads (arXiv:2305.13245).
+    vocab_size: rows of the embedding.
+    num_layers: blocks of attention and MLP.
+    width: of the residual stream.
+    num_heads: query heads, a multiple of `num_kv_heads`.
+    num_kv_heads: key/value heads that the query heads share (arXiv:2305.13245).
+    mlp_width: of the MLP's hidden layer.
     head_width: width of a head; `width // num_heads` where 0.
     rope_theta: base of the rotary wavelengths.
-    rope_scaling: how they are stretched for long contexts.
-    norm_epsilon: of RMSNorm.
+    rope_scaling: how the wavelengths are stretched for long contexts.
+    norm_epsilon: added to the mean square in RMSNorm.
     tie_embeddings: whether the output head is the embedding, transposed.
     qkv_bias: whether query, key and value have biases.
     qk_norm: whether queries and keys are normalised per head (RMSNorm).
@@ -54,7 +58,7 @@ class DecoderConfig:
       makes all `[tokens, vocab]` of them at once.
     lora_rank: width of the low-rank adapters (arXiv:2106.09685) beside every
       matrix of the blocks; 0 has none.
-    lora_alpha: their output is scaled by lora_alpha / lora_rank.
+    lora_alpha: the adapters' output is scaled by lora_alpha / lora_rank.
   """
 
   vocab_size: int

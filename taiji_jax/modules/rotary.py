@@ -19,11 +19,13 @@ class RopeScaling:
   Attributes:
     kind: 'none', 'linear' (all alike, arXiv:2306.15595), 'llama3' (long ones
       only, as Llama 3.1 does) or 'yarn' (arXiv:2309.00071).
-    factor: by how much, at least 1.
+    factor: how far wavelengths are stretched, at least 1.
     original_context: tokens of the context that was trained.
-    low_frequency, high_frequency: llama3: turns within the original context
-      below which a wavelength is stretched in full, above which not at all.
-    beta_fast, beta_slow: yarn: the same limits, the other way round.
+    low_frequency: llama3: a wavelength that turns less often within the
+      original context is stretched in full.
+    high_frequency: llama3: one that turns more often is not stretched at all.
+    beta_fast: yarn: one that turns more often is not stretched at all.
+    beta_slow: yarn: one that turns less often is stretched in full.
     attention_factor: yarn: cos and sin are multiplied by it; where 0,
       0.1 ln(factor) + 1.
     truncate: yarn: whether its limits are rounded to whole dimensions.

@@ -67,7 +67,8 @@ class ArmsConfig:
 
   Attributes:
     sft_seeds: of the supervised arms.
-    rl_seeds: of the reinforced arms; see `Plan.start_of`.
+    rl_seeds: of the reinforced arms; seed s begins with the model of entry s of
+      `sft_seeds`, counted round and round.
   """
 
   sft_seeds: tuple[int, ...] = (0, 1, 2)

@@ -37,8 +37,10 @@ class CotData:
   """Makes the data sets of one run."""
 
   def __init__(self, run: 'Run'):
-    """Args:
-    run: whose teacher, guard and scorer make them.
+    """Makes nothing yet.
+
+    Args:
+      run: whose teacher, guard and scorer make them.
     """
     self._run, self._recipe = run, run.recipe
 

@@ -31,16 +31,32 @@ class Recipe:
   """All of a run's configuration; every section checks its own values.
 
   Attributes:
-    name: of its work directory and results.
-    seed: of all that is drawn.
+    name: the work directory is runs/NAME, and results are named by it.
+    seed: of all that is drawn, 0 to 2^32 - 1.
     save_seconds: a checkpoint at least this often; what a kill can cost.
     embedder: the frozen text encoder of r_s and of title retrieval: 'minilm',
       or a decoder such as Qwen3 Embedding by its directory or hub name.
-    source: the checkpoint that training starts from (`model.source`, see
-      `modules.weights.pretrained.find`), '' for none.
-    rollout_mesh: where given, how rollouts lay out the devices of `mesh`.
-    pretrain: how the backbone is made; None where it is `model.source`.
-    arms, compare: the arms and seeds of tables.
+    data: which log, and how it is split.
+    prompt: what a prompt holds.
+    length: the longest prompt and completion, in tokens.
+    tokenizer: a tokenizer to load, or the size of one to train.
+    tower: sizes and training of the ID tower.
+    model: sizes and options of the decoder. Where `model.source` is given, the
+      sizes are the checkpoint's, and only `dtype`, `stacked`, `unroll`,
+      `remat`, `attention`, `loss_chunk`, `lora_rank` and `lora_alpha` may be
+      given with it.
+    source: the checkpoint that training starts from, '' for none: a directory
+      in Hugging Face's layout, a .gguf file, 'smollm2', or a name on the hub.
+    sft: supervised training on reasoning.
+    rl: the RL method, its optimiser, prompts of an update.
+    mesh: how many devices lie along each axis.
+    evaluation: batch of the greedy answers, and how intervals are made.
+    compare: the arms and seeds of `experiments.weightings`.
+    rollout_mesh: how rollouts lay out the devices of `mesh`, where not as it.
+    pretrain: how the backbone is trained on item texts and histories before
+      all else; without it the backbone is `model.source`.
+    cot: how reasoning is made, guarded, scored and chosen.
+    arms: the seeds of `experiments.taiji`.
   """
 
   name: str

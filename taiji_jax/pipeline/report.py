@@ -28,11 +28,20 @@ def write(run: Run, result: Mapping[str, Any], table: Table) -> None:
     run.workdir,
     result,
     table,
-    run.writer.rows(),
+    rl_rows(run),
     _examples(run),
     json.loads((run.tower.folder / tower.REPORT).read_text()),
   )
   metrics.LOG.info('%s', run.workdir / 'report.md')
+
+
+def rl_rows(run: Run) -> list[dict[str, Any]]:
+  """Returns what the RL steps of the run's own arms logged, in order.
+
+  Another experiment may have logged its own into the same work directory.
+  """
+  stages = {f'rl_{arm}_{seed}' for arm, seed in run.plan.cells()}
+  return [row for row in run.writer.rows() if row['stage'] in stages]
 
 
 def _examples(run: Run) -> list[dict[str, Any]]:

@@ -54,9 +54,11 @@ class Run:
   def __init__(
     self, recipe: Recipe, workdir: pathlib.Path, plan: Plan, makes: bool = True
   ):
-    """Args:
-    recipe, workdir, plan: see the attributes.
-    makes: whether what is not there is made, else it is refused.
+    """Opens a run; nothing is made before it is asked for.
+
+    Args:
+      recipe, workdir, plan: see the attributes.
+      makes: whether what is not there is made, else it is refused.
 
     Raises:
       UserError: a batch does not divide over the mesh, the recipe does not say

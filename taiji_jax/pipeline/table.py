@@ -162,6 +162,27 @@ def stages_of(plan: Plan, name: str) -> dict[str, int]:
   return {stage: REVISIONS[stage] for stage in sorted(stages)}
 
 
+def outdated(recipe: Recipe, plan: Plan, folder: pathlib.Path) -> list[str]:
+  """Returns the arms with a cell that follows from another key than today's.
+
+  Args:
+    recipe: today's.
+    plan: today's arms; a cell that is not there says nothing.
+    folder: of the cells.
+
+  Raises:
+    UserError: the cells are of different data, or one is damaged.
+  """
+  stamps = stamps_of(recipe, plan, cells_lib.data_of(folder, plan.cells()))
+  found = {
+    name
+    for name, seed in plan.cells()
+    if (stamp := cells_lib.stamp_of(folder, name, seed))
+    and not stamps[name].fits(stamp)
+  }
+  return [name for name in plan.arms if name in found]
+
+
 class _Judge:
   """Makes cells: answers, and what they score on the evaluation rows."""
 

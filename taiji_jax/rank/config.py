@@ -10,10 +10,14 @@ class TowerConfig:
   """Sizes and training of the ID tower.
 
   Attributes:
-    width, mlp_widths, half_life: see `modules.id_tower.IdTowerConfig`.
+    width: of embeddings and of the vectors that are compared.
+    mlp_widths: hidden layers of both sides; may be empty.
     batch: exposures of an update.
     epochs: passes over the exposures.
-    lr, weight_decay: of AdamW; the rate falls to zero as a cosine.
+    lr: AdamW's peak learning rate, which falls to zero as a cosine.
+    weight_decay: of AdamW.
+    half_life: history positions after which the weight of the recency pool has
+      halved.
   """
 
   width: int = 32

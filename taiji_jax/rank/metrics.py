@@ -147,8 +147,8 @@ def report_by_seen(
 
   Args:
     seen_x: bool, whether the user has training events.
-    user_x, click_x, conversion_x, click_probability_x,
-      conversion_probability_x: as in `ranking_report`.
+    user_x, click_x, conversion_x: as in `ranking_report`.
+    click_probability_x, conversion_probability_x: likewise.
   """
   seen_x = seen_x.astype(bool)
   arrays = (

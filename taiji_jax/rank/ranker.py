@@ -29,11 +29,13 @@ class Ranker:
   def __init__(
     self, logs: Logs, data: DataConfig, config: TowerConfig, seed: int
   ):
-    """Args:
-    logs: the data.
-    data: how exposures are sampled and what a missed item is worth.
-    config: sizes and training.
-    seed: of parameters, exposures and their order.
+    """Lays out the tower by what the log holds; trains nothing yet.
+
+    Args:
+      logs: the data.
+      data: how exposures are sampled and what a missed item is worth.
+      config: sizes and training.
+      seed: of parameters, exposures and their order.
     """
     self._logs, self._data, self._train = logs, data, config
     self._seed = seed

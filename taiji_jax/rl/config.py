@@ -28,14 +28,15 @@ class RLConfig:
     combine: 'sum_then_normalize' (the paper's: the weighted sum of rewards,
       z-scored anew in each group) or 'normalize_then_sum' (GDPO's).
     group: G, rollouts a prompt.
-    eta, mu: POPO's step size and KL weight. `Choice:` silent in the paper.
-    fixed_weights: for 'fixed'; uniform where empty.
-    kl: 'loss' (the paper's: beta KL added once to the combined loss; `Choice:`
-      whether the per-reward losses hold it is silent, here they don't) or
+    eta: POPO's step size. `Choice:` 1; the paper is silent.
+    mu: POPO's KL weight. `Choice:` 1; the paper is silent.
+    fixed_weights: for 'fixed': one weight a reward; uniform where empty.
+    kl: 'loss' (the paper's: beta KL added once to the combined loss) or
       'reward' (beta times the mean log-ratio of a rollout, subtracted from each
-      of its rewards before the advantage).
-    kl_beta: weight of KL(policy || SFT model).
-    form: how the per-reward gradients are come by: 'vjps' (one backward a
+      of its rewards before the advantage). `Choice:` the per-reward losses hold
+      no KL; the paper does not say whether they do.
+    kl_beta: beta, the weight of KL(policy || SFT model).
+    form: how the per-reward gradients are made: 'vjps' (one backward a
       reward, any surrogate), 'one_backward' (all rewards in one, exact for
       rollouts of the policy itself, one update each: ratio and clip are left
       out of the per-reward gradients; see `modules.objective_slots`) or 'jvp'
@@ -44,14 +45,15 @@ class RLConfig:
       between, the weights stay and a step costs what a plain one costs.
     alignment_on: regular expression of the parameter paths whose gradients are
       read, all where empty (arXiv:2509.11452 reads some layers only). `Choice:`
-      which layers Taiji reads is silent.
+      all; the paper does not say which layers it reads.
     share_prompt: whether a prompt is read once for its G rollouts in the
       training forward too, P + G C tokens instead of G (P + C); same numbers.
       Not with the form 'one_backward', which needs sequences of their own.
-    clip: eps of the surrogate. `Choice:` silent.
+    clip: the surrogate's ratio is clipped to 1 - clip and 1 + clip. `Choice:`
+      0.2; the paper is silent.
     advantage_epsilon: added to the group's standard deviation.
-    temperature: of the rollouts. `Choice:` silent; 1, so that the sampling
-      policy is the trained one.
+    temperature: of the rollouts. `Choice:` 1, so that the sampling policy is
+      the trained one; the paper is silent.
   """
 
   weighting: str = 'popo'

@@ -34,15 +34,17 @@ class Trainer:
     save_seconds: float = loop.LoopConfig.save_seconds,
     advantage: Advantage | None = None,
   ):
-    """Args:
-    policy: what is trained.
-    prompts: what is answered.
-    rewards: what a completion earns, K numbers.
-    config: the method's numbers.
-    writer: where metrics go.
-    seed: of the rollouts and of the order of the prompts.
-    save_seconds: a checkpoint at least this often.
-    advantage: see `rl.step.popo_step`; None takes the one of the config.
+    """Takes what all updates share.
+
+    Args:
+      policy: what is trained.
+      prompts: what is answered.
+      rewards: what a completion earns, K numbers.
+      config: the method's numbers.
+      writer: where metrics go.
+      seed: of the rollouts and of the order of the prompts.
+      save_seconds: a checkpoint at least this often.
+      advantage: see `rl.step.popo_step`; None takes the one of the config.
 
     Raises:
       ValueError: the policy scores at another temperature than rollouts are

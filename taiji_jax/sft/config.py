@@ -13,8 +13,9 @@ class FitConfig:
   Attributes:
     opt: the optimiser and the number of updates.
     batch: packed rows of an update.
-    tokens: of a packed row.
-    prompt_weight: weight of the prompt's tokens in the loss; see `sft_step`.
+    tokens: length of a packed row.
+    prompt_weight: weight of a prompt's token in the loss, where a completion's
+      has 1; see `sft.step.sft_step`.
   """
 
   opt: OptimizerConfig
@@ -39,7 +40,7 @@ class SFTConfig(FitConfig):
   """Supervised training on reasoning.
 
   Attributes:
-    examples: rows the teacher reasons about.
+    examples: how many rows the teacher reasons about.
   """
 
   examples: int

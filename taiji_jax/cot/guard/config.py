@@ -17,9 +17,10 @@ class GuardConfig:
     overlap: share of what is rare about the title (words weighted by rarity,
       log of titles / titles with the word) that may not occur, in any order, in
       (0, 1].
-    surprise: as a sum instead of a share, in nats: words that stand together
-      in a title of N by chance once in exp(surprise) / N catalogues.
-    least_words: both count from so many words of the title on.
+    surprise: `overlap` as a sum instead of a share, in nats: words that stand
+      together in a title of N by chance once in exp(surprise) / N catalogues.
+    least_words: `overlap` and `surprise` count from so many words of the title
+      on.
     spelling: a word occurs if that share of its character trigrams does, in
       (0, 1]; words of three letters and less must be the same.
     rare: a word, a run, a model number in at most so many titles is rare.

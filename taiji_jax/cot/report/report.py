@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from taiji_jax import files, markdown
 from taiji_jax.cot.guard.planted_leaks import Detection
 from taiji_jax.cot.record import CotRecord
-from taiji_jax.cot.report import plots
+from taiji_jax.cot.report import counts, plots
 from taiji_jax.cot.report.statistics import DataStatistics, Group
 from taiji_jax.errors import UserError
 
@@ -25,7 +25,7 @@ def write(
   threshold: float | None = None,
   planted: Mapping[str, Detection] | None = None,
 ) -> None:
-  """Returns once data_report.md and its PNG plots stand in the folder.
+  """Returns once data_report.md, its PNG plots and counts are in the folder.
 
   Args:
     folder: an existing directory.
@@ -57,6 +57,7 @@ def write(
   ]
   text = '\n\n'.join(section for section in sections if section) + '\n'
   files.write_text(folder / REPORT, text)
+  counts.write(folder / counts.NAME, statistics, threshold, planted)
 
 
 def verdict(statistics: DataStatistics) -> str:

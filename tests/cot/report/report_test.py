@@ -1,5 +1,7 @@
 """The CoT data's report: what it says, and that its figures can be read."""
 
+import dataclasses
+import json
 import pathlib
 
 from absl.testing import absltest, parameterized
@@ -8,7 +10,7 @@ import numpy as np
 
 from taiji_jax.cot.guard.planted_leaks import Detection
 from taiji_jax.cot.record import CotRecord
-from taiji_jax.cot.report import plots, report
+from taiji_jax.cot.report import counts, plots, report
 from taiji_jax.cot.report.statistics import DataStatistics, collect
 from taiji_jax.errors import UserError
 
@@ -142,6 +144,38 @@ class DataReportTest(parameterized.TestCase):
       report.write(self._folder, _statistics([]))
     with self.assertRaisesRegex(UserError, "data_kept.png' cannot be written"):
       report.write(self._folder / 'nowhere', _statistics())
+
+
+class CountsTest(absltest.TestCase):
+  def test_figures_of_the_counts_are_those_of_the_texts(self):
+    path = pathlib.Path(self.create_tempdir().full_path) / counts.NAME
+    whole = _statistics()
+    planted = {'title': Detection(10, 9, 1)}
+    counts.write(path, whole, _BOUND, planted)
+    record = json.loads(path.read_text())
+    again = counts.statistics_of(record)
+    self.assertEqual(
+      _bars(plots.perplexities(again, record['threshold'])),
+      _bars(plots.perplexities(whole, _BOUND)),
+    )
+    for axis in range(2):
+      self.assertEqual(
+        _bars(plots.kept_shares(again), axis),
+        _bars(plots.kept_shares(whole), axis),
+      )
+    self.assertEqual(again.reasons, whole.reasons)
+    self.assertEqual(
+      record['planted'], {'title': dataclasses.asdict(planted['title'])}
+    )
+    self.assertAlmostEqual(record['spread']['within'], whole.spread.within)
+    self.assertLess(path.stat().st_size, 20_000)
+
+  def test_a_spread_that_is_not_known(self):
+    path = pathlib.Path(self.create_tempdir().full_path) / counts.NAME
+    counts.write(path, _statistics([]))
+    record = json.loads(path.read_text())
+    self.assertEqual(record['spread'], {'within': None, 'between': None})
+    self.assertEqual(record['planted'], {})
 
 
 if __name__ == '__main__':

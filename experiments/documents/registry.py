@@ -1,0 +1,56 @@
+"""What is made: the table of every block, the drawing of every figure."""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+
+from experiments import recipe_fields
+from experiments.documents import (
+  cot,
+  pareto,
+  popo,
+  speed,
+  taiji,
+  tpu,
+  weightings,
+)
+from experiments.documents.figures import Drawing
+from experiments.documents.sources import Sources
+
+
+@dataclasses.dataclass(frozen=True)
+class Registry:
+  """Rows.
+
+  Attributes:
+    tables: block -> sources to Markdown.
+    figures: path below the root -> its drawing.
+    lost: path of a figure whose numbers are not kept -> the command that makes
+      them.
+  """
+
+  tables: Mapping[str, Callable[[Sources], str]]
+  figures: Mapping[str, Drawing]
+  lost: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+_COT = (
+  'TAIJI_DATA=FOLDER python -m experiments.taiji'
+  ' --config=experiments/configs/taiji/amazon_scientific_cpu.py'
+)
+REGISTRY = Registry(
+  tables=popo.TABLES
+  | weightings.TABLES
+  | taiji.TABLES
+  | cot.TABLES
+  | speed.TABLES
+  | pareto.TABLES
+  | tpu.TABLES
+  | {'recipe_fields': recipe_fields.markdown},
+  figures=popo.FIGURES | weightings.FIGURES | pareto.FIGURES,
+  lost={
+    'docs/taiji/data_ppl.png': _COT,
+    'docs/taiji/data_kept.png': _COT,
+    'docs/taiji/cot_memory.png': 'python -m experiments.benchmarks.cot_memory'
+    ' --save=cot_memory',
+  },
+)

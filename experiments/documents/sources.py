@@ -1,0 +1,155 @@
+"""What pages are made of: finished runs and benchmarks, read once each."""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import importlib
+import pathlib
+from typing import Any
+
+from experiments import (
+  finished,
+  popo_table,
+  provenance,
+  taiji_table,
+  weightings_table,
+)
+from taiji_jax import files
+from taiji_jax.errors import UserError
+from taiji_jax.pipeline import Plan, table
+from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.pipeline.recipe import Recipe
+from taiji_jax.pipeline.revisions import REVISIONS
+
+RESULTS = pathlib.Path('experiments/results')
+# Folder of results, and recipe by the same name -> its arms.
+PLANS: dict[str, Callable[[Recipe], Plan]] = {
+  'popo/ml100k_cpu': popo_table.plan,
+  'weightings/ml100k_cpu': weightings_table.plan,
+  'taiji/amazon_scientific_cpu': taiji_table.plan,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+  """Numbers, and where they come from.
+
+  Attributes:
+    result: the numbers.
+    record: see `provenance.record`.
+    folder: what else belongs to them.
+    note: a sentence where today's code would make other numbers, else ''.
+  """
+
+  result: Mapping[str, Any]
+  record: provenance.Record
+  folder: pathlib.Path
+  note: str = ''
+
+  def more(self, name: str) -> dict[str, Any]:
+    """Returns what another file of the folder holds."""
+    return files.read_json(self.folder / name, _remedy(self.record))
+
+
+class Sources:
+  """The results below a folder."""
+
+  def __init__(
+    self,
+    folder: pathlib.Path = RESULTS,
+    recipe: Callable[[str], Recipe] | None = None,
+  ):
+    """Args:
+    folder: of all results.
+    recipe: name of a run -> its recipe of today; the committed one where None.
+    """
+    self._folder, self._recipe = folder, recipe or recipe_of
+    self._runs: dict[str, Made] = {}
+    self._benchmarks: dict[str, Made] = {}
+
+  def run(self, name: str) -> Made:
+    """Returns a finished run.
+
+    Args:
+      name: a key of `PLANS`.
+
+    Raises:
+      UserError: it is missing or damaged, or its result is not of its cells.
+    """
+    if name not in self._runs:
+      self._runs[name] = self._read(name)
+    return self._runs[name]
+
+  def benchmark(self, name: str, module: str = '') -> Made:
+    """Returns what a benchmark kept.
+
+    Args:
+      name: of its file.
+      module: of `experiments.benchmarks`, where that has another name.
+
+    Raises:
+      UserError: it is missing or damaged.
+    """
+    if name in self._benchmarks:
+      return self._benchmarks[name]
+    folder = self._folder / 'benchmarks'
+    record = files.read_json(
+      folder / f'{name}.json',
+      f'run python -m experiments.benchmarks.{module or name} --save={name}',
+    )
+    made = Made(record['result'], record, folder)
+    self._benchmarks[name] = made
+    return made
+
+  def _read(self, name: str) -> Made:
+    folder, recipe = self._folder / name, self._recipe(name)
+    plan = PLANS[name](recipe)
+    remedy = (
+      f'run python -m experiments.{plan.table} --results={RESULTS / name}'
+    )
+    record = files.read_json(folder / finished.RECORD, remedy)
+    result = files.read_json(folder / table.RESULT, remedy)
+    if finished.digest_of(plan, folder) != record.get('cells'):
+      raise UserError(
+        f'{folder} holds other cells than those its {table.RESULT} was made'
+        f' of; {remedy}.'
+      )
+    if gone := [arm for arm in plan.arms if arm not in result['arms']]:
+      raise UserError(f'{folder} has no arm {gone[0]}; {remedy}.')
+    return Made(result, record, folder, _note(recipe, plan, folder, record))
+
+
+def framed(body: str, *made: Made) -> str:
+  """Returns a table between the notes on its numbers and how they were made."""
+  notes = [one.note for one in made if one.note]
+  return '\n\n'.join([*notes, body, provenance.told(*(m.record for m in made))])
+
+
+def recipe_of(name: str) -> Recipe:
+  """Returns the committed recipe of a run."""
+  module = importlib.import_module(
+    f'experiments.configs.{name.replace("/", ".")}'
+  )
+  return recipe_lib.from_config(module.get_config())
+
+
+def _note(
+  recipe: Recipe, plan: Plan, folder: pathlib.Path, record: Mapping[str, Any]
+) -> str:
+  """Returns the sentence on cells that today's code would make anew."""
+  arms = table.outdated(recipe, plan, folder)
+  if not arms:
+    return ''
+  older = [
+    f'`{stage}`'
+    for stage, number in record['revisions'].items()
+    if REVISIONS.get(stage) != number
+  ]
+  what = "another recipe than today's"
+  if older:
+    what = f"an earlier revision of {', '.join(older)} than today's"
+  which = ', '.join(f'`{arm}`' for arm in arms)
+  return f'**Made with {what}** ({which}); not remade since {record["date"]}.'
+
+
+def _remedy(record: provenance.Record) -> str:
+  return f'run {record["command"]} with --results'

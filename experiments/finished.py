@@ -1,0 +1,118 @@
+"""Finished runs: the small files of one, out of which the pages are made.
+
+A folder of a finished run holds its cells and floors, result.json, table.md,
+`run.json` (the command, the day, the machine, the revisions of the stages) and,
+where the pages need them, `rl.json`, `ranker.json`, `data_KIND.json`.
+"""
+
+from collections.abc import Mapping
+import datetime
+import hashlib
+import pathlib
+from typing import Any
+
+from experiments import provenance
+from taiji_jax import files
+from taiji_jax.cot.report import counts
+from taiji_jax.evaluate import cells, judged_rows
+from taiji_jax.evaluate.table import Table
+from taiji_jax.pipeline import Plan, Run, report, table, tower
+
+RECORD, CURVES, RANKER = 'run.json', 'rl.json', 'ranker.json'
+COUNTS = 'data_{kind}.json'
+_DRAWN = ('reward_', 'weight_')
+# Flags that decide no number.
+_WHERE = ('results', 'table', 'arms')
+
+
+def keep(
+  run: Run,
+  shown: Table,
+  result: Mapping[str, Any],
+  made: pathlib.Path,
+  to: pathlib.Path,
+  curves: bool = False,
+) -> None:
+  """Returns once the small files of a run stand in the folder `to`.
+
+  Args:
+    run: the run, all of whose cells are made.
+    shown: its table.
+    result: of `table.make`.
+    made: the folder of its cells.
+    to: made where it is missing.
+    curves: whether what the RL steps logged and the ranker's report go there
+      too.
+  """
+  to.mkdir(parents=True, exist_ok=True)
+  date = _date(run.plan, made)
+  for path in _places(run.plan, made):
+    files.write_text(to / path.name, path.read_text('utf-8'))
+  table.write(to, result, shown)
+  if curves:
+    rows = [_trimmed(row) for row in report.rl_rows(run)]
+    files.write_text(to / CURVES, cells.text({'rows': cells.Line(rows)}))
+    ranker = files.read_json(run.tower.folder / tower.REPORT)
+    files.write_json(to / RANKER, ranker)
+  record(run.plan, to, date)
+
+
+def record(
+  plan: Plan, folder: pathlib.Path, date: datetime.date | None = None
+) -> None:
+  """Writes run.json, unless the cells are those that it was written of.
+
+  Args:
+    plan: the arms.
+    folder: of the cells.
+    date: of the newest; None takes it from the files.
+  """
+  digest = digest_of(plan, folder)
+  path = folder / RECORD
+  if path.exists() and files.read_json(path).get('cells') == digest:
+    return  # Its day and its machine are those of the cells.
+  revisions = {}
+  for name in plan.arms:
+    revisions |= table.stages_of(plan, name)
+  made = provenance.record(
+    f'experiments.{plan.table}', date or _date(plan, folder), _WHERE
+  )
+  files.write_json(path, {**made, 'revisions': revisions, 'cells': digest})
+
+
+def keep_counts(made: pathlib.Path, kind: str, to: pathlib.Path) -> None:
+  """Returns once the counts of a CoT data set stand beside the cells.
+
+  Args:
+    made: the folder of its report.
+    kind: 'rupr' or 'direct'.
+    to: the folder of the cells.
+  """
+  text = (made / counts.NAME).read_text('utf-8')
+  files.write_text(to / COUNTS.format(kind=kind), text)
+
+
+def digest_of(plan: Plan, folder: pathlib.Path) -> str:
+  """Returns the hash of all cells that stand, and of the floors."""
+  parts = [f'{p.name} {files.sha256(p)}' for p in _places(plan, folder)]
+  return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
+
+
+def _trimmed(row: Mapping[str, Any]) -> dict[str, Any]:
+  drawn = {
+    name: cells.round_to(value)
+    for name, value in row.items()
+    if name.startswith(_DRAWN)
+  }
+  return {'step': row['step'], **drawn}
+
+
+def _places(plan: Plan, folder: pathlib.Path) -> list[pathlib.Path]:
+  names = [f'{arm}-{seed}.json' for arm, seed in plan.cells()]
+  paths = [folder / name for name in (*names, judged_rows.NAME)]
+  return [path for path in paths if path.exists()]
+
+
+def _date(plan: Plan, folder: pathlib.Path) -> datetime.date:
+  newest = max(p.stat().st_mtime for p in _places(plan, folder))
+  return datetime.date.fromtimestamp(newest)

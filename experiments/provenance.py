@@ -1,0 +1,82 @@
+"""Where numbers come from: the command, the day, the machine."""
+
+from collections.abc import Mapping, Sequence
+import datetime
+import importlib.metadata
+import os
+import shlex
+import sys
+from typing import Any
+
+import jax
+
+_NUMBERS = {1: 'one', 2: 'two', 4: 'four', 8: 'eight'}
+_HARDWARE = ('device', 'cores')
+Record = Mapping[str, Any]
+"""JSON: 'command', 'date', 'machine'."""
+
+
+def record(
+  module: str,
+  date: datetime.date | None = None,
+  without: Sequence[str] = (),
+  packages: Sequence[str] = (),
+) -> dict[str, Any]:
+  """Returns the record of this process.
+
+  Args:
+    module: what `python -m` runs.
+    date: when the numbers were made, today where None.
+    without: flags that decide no number and are left out of the command.
+    packages: others whose versions count, where they are installed.
+  """
+  kept = [
+    shlex.quote(argument)
+    for argument in sys.argv[1:]
+    if argument.lstrip('-').split('=')[0] not in without
+  ]
+  return {
+    'command': ' '.join(['python -m', module, *kept]),
+    'date': str(date or datetime.date.today()),
+    'machine': machine(packages),
+  }
+
+
+def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
+  """Returns what the machine is, and the versions of Python, jax and others."""
+  found: dict[str, Any] = {
+    'device': jax.devices()[0].device_kind,
+    'cores': os.cpu_count(),
+    'python': '.'.join(map(str, sys.version_info[:2])),
+    'jax': jax.__version__,
+  }
+  for name in packages:
+    try:
+      found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+      continue
+  return found
+
+
+def told(*records: Record) -> str:
+  """Returns one line of Markdown: the commands, and each machine once.
+
+  >>> told({'command': 'a', 'date': '2026-11-22', 'machine': {'cores': 2}})
+  '`a`, 2026-11-22, two CPU cores.'
+  """
+  groups: dict[str, list[str]] = {}
+  for one in records:
+    where = ', '.join([one['date'], *_machine(one['machine'])])
+    groups.setdefault(where, []).append(f'`{one["command"]}`')
+  lines = [f'{", ".join(names)}, {where}' for where, names in groups.items()]
+  return '; '.join(lines) + '.'
+
+
+def _machine(values: Mapping[str, Any]) -> list[str]:
+  cores = values.get('cores', 0)
+  parts = [f'{_NUMBERS.get(cores, cores)} CPU core{"s" * (cores != 1)}']
+  if (device := values.get('device', 'cpu')) != 'cpu':
+    parts = [device]
+  versions = {'Python' if k == 'python' else k: v for k, v in values.items()}
+  parts += [f'{k} {v}' for k, v in versions.items() if k not in _HARDWARE]
+  return parts

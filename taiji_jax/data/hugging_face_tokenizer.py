@@ -54,7 +54,8 @@ class HuggingFaceTokenizer:
       )
     except ImportError as error:
       raise UserError(
-        'A chat template needs the package jinja2: run `pip install jinja2`.'
+        'A chat template needs the package jinja2: run `pip install'
+        " 'taiji_jax[chat]'`."
       ) from error
     except Exception as error:  # The template raises what it likes.
       raise UserError(

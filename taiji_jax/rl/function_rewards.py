@@ -38,7 +38,7 @@ class FunctionRewards:
     """Returns what each text earns.
 
     Raises:
-      ValueError: a function gives no number, or not one for each text.
+      ValueError: a function gives no finite number, or not one for each text.
     """
     columns = [
       self._column(name, function(sampled.texts, row_n), len(sampled.texts))
@@ -62,5 +62,10 @@ class FunctionRewards:
       raise ValueError(
         f'the reward {name!r} gave the shape {column.shape} for {count} texts;'
         ' return one number for each.'
+      )
+    if not np.isfinite(column.compressed()).all():
+      raise ValueError(
+        f'the reward {name!r} gave a number that is NaN or infinite; return a'
+        ' masked array (numpy.ma) where a reward is not known.'
       )
     return column

@@ -21,9 +21,10 @@ class AnswerGuard:
     self._at = {answer: i for i, answer in enumerate(dict.fromkeys(answers))}
     self._answers = tuple(answers)
     titles = tuple(self._at)
-    # Ids that no text holds: the answer is all there is to state.
-    ids = tuple(f'\x00{i}' for i in range(len(titles)))
-    self._finder = LeakGuard(Catalog(ids, titles, ((),) * len(titles)), config)
+    # An answer is its own id: there is nothing else to state.
+    self._finder = LeakGuard(
+      Catalog(titles, titles, ((),) * len(titles)), config
+    )
 
   def __call__(self, think: str, request: CotRequest) -> tuple[str, str]:
     """Returns the text, '' where it states the answer, and what it stated."""

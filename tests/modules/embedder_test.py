@@ -2,6 +2,7 @@ import dataclasses
 import functools
 import pathlib
 import tempfile
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 import chex
@@ -13,6 +14,7 @@ from taiji_jax.errors import UserError
 from taiji_jax.modules import embedder, last_token, text_encoder
 from taiji_jax.modules.embedder import TextEmbedder
 from taiji_jax.modules.text_encoder import TextEncoder, TextEncoderConfig
+from taiji_jax.modules.weights import published
 from tests.modules.weights import tiny
 
 WORDS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', *'abcdefgh')
@@ -197,6 +199,20 @@ class DecoderEmbedderTest(absltest.TestCase):
     )
     with self.assertRaisesRegex(UserError, 'takes 32 tokens, not max_to'):
       TextEmbedder.pretrained(folder, max_tokens=48)
+
+
+class MiniLmByNameTest(absltest.TestCase):
+  def test_its_folder_is_taken_like_a_decoder_s(self):
+    folder = self.create_tempdir()
+    folder.create_file('config.json', '{"model_type": "bert"}')
+    with (
+      mock.patch.object(TextEmbedder, 'minilm') as made,
+      mock.patch.object(
+        published, 'fetch', lambda name: pathlib.Path(folder.full_path)
+      ),
+    ):
+      TextEmbedder.pretrained(published.MINILM_ON_THE_HUB, batch=4)
+    made.assert_called_once_with(folder.full_path, batch=4)
 
 
 class ReadTokenizerTest(absltest.TestCase):

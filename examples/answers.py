@@ -18,7 +18,6 @@ from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.weights import export, pretrained
 from taiji_jax.policy import Policy, PolicyConfig
-from taiji_jax.train_state import OptimizerConfig
 
 NEXT = {
   'tea': 'milk',
@@ -33,11 +32,19 @@ def train(work: pathlib.Path) -> pathlib.Path:
   """Returns the Hugging Face directory of a small model that learnt `PAIRS`."""
   lines = [prompt + answer for prompt, answer in PAIRS]
   tok = tokenizer.train_sentencepiece(lines, work / 'tok.model')
-  policy = Policy(PolicyConfig(DecoderConfig(1, 1, 64, 4, 2, 128), 12), tok)
+  sizes = DecoderConfig(
+    vocab_size=tok.vocab_size,
+    num_layers=1,
+    width=64,
+    num_heads=4,
+    num_kv_heads=2,
+    mlp_width=128,
+  )
+  policy = Policy(PolicyConfig(sizes, completion=12), tok)
   params, _ = sft.fit(
     policy,
     texts.examples(PAIRS, tok),
-    sft.FitConfig(OptimizerConfig(3e-3, steps=60), batch=4, tokens=64),
+    sft.FitConfig(sft.OptimizerConfig(lr=3e-3, steps=60), batch=4, tokens=64),
     start=policy.start(),
     scratch=work / 'checkpoints',
     writer=metrics.Writer(work),

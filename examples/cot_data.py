@@ -20,7 +20,6 @@ from taiji_jax.data import texts, tokenizer
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.pipeline.scorer import Scorer
 from taiji_jax.policy import Policy, PolicyConfig
-from taiji_jax.train_state import OptimizerConfig
 
 KINDS = {
   'fruit': ('apple', 'pear', 'plum', 'cherry', 'peach', 'melon'),
@@ -65,12 +64,19 @@ def student(cases, work):
   tok = tokenizer.train_sentencepiece(
     lines, work / 'tok.model', vocab_size=512, symbols=formats.STRUCTURE
   )
-  sizes = DecoderConfig(1, 2, 64, 4, 2, 128)
+  sizes = DecoderConfig(
+    vocab_size=tok.vocab_size,
+    num_layers=2,
+    width=64,
+    num_heads=4,
+    num_kv_heads=2,
+    mlp_width=128,
+  )
   policy = Policy(PolicyConfig(sizes, completion=96), tok)
   params, _ = sft.fit(
     policy,
     texts.examples(pairs, tok),
-    sft.FitConfig(OptimizerConfig(3e-3, steps=120), batch=8, tokens=192),
+    sft.FitConfig(sft.OptimizerConfig(lr=3e-3, steps=120), batch=8, tokens=192),
     start=policy.start(),
     scratch=work / 'student',
     writer=metrics.Writer(work),

@@ -172,11 +172,7 @@ def _guarded(main: Callable[[], None], argv: list[str]) -> None:
     sys.unraisablehook = lambda _: None
   # JAX tells of the accelerators that it did not find.
   logging.getLogger('jax').setLevel(logging.WARNING)
-  metrics.LOG.setLevel(logging.INFO)
-  metrics.LOG.propagate = False
-  handler = logging.StreamHandler(sys.stderr)
-  handler.setFormatter(logging.Formatter('%(asctime)s %(message)s', '%H:%M:%S'))
-  metrics.LOG.addHandler(handler)
+  metrics.show_progress()
   signal.signal(signal.SIGTERM, _terminated)
   try:
     main()

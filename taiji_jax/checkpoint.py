@@ -1,12 +1,19 @@
 """Checkpoints of a training stage: state, data position, seconds so far."""
 
+from collections.abc import Mapping
+import json
+import math
+import os
 import pathlib
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
+from taiji_jax import files
 from taiji_jax.errors import UserError
+
+IDENTITY = 'identity.json'
 
 
 class Checkpointer:
@@ -16,8 +23,26 @@ class Checkpointer:
   step before as the last whole one.
   """
 
-  def __init__(self, folder: pathlib.Path, keep: int = 2):
-    self._folder = folder.absolute()
+  def __init__(
+    self,
+    folder: str | os.PathLike[str],
+    keep: int = 2,
+    identity: Mapping[str, Any] | None = None,
+  ):
+    """Opens the folder, made where it does not exist.
+
+    Args:
+      folder: of one training.
+      keep: steps that stay.
+      identity: JSON of what the training is; noted in a new folder, compared
+        with the note of an old one. Numbers may differ by a thousandth.
+
+    Raises:
+      UserError: the folder is of another training.
+    """
+    self._folder = pathlib.Path(folder).absolute()
+    if identity is not None:
+      _check_identity(self._folder, identity)
     self._manager = ocp.CheckpointManager(
       self._folder,
       options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True),
@@ -94,3 +119,34 @@ class Checkpointer:
       f' ({str(error).splitlines()[0]}); free some space or check the rights,'
       ' then the same command goes on from the last whole one.'
     )
+
+
+def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:
+  """Notes what a training is; raises UserError where the note is another."""
+  wanted = json.loads(json.dumps(identity, default=str))
+  path = folder / IDENTITY
+  if not path.exists():
+    with files.writing(folder, 'give another folder'):
+      folder.mkdir(parents=True, exist_ok=True)
+    files.write_json(path, wanted, f'.{os.getpid()}')
+    return
+  found = files.read_json(path)
+  for name in wanted.keys() | found.keys():
+    now, then = wanted.get(name), found.get(name)
+    if not _same(now, then):
+      raise UserError(
+        f'{folder} holds the checkpoints of another training: its {name} was'
+        f' {_brief(then)}, here it is {_brief(now)}; give another folder, or'
+        ' delete this one to begin anew.'
+      )
+
+
+def _same(a: Any, b: Any) -> bool:
+  if isinstance(a, float) and isinstance(b, float):
+    return math.isclose(a, b, rel_tol=1e-3)
+  return a == b
+
+
+def _brief(value: Any) -> str:
+  text = json.dumps(value)
+  return text if len(text) < 200 else f'{text[:200]}...'

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import pathlib
 import sys
 import time
@@ -15,12 +16,30 @@ LOG = logging.getLogger('taiji_jax')
 PLAIN_SECONDS = 10.0
 
 
+def show_progress() -> None:
+  """Shows what trains, how far it is and how long it takes, on stderr."""
+  LOG.setLevel(logging.INFO)
+  LOG.propagate = False
+  if not LOG.handlers:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+      logging.Formatter('%(asctime)s %(message)s', '%H:%M:%S')
+    )
+    LOG.addHandler(handler)
+
+
 class Writer:
   """Appends rows `{"stage", "step", ...}` to metrics.jsonl and TensorBoard."""
 
-  def __init__(self, workdir: pathlib.Path):
-    self._path = workdir / 'metrics.jsonl'
-    self._board_dir = workdir / 'tensorboard'
+  def __init__(self, workdir: str | os.PathLike[str]):
+    """Names the folder; it is made when something is written.
+
+    Args:
+      workdir: where metrics.jsonl and tensorboard/ lie.
+    """
+    self._workdir = pathlib.Path(workdir)
+    self._path = self._workdir / 'metrics.jsonl'
+    self._board_dir = self._workdir / 'tensorboard'
     self._board = None
     self._file = None
 
@@ -31,7 +50,17 @@ class Writer:
   def begin(self, stage: str, step: int) -> None:
     """Opens for `stage`, which goes on after `step`; later rows are dropped."""
     self.close()
-    kept = [r for r in self.rows() if r['stage'] != stage or r['step'] <= step]
+    rows = self.rows() if self._path.exists() else []
+    kept = [r for r in rows if r['stage'] != stage or r['step'] <= step]
+    if not step and len(kept) < len(rows):
+      LOG.warning(
+        '%s: %d rows of an earlier %r are replaced; give another stage or'
+        ' folder to keep such',
+        self._path,
+        len(rows) - len(kept),
+        stage,
+      )
+    self._workdir.mkdir(parents=True, exist_ok=True)
     files.write_lines(self._path, kept)
     self._file = self._path.open('a')
     # It imports torch where that is installed, some seconds.

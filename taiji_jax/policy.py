@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import dataclasses
 import functools
+import os
 import pathlib
 from typing import Any, Protocol
 
@@ -41,8 +42,9 @@ class PolicyConfig:
   """A decoder and how it is used.
 
   Attributes:
-    model: its sizes; those of the checkpoint where there is a `source`.
-    completion: the most tokens that it writes.
+    model: its sizes; where there is a `source`, what
+      `modules.weights.pretrained.config(source)` returns.
+    completion: the most tokens that it writes, the end token counted.
     source: the checkpoint that training starts from (see
       `modules.weights.pretrained.find`), '' for parameters drawn at random.
     temperature: of the rollouts whose log-probabilities training needs.
@@ -70,6 +72,7 @@ class Policy:
     decoder: the network.
     tokenizer: see `Tokenizer`.
     mesh: where it is trained.
+    temperature, share_prompt, completion: see `PolicyConfig`.
   """
 
   def __init__(
@@ -104,6 +107,8 @@ class Policy:
     self.tokenizer, self.mesh = tokenizer, mesh
     self._config = config
     self.temperature = config.temperature
+    self.share_prompt = config.share_prompt
+    self.completion = config.completion
     self._samplers: dict[float, Any] = {}
 
   def init(self) -> Any:
@@ -131,14 +136,39 @@ class Policy:
 
   def _pretrained(self) -> Any:
     model = self.decoder.config
+    source = self._config.source
+    if not source:
+      raise UserError(
+        'adapters (lora_rank) need a model to adapt: give PolicyConfig.source a'
+        ' checkpoint, such as `modules.weights.export.save` writes.'
+      )
     options = {f: getattr(model, f) for f in OPTIONS}
-    return pretrained.load(self._config.source, self.mesh, **options)[1]
+    found = pretrained.config(source, **options)
+    for field in dataclasses.fields(found):
+      own, given = getattr(found, field.name), getattr(model, field.name)
+      if own != given:
+        raise UserError(
+          f'PolicyConfig.model says {field.name}={given}, the checkpoint'
+          f' {source} has {own}; take pretrained.config({source!r}).'
+        )
+    return pretrained.load(source, self.mesh, **options)[1]
 
-  def load(self, path: pathlib.Path) -> Any:
+  def load(self, path: str | os.PathLike[str]) -> Any:
     """Returns what was trained, out of a file, on the mesh."""
     like = jax.eval_shape(self.init_trained)
-    params = tree.load(path, like)
+    params = tree.load(pathlib.Path(path), like)
     return sharding.place(params, sharding.state_sharding(like, self.mesh))
+
+  def save(self, path: str | os.PathLike[str], params: Any) -> None:
+    """Writes what was trained into a safetensors file that `load` reads.
+
+    For a directory that others read see `modules.weights.export.save`.
+
+    Args:
+      path: the file.
+      params: as training returns them.
+    """
+    tree.save(pathlib.Path(path), params)
 
   def for_rollouts(self, params: Any) -> Any:
     """Returns all variables, laid out as rollouts want them.

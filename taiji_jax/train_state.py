@@ -155,3 +155,17 @@ def advance(
     weighting=weighting,
   )
   return jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state)
+
+
+def magnitude(params: Any) -> float:
+  """Returns the sum of all absolute values: whether parameters are others.
+
+  Args:
+    params: a pytree of arrays, wherever they lie.
+  """
+  total = jax.jit(
+    lambda tree: sum(
+      jnp.abs(x).sum(dtype=jnp.float32) for x in jax.tree.leaves(tree)
+    )
+  )(params)
+  return float(total)

@@ -89,6 +89,8 @@ class TextContexts:
   answers: Sequence[str]
 
   def __post_init__(self):
+    if isinstance(self.prompts, str) or isinstance(self.answers, str):
+      raise UserError('prompts and answers are lists of texts, not one text.')
     if len(self.prompts) != len(self.answers):
       raise UserError(
         f'{len(self.prompts)} prompts and {len(self.answers)} answers; give'

@@ -40,6 +40,8 @@ class TextPrompts:
     Raises:
       UserError: there is no text, or one is empty or longer than `max_tokens`.
     """
+    if isinstance(texts, str):
+      raise UserError('the prompts are one text; give a list of texts.')
     if not texts:
       raise UserError('there are no prompts; give at least one text.')
     self.texts, self.tokenizer = tuple(texts), tokenizer

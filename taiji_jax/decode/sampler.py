@@ -130,6 +130,11 @@ class Sampler:
         f'{len(seeds)} seeds for {len(prompts)} prompts; give a multiple.'
       )
     for i, prompt in enumerate(prompts):
+      if isinstance(prompt, str):
+        raise UserError(
+          f'prompt {i} is a text; give its token ids, as'
+          ' data.texts.encode(tokenizer, text) makes them.'
+        )
       if not len(prompt):
         raise UserError(f'prompt {i} has no token; give it at least one.')
     if stop and self._decode is None:

@@ -66,8 +66,16 @@ def by_vjps(
     pullback: cotangent of `output` -> a 1-tuple with the gradient; the second
       result of `jax.vjp`.
     losses: output -> the K objectives, `[K]`.
+
+  Raises:
+    ValueError: `losses` gives no array `[K]`.
   """
   loss_k, losses_vjp = jax.vjp(losses, output)
+  if jnp.ndim(loss_k) != 1 or not hasattr(loss_k, 'shape'):
+    raise ValueError(
+      'by_vjps: losses must return one array of shape [K] (jnp.stack), not'
+      f' {type(loss_k).__name__} of shape {jnp.shape(loss_k)}.'
+    )
   basis_kk = jnp.eye(loss_k.shape[0], dtype=loss_k.dtype)
   each = [pullback(losses_vjp(row)[0])[0] for row in basis_kk]
   return loss_k, jax.tree.map(lambda *g: jnp.stack(g), *each)

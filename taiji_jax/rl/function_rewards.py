@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from taiji_jax.errors import UserError
 from taiji_jax.rl.rewards import Rewarded, Sampled
 
 # (texts, which prompt each answers) -> n numbers; a masked array (`numpy.ma`)
@@ -26,8 +27,13 @@ class FunctionRewards:
   functions: Mapping[str, RewardFunction]
 
   def __post_init__(self):
+    if not isinstance(self.functions, Mapping):
+      raise UserError(
+        f'the rewards are a {type(self.functions).__name__}; give a mapping,'
+        " {'name': function}."
+      )
     if not self.functions:
-      raise ValueError('there is no reward; give at least one function.')
+      raise UserError('there is no reward; give at least one function.')
 
   @property
   def names(self) -> tuple[str, ...]:
@@ -38,11 +44,11 @@ class FunctionRewards:
     """Returns what each text earns.
 
     Raises:
-      ValueError: a function gives no finite number, or not one for each text.
+      UserError: a function gives no finite number, or not one for each text.
     """
     columns = [
-      self._column(name, function(sampled.texts, row_n), len(sampled.texts))
-      for name, function in self.functions.items()
+      self._column(name, self._call(name, sampled, row_n), len(sampled.texts))
+      for name in self.functions
     ]
     return Rewarded(
       np.stack([np.ma.filled(c, 0.0) for c in columns], -1),
@@ -50,21 +56,28 @@ class FunctionRewards:
       {},
     )
 
+  def _call(self, name: str, sampled: Sampled, row_n: np.ndarray) -> Any:
+    try:
+      return self.functions[name](sampled.texts, row_n)
+    except Exception as error:
+      error.add_note(f'This was in the reward {name!r}.')
+      raise
+
   def _column(self, name: str, found: Any, count: int) -> np.ma.MaskedArray:
     try:
       column = np.ma.asarray(found, np.float32)
     except (TypeError, ValueError) as error:
-      raise ValueError(
+      raise UserError(
         f'the reward {name!r} gave no numbers ({error}); return one for each'
         ' text.'
       ) from error
     if column.shape != (count,):
-      raise ValueError(
+      raise UserError(
         f'the reward {name!r} gave the shape {column.shape} for {count} texts;'
         ' return one number for each.'
       )
     if not np.isfinite(column.compressed()).all():
-      raise ValueError(
+      raise UserError(
         f'the reward {name!r} gave a number that is NaN or infinite; return a'
         ' masked array (numpy.ma) where a reward is not known.'
       )

@@ -69,6 +69,11 @@ class Losses:
     advantage_bg = self._advantage(
       self.reward_bgk, self.batch.known_bgk, weights_k
     )
+    if jnp.shape(advantage_bg) != self.reward_bgk.shape[:2]:
+      raise ValueError(
+        f'the advantage gave the shape {jnp.shape(advantage_bg)}; it must give'
+        f' [b, g], here {self.reward_bgk.shape[:2]}.'
+      )
     loss = self._surrogate(logp_bgc, advantage_bg)
     if self._adds_kl():
       loss += self._config.kl_beta * self.kl(logp_bgc)

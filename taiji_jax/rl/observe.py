@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from taiji_jax import pareto, train_state
 from taiji_jax.decode.rollouts import RolloutBatch
-from taiji_jax.rl.config import GRADIENT_RULES, RLConfig
+from taiji_jax.rl.config import RLConfig
 from taiji_jax.rl.losses import Losses
 
 Logp = Callable[[Any, RolloutBatch], jax.Array]
@@ -43,6 +43,7 @@ Observe = Callable[[Any, Losses, Any], Observed]
 
 def choose(
   config: RLConfig,
+  reads: bool,
   logp: Logp,
   sequence_vjp: SequenceVjp | None,
   gramian: Gramian,
@@ -51,6 +52,7 @@ def choose(
 
   Args:
     config: the method's numbers.
+    reads: whether the rule reads gradients.
     logp: (all variables, batch) -> log-probabilities `[b, g, c]`.
     sequence_vjp: see `one_backward`.
     gramian: see `pareto.observe_gradients`.
@@ -60,7 +62,7 @@ def choose(
   """
   if config.form == 'one_backward' and sequence_vjp is None:
     raise ValueError("the form 'one_backward' needs a sequence_vjp.")
-  if config.weighting not in GRADIENT_RULES:
+  if not reads:
     return without_gradients(logp)
   if config.form == 'jvp':
     return jvp(logp)

@@ -44,6 +44,7 @@ def popo_step(
   sequence_vjp: SequenceVjp | None = None,
   gramian: Gramian = pareto.gramian,
   advantage: Advantage | None = None,
+  weighting: pareto.Weighting | None = None,
 ) -> Callable[..., tuple[TrainState, dict]]:
   """Returns `step(state, batch, reference, frozen=None) -> (state, metrics)`.
 
@@ -63,14 +64,20 @@ def popo_step(
     sequence_vjp: for the form 'one_backward', see `observe.one_backward`.
     gramian: see `pareto.observe_gradients`.
     advantage: (reward_bgk, known_bgk, weights_k) -> advantage_bg, what combines
-      the rewards; `config.combine` names it where None.
+      the rewards; `config.combine` names it where None. Traced, so of jax.
+    weighting: the rule; the config's where None.
 
   Raises:
-    ValueError: the form needs a `sequence_vjp` and there is none.
+    ValueError: the form needs a `sequence_vjp` and there is none, or the rule
+      reads losses.
   """
-  observe = observe_lib.choose(config, logp, sequence_vjp, gramian)
-  read = _reading(observe, config.make_weighting())
-  if config.reads_rarely:
+  rule = weighting or config.make_weighting()
+  if rule.reads == 'losses':
+    raise ValueError('the rule reads losses, and rewards have none.')
+  reads = rule.reads == 'gradients'
+  observe = observe_lib.choose(config, reads, logp, sequence_vjp, gramian)
+  read = _reading(observe, rule)
+  if config.reads_rarely and weighting is None:
     keep = _reading(observe_lib.without_gradients(logp), _KEPT)
     read = _rarely(read, keep, config.alignment_every)
 
@@ -179,6 +186,8 @@ def _of_reward(update: Update, batch: RolloutBatch, k: int):
     mean_b1 = masked.mean(reward_bg, known_bg, axis=1)[:, None]
     spread_b = masked.mean((reward_bg - mean_b1) ** 2, known_bg, axis=1) ** 0.5
   yield 'reward', mean
+  if known_bgk is not None:
+    yield 'known', known_bgk[..., k].mean(dtype=jnp.float32)
   yield 'weight', update.weights_k[k]
   yield 'zero_variance', (spread_b < 1e-6).mean(dtype=jnp.float32)
   seen = update.seen

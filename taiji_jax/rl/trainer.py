@@ -1,17 +1,20 @@
 """Reinforcement of a policy: rollouts, rewards, updates."""
 
-import pathlib
+import hashlib
+import os
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taiji_jax import loop, metrics, sharding, train_state
+from taiji_jax import loop, metrics, pareto, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
+from taiji_jax.config import deviations
 from taiji_jax.data.batches import Grain, row_batches
 from taiji_jax.data.encoder import Prompts
 from taiji_jax.decode.rollouts import RolloutBatch
+from taiji_jax.errors import UserError
 from taiji_jax.policy import Policy
 from taiji_jax.rl.advantage import Advantage
 from taiji_jax.rl.config import RLTrainConfig
@@ -33,6 +36,7 @@ class Trainer:
     seed: int = 0,
     save_seconds: float = loop.LoopConfig.save_seconds,
     advantage: Advantage | None = None,
+    weighting: pareto.Weighting | None = None,
   ):
     """Takes what all updates share.
 
@@ -45,48 +49,47 @@ class Trainer:
       seed: of the rollouts and of the order of the prompts.
       save_seconds: a checkpoint at least this often.
       advantage: see `rl.step.popo_step`; None takes the one of the config.
+      weighting: a rule of `taiji_jax.pareto`, with options of its own, or one
+        of yours; None takes the one of the config.
 
     Raises:
-      ValueError: the policy scores at another temperature than rollouts are
-        drawn at, or the fixed weights are not one for each reward.
-      UserError: the prompts of an update do not divide over the mesh.
+      UserError: an argument is of another kind, policy and config disagree, the
+        fixed weights are not one for each reward, or the prompts of an update
+        do not divide over the mesh.
     """
-    if policy.temperature != config.temperature:
-      raise ValueError(
-        f'the policy scores at temperature {policy.temperature} and rl'
-        f' samples at {config.temperature}; make them the same, else the ratio'
-        ' of new to old probabilities is not 1 before the first update.'
-      )
-    given = len(config.fixed_weights)
-    if given not in (0, len(rewards.names)):
-      raise ValueError(
-        f'rl.fixed_weights has {given} numbers for {len(rewards.names)}'
-        f' rewards ({", ".join(rewards.names)}); give one for each.'
-      )
-    sharding.check_batch(config.prompts, policy.mesh, 'rl.prompts')
+    _check(policy, prompts, rewards, config)
     self._policy, self._prompts = policy, prompts
     self._rewards, self._config = rewards, config
     self._writer, self._seed = writer, seed
     self._save_seconds, self._advantage = save_seconds, advantage
+    self._weighting = weighting
 
   def run(
-    self, start: Any, scratch: pathlib.Path, stage: str = 'rl'
+    self, start: Any, scratch: str | os.PathLike[str], stage: str = 'rl'
   ) -> tuple[Any, float]:
     """Returns the parameters after `opt.steps` updates, and the seconds.
 
     Args:
       start: what is trained, as it is before, on the policy's mesh; with what
         is frozen it is the reference of the KL term.
-      scratch: where checkpoints go; an interrupted run goes on from there.
-      stage: its name in logs and metrics.
+      scratch: of this training alone: where checkpoints go; an interrupted run
+        goes on from there, a finished one is not done again.
+      stage: its name in logs and metrics; earlier rows of that name go.
 
     Raises:
-      UserError: a loss or reward became NaN or infinite.
+      UserError: the folder is of another training, or a loss or reward became
+        NaN or infinite.
       Interrupted: a signal came; what was done is saved.
     """
     config, mesh, policy = self._config, self._policy.mesh, self._policy
     names = self._rewards.names
-    tx, weighting = config.opt.make(), config.make_weighting()
+    if isinstance(start, tuple):
+      raise UserError(
+        'start is a tuple; sft.fit returns (parameters, seconds): give the'
+        ' parameters.'
+      )
+    tx = config.opt.make()
+    weighting = self._weighting or config.make_weighting()
     state = sharding.jit_init(
       lambda params: train_state.create(
         jax.tree.map(jnp.copy, params),
@@ -106,6 +109,7 @@ class Trainer:
       policy.rollout_vjp,
       policy.gramian,
       self._advantage,
+      self._weighting,
     )
     update = sharding.jit_step(pure, state, mesh)
 
@@ -115,7 +119,7 @@ class Trainer:
       state, values = update(state, placed, reference, policy.frozen)
       return state, values | seen
 
-    checkpointer = Checkpointer(scratch)
+    checkpointer = Checkpointer(scratch, identity=self._identity(start, stage))
     shown = tuple(f'reward_{name}' for name in names)
     state, seconds = loop.run(
       step,
@@ -129,6 +133,20 @@ class Trainer:
     )
     checkpointer.close()
     return state.params, seconds
+
+  def _identity(self, start: Any, stage: str) -> dict[str, Any]:
+    """Returns what a training is, for the note beside its checkpoints."""
+    some = np.linspace(0, len(self._prompts) - 1, 64).astype(np.int64)
+    prompt_bp, _ = self._prompts.batch(np.unique(some))
+    return {
+      'stage': stage,
+      'rewards': list(self._rewards.names),
+      'config': deviations(self._config),
+      'seed': self._seed,
+      'prompts': len(self._prompts),
+      'tokens of some prompts': hashlib.sha256(prompt_bp).hexdigest()[:16],
+      'start': train_state.magnitude(start),
+    }
 
   def collect(
     self, params: Any, index_b: np.ndarray, step: int
@@ -163,3 +181,42 @@ class Trainer:
     )
     ended_rate = float(np.asarray(completions.ended_n).mean())
     return batch, earned.seen | {'ended_rate': ended_rate}
+
+
+def _check(
+  policy: Policy, prompts: Prompts, rewards: Rewards, config: RLTrainConfig
+) -> None:
+  """Raises UserError where the arguments do not fit one another."""
+  if not hasattr(prompts, 'batch'):
+    raise UserError(
+      f'the prompts are a {type(prompts).__name__}; give'
+      ' data.texts.TextPrompts(texts, tokenizer).'
+    )
+  if not hasattr(rewards, 'names'):
+    raise UserError(
+      f'the rewards are a {type(rewards).__name__}; give'
+      " rl.FunctionRewards({'name': function})."
+    )
+  own = getattr(getattr(prompts, 'tokenizer', None), 'vocab_size', None)
+  if own not in (None, policy.tokenizer.vocab_size):
+    raise UserError(
+      f'the prompts were encoded by a tokenizer of {own} tokens, the policy has'
+      f' one of {policy.tokenizer.vocab_size}; take the same for both.'
+    )
+  for name, why in (
+    ('temperature', 'the ratio of new to old probabilities begins at 1'),
+    ('share_prompt', 'PolicyConfig.share_prompt is what training does'),
+  ):
+    ours, theirs = getattr(policy, name), getattr(config, name)
+    if ours != theirs:
+      raise UserError(
+        f"the policy's {name} is {ours}, rl.{name} is {theirs}; make them the"
+        f' same: {why}.'
+      )
+  given = len(config.fixed_weights)
+  if given not in (0, len(rewards.names)):
+    raise UserError(
+      f'rl.fixed_weights has {given} numbers for {len(rewards.names)} rewards'
+      f' ({", ".join(rewards.names)}); give one for each.'
+    )
+  sharding.check_batch(config.prompts, policy.mesh, 'rl.prompts')

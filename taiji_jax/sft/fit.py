@@ -1,7 +1,7 @@
 """Supervised training of the decoder on packed examples, resumable."""
 
 from collections.abc import Sequence
-import pathlib
+import os
 from typing import Any
 
 import jax
@@ -9,7 +9,9 @@ import jax.numpy as jnp
 
 from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
+from taiji_jax.config import deviations
 from taiji_jax.data.batches import Example, Grain, packed_batches
+from taiji_jax.errors import UserError
 from taiji_jax.policy import Policy
 from taiji_jax.sft.config import FitConfig
 from taiji_jax.sft.step import sft_step
@@ -21,7 +23,7 @@ def fit(
   config: FitConfig,
   *,
   start: Any,
-  scratch: pathlib.Path,
+  scratch: str | os.PathLike[str],
   writer: metrics.Writer,
   seed: int = 0,
   stage: str = 'sft',
@@ -34,7 +36,8 @@ def fit(
     examples: what to train on.
     config: sizes and optimiser.
     start: what is trained, as it is before; on the policy's mesh.
-    scratch: where checkpoints go; an interrupted training goes on from there.
+    scratch: of this training alone: where checkpoints go; an interrupted one
+      goes on from there, a finished one is not done again.
     writer: where metrics go.
     seed: of the order of the examples.
     stage: its name in logs and metrics.
@@ -42,9 +45,11 @@ def fit(
 
   Raises:
     UserError: the batch does not divide over the mesh, no examples or one that
-      is too long, a loss that became NaN or infinite.
+      is too long, a folder of another training, a loss that became NaN or
+      infinite.
   """
   mesh = policy.mesh
+  _check(policy, examples)
   sharding.check_batch(config.batch, mesh, f'{stage}.batch')
   batches = packed_batches(
     examples,
@@ -62,7 +67,14 @@ def fit(
   update = sharding.jit_step(
     sft_step(policy.packed_logp, tx, config.prompt_weight), state, mesh
   )
-  checkpointer = Checkpointer(scratch)
+  identity = {
+    'stage': stage,
+    'config': deviations(config),
+    'seed': seed,
+    'examples': len(examples),
+    'start': train_state.magnitude(start),
+  }
+  checkpointer = Checkpointer(scratch, identity=identity)
   state, seconds = loop.run(
     lambda state, batch: update(
       state, sharding.place_batch(batch, mesh), policy.frozen
@@ -75,6 +87,25 @@ def fit(
   )
   checkpointer.close()
   return state.params, seconds
+
+
+def _check(policy: Policy, examples: Sequence[Example]) -> None:
+  """Raises UserError where something is no example; warns of long ones."""
+  for i, example in enumerate(examples):
+    if not isinstance(example, Example):
+      raise UserError(
+        f'example {i} is a {type(example).__name__}; make examples of pairs by'
+        ' data.texts.examples(pairs, tokenizer).'
+      )
+  longer = sum(len(e.completion) > policy.completion for e in examples)
+  if longer:
+    metrics.LOG.warning(
+      '%d of %d completions are longer than what the policy writes (%d tokens,'
+      ' PolicyConfig.completion)',
+      longer,
+      len(examples),
+      policy.completion,
+    )
 
 
 def log_sizes(stage: str, examples: Sequence[Example], left_out: int) -> None:

@@ -44,6 +44,7 @@ class TextPromptsTest(parameterized.TestCase):
     np.testing.assert_array_equal(length_b, [4, 5])
 
   @parameterized.parameters(
+    ('abc', None, 'are one text; give a list'),
     ([], None, 'no prompts; give at least one'),
     (['ab', []], None, 'prompt 1 has no token'),
     (['a', 'abcd'], 4, 'prompt 1 has 5 tokens and max_tokens is 4'),

@@ -50,6 +50,18 @@ class FunctionRewardsTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, told):
       FunctionRewards({'good': length, 'bad': function})(SAMPLED, PROMPTS)
 
+  def test_an_error_of_a_function_names_it(self):
+    rewards = FunctionRewards({'good': length, 'bad': lambda texts: 1 / 0})
+    with self.assertRaises(TypeError) as caught:
+      rewards(SAMPLED, PROMPTS)
+    self.assertEqual(
+      caught.exception.__notes__, ["This was in the reward 'bad'."]
+    )
+
+  def test_no_mapping(self):
+    with self.assertRaisesRegex(ValueError, "a list; give a mapping, {'name'"):
+      FunctionRewards([length])
+
   def test_no_function(self):
     with self.assertRaisesRegex(ValueError, 'give at least one function'):
       FunctionRewards({})

@@ -1,13 +1,15 @@
 """The trainer in code of one's own: prompts and rewards that are plain."""
 
+import dataclasses
 import pathlib
 
 from absl.testing import absltest
 import jax
 import numpy as np
 
-from taiji_jax import metrics
+from taiji_jax import metrics, pareto
 from taiji_jax.data.texts import TextPrompts
+from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.policy import Policy, PolicyConfig
 from taiji_jax.rl import FunctionRewards, RLTrainConfig, Trainer
@@ -33,9 +35,19 @@ FUNCTIONS = {
 }
 
 
+SIZES = DecoderConfig(
+  vocab_size=1,
+  num_layers=1,
+  width=8,
+  num_heads=2,
+  num_kv_heads=1,
+  mlp_width=16,
+)
+SIZES_WITH_ADAPTERS = dataclasses.replace(SIZES, lora_rank=2)
+
+
 def policy(temperature=1.0):
-  sizes = DecoderConfig(1, 1, 8, 2, 1, 16)
-  return Policy(PolicyConfig(sizes, 4, temperature=temperature), Letters())
+  return Policy(PolicyConfig(SIZES, 4, temperature=temperature), Letters())
 
 
 def config(**more):
@@ -50,7 +62,9 @@ class TrainerTest(absltest.TestCase):
     self.writer = metrics.Writer(self.folder)
     self.prompts = TextPrompts(['ab', 'c', 'dea'], Letters())
 
-  def trainer(self, own, rewards=FUNCTIONS, advantage=None, **fields):
+  def trainer(
+    self, own, rewards=FUNCTIONS, advantage=None, rule=None, **fields
+  ):
     return Trainer(
       own,
       self.prompts,
@@ -58,6 +72,7 @@ class TrainerTest(absltest.TestCase):
       config(**fields),
       writer=self.writer,
       advantage=advantage,
+      weighting=rule,
     )
 
   def test_three_rewards(self):
@@ -103,15 +118,92 @@ class TrainerTest(absltest.TestCase):
     # No advantage, no KL: nothing to learn.
     jax.tree.map(np.testing.assert_array_equal, start, params)
 
-  def test_another_temperature(self):
-    with self.assertRaisesRegex(
-      ValueError, 'at temperature 0.5 and rl samples'
-    ):
-      self.trainer(policy(temperature=0.5))
+  def test_a_rule_of_ones_own(self):
+    own = policy()
+    first = pareto.fixed((0.0, 1.0, 0.0))
+    trainer = self.trainer(own, rule=first)
+    trainer.run(own.start(), self.folder / 'rl')
+    row = self.writer.rows()[-1]
+    self.assertEqual([row[f'weight_{n}'] for n in FUNCTIONS], [0, 1, 0])
+    with self.assertRaisesRegex(ValueError, 'reads losses'):
+      self.trainer(own, rule=pareto.famo()).run(own.start(), self.folder / 'x')
 
-  def test_weights_for_other_rewards(self):
-    with self.assertRaisesRegex(ValueError, '2 numbers for 3 rewards'):
-      self.trainer(policy(), weighting='fixed', fixed_weights=(0.5, 0.5))
+  def test_how_often_a_reward_is_known(self):
+    functions = dict(FUNCTIONS)
+    functions['even'] = lambda texts, index_n: np.ma.masked_equal(index_n, 1)
+    own = policy()
+    trainer = self.trainer(own, functions, weighting='fixed')
+    trainer.run(own.start(), self.folder / 'rl')
+    seen = [row for row in self.writer.rows() if 'known_even' in row]
+    self.assertNotEmpty(seen)  # Prompt 1 is among the first three.
+    for row in seen:
+      self.assertEqual((row['known_even'], row['known_a']), (0.5, 1))
+
+  def test_a_folder_of_another_training(self):
+    own = policy()
+    start, folder = own.start(), self.folder / 'rl'
+    done, _ = self.trainer(own).run(start, str(folder))
+    again, _ = self.trainer(own).run(start, folder)
+    jax.tree.map(np.testing.assert_array_equal, done, again)
+    renamed = {f'{name}s': f for name, f in FUNCTIONS.items()}
+    other = jax.tree.map(lambda x: 1.1 * x, start)
+    for trainer, begin, told in (
+      (self.trainer(own, renamed), start, 'rewards was .* here it is'),
+      (self.trainer(own, kl_beta=0.5), start, 'config was'),
+      (self.trainer(own), other, 'start was'),
+    ):
+      with self.assertRaisesRegex(UserError, f'another training: its {told}'):
+        trainer.run(begin, folder)
+
+  def test_an_earlier_training_of_that_name_is_told(self):
+    own = policy()
+    start = own.start()
+    self.trainer(own).run(start, self.folder / 'a')
+    with self.assertLogs('taiji_jax', 'WARNING') as logs:
+      self.trainer(own).run(start, self.folder / 'b')
+    self.assertIn("2 rows of an earlier 'rl' are replaced", logs.output[0])
+
+  def test_what_does_not_fit(self):
+    own = policy()
+    functions = FunctionRewards(FUNCTIONS)
+    letters = Letters()
+    letters.vocab_size = 12
+    others = TextPrompts(['ab'], letters)
+    for told, make in (
+      ("policy's temperature is 0.5, rl.temperature is 1.0",
+       lambda: self.trainer(policy(temperature=0.5))),
+      ("policy's share_prompt is False, rl.share_prompt is True",
+       lambda: self.trainer(own, share_prompt=True)),
+      ('2 numbers for 3 rewards',
+       lambda: self.trainer(
+         own, weighting='fixed', fixed_weights=(0.5, 0.5))),
+      ('the prompts are a list',
+       lambda: Trainer(own, ['a'], functions, config(), writer=self.writer)),
+      ('the rewards are a dict; give rl.FunctionRewards',
+       lambda: Trainer(
+         own, self.prompts, FUNCTIONS, config(), writer=self.writer)),
+      ('a tokenizer of 12 tokens, the policy has one of 10',
+       lambda: Trainer(own, others, functions, config(), writer=self.writer)),
+      ('start is a tuple',
+       lambda: self.trainer(own).run((1, 2), self.folder)),
+      ('adapters .* need a model',
+       lambda: Policy(PolicyConfig(SIZES_WITH_ADAPTERS, 4), letters).frozen),
+    ):  # fmt: skip
+      with self.subTest(told), self.assertRaisesRegex(UserError, told):
+        make()
+
+  def test_an_advantage_of_another_shape(self):
+    own = policy()
+    flat = lambda reward_bgk, known, weights_k: reward_bgk.mean((1, 2))  # noqa: E731
+    with self.assertRaisesRegex(ValueError, r'advantage gave the shape \(2,\)'):
+      self.trainer(own, advantage=flat).run(own.start(), self.folder / 'rl')
+
+  def test_saved_and_loaded(self):
+    own = policy()
+    start = own.start()
+    own.save(str(self.folder / 'model.safetensors'), start)
+    back = own.load(str(self.folder / 'model.safetensors'))
+    jax.tree.map(np.testing.assert_array_equal, start, back)
 
 
 if __name__ == '__main__':

@@ -4,7 +4,9 @@ The kernel visits only the blocks of a static mask that hold something; what
 differs from row to row (which text a token belongs to) comes as segments.
 """
 
+from concurrent import futures
 import functools
+from typing import Any
 
 import jax
 from jax.experimental.pallas.ops.tpu.splash_attention import (
@@ -110,27 +112,38 @@ def attend(
 
 
 @functools.lru_cache(maxsize=32)
-def _kernel(
+def _kernel(*arguments: Any) -> splash.SplashAttentionKernel:
+  """Returns the kernel of a static mask; its tables are numpy arrays.
+
+  A thread of its own is under no trace and knows no mesh: the tables are
+  computed even where the first call is inside `nn.scan` or `shard_map`.
+
+  Args:
+    arguments: of `_make`.
+  """
+  with futures.ThreadPoolExecutor(1) as thread:
+    return thread.submit(_make, *arguments).result()
+
+
+def _make(
   length: int,
   block: int,
   heads: int,
   fork: tuple[int, int] | None,
   interpret: bool,
 ) -> splash.SplashAttentionKernel:
-  """Returns the kernel of a static mask; its tables are numpy arrays."""
-  with jax.ensure_compile_time_eval():
-    kernel = splash.make_splash_mha_single_device(
-      masks.MultiHeadMask([TextMask(length, fork)] * heads),
-      block_sizes=splash.BlockSizes(
-        block_q=block,
-        block_kv=block,
-        block_kv_compute=block,
-        block_q_dkv=block,
-        block_kv_dkv=block,
-        block_kv_dkv_compute=block,
-        block_q_dq=block,
-        block_kv_dq=block,
-      ),
-      interpret=interpret,
-    )
-    return jax.tree.map(np.asarray, kernel)
+  kernel = splash.make_splash_mha_single_device(
+    masks.MultiHeadMask([TextMask(length, fork)] * heads),
+    block_sizes=splash.BlockSizes(
+      block_q=block,
+      block_kv=block,
+      block_kv_compute=block,
+      block_q_dkv=block,
+      block_kv_dkv=block,
+      block_kv_dkv_compute=block,
+      block_q_dq=block,
+      block_kv_dq=block,
+    ),
+    interpret=interpret,
+  )
+  return jax.tree.map(np.asarray, kernel)

@@ -52,8 +52,9 @@ def keep(
   if curves:
     rows = [_trimmed(row) for row in report.rl_rows(run)]
     files.write_text(to / CURVES, cells.text({'rows': cells.Line(rows)}))
-    ranker = files.read_json(run.tower.folder / tower.REPORT)
-    files.write_json(to / RANKER, ranker)
+    # It may hold NaN: of a small set no head can be ranked.
+    ranker = (run.tower.folder / tower.REPORT).read_text('utf-8')
+    files.write_text(to / RANKER, ranker)
   record(run.plan, to, date)
 
 

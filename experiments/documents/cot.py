@@ -101,8 +101,4 @@ FIGURES = {
     lambda sources: sources.benchmark('cot_memory').result, memory_plot.figure
   ),
 }
-TABLES = {
-  'cot_scoring': scoring,
-  'cot_memory': memory,
-  'planted_leaks': planted,
-}
+TABLES = {'cot_scoring': scoring}

@@ -52,15 +52,14 @@ class CommandTest(absltest.TestCase):
     with tempfile.TemporaryDirectory() as folder:
       page = pathlib.Path(folder) / 'README.md'
       page.write_text('<!-- made: scale -->\n<!-- /made -->\n')
-      for flags in ((), ('--check',)):
-        code, _, errors = docs(folder, *flags)
-        self.assertEqual(code, 1)
-        self.assertNotIn('Traceback', errors)
-        self.assertIn('README.md, block scale:', errors)
-        self.assertIn(
-          'run python -m experiments.benchmarks.scale --save=scale', errors
-        )
-        self.assertIn('block popo_step: stands in no page', errors)
+      code, _, errors = docs(folder, '--check')
+      self.assertEqual(code, 1)
+      self.assertNotIn('Traceback', errors)
+      self.assertIn('README.md, block scale:', errors)
+      self.assertIn(
+        'run python -m experiments.benchmarks.scale --save=scale', errors
+      )
+      self.assertIn('block popo_step: stands in no page', errors)
       self.assertEqual(
         page.read_text(), '<!-- made: scale -->\n<!-- /made -->\n'
       )

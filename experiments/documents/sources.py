@@ -137,18 +137,19 @@ def _note(
 ) -> str:
   """Returns the sentence on cells that today's code would make anew."""
   arms = table.outdated(recipe, plan, folder)
-  if not arms:
-    return ''
   older = [
     f'`{stage}`'
     for stage, number in record['revisions'].items()
     if REVISIONS.get(stage) != number
   ]
+  if not arms and not older:
+    return ''
   what = "another recipe than today's"
   if older:
     what = f"an earlier revision of {', '.join(older)} than today's"
-  which = ', '.join(f'`{arm}`' for arm in arms)
-  return f'**Made with {what}** ({which}); not remade since {record["date"]}.'
+  # Without cells, which arms follow from it is not known.
+  which = f' ({", ".join(f"`{arm}`" for arm in arms)})' if arms else ''
+  return f'**Made with {what}**{which}; not remade since {record["date"]}.'
 
 
 def _remedy(record: provenance.Record) -> str:

@@ -34,14 +34,6 @@ class CommittedTest(absltest.TestCase):
     if told := '\n'.join(map(str, found)):
       self.fail(f'Run {update.COMMAND}.\n{told}')
 
-  def test_what_can_not_be_made_again_is_named(self):
-    lines = update.lost(REGISTRY)
-    self.assertLen(lines, len(REGISTRY.lost))
-    for name, line in zip(REGISTRY.lost, lines, strict=True):
-      self.assertTrue((ROOT / name).is_file(), name)
-      self.assertNotIn(name, REGISTRY.figures)
-      self.assertRegex(line, f'^{name}: not remakeable .* needs .*python -m')
-
   def test_every_figure_is_a_png_that_knows_its_inputs(self):
     for name in REGISTRY.figures:
       self.assertLen(figures.digest_in(ROOT / name), 64, name)

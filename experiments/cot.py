@@ -5,15 +5,15 @@ Run: TAIJI_DATA=FOLDER python -m experiments.cot --kind=rupr --out=FOLDER \\
 
 Goes on where it was stopped; every record is there exactly once. On several
 machines either --host and --hosts with one --out that all see, or --beam with
-the options of any Apache Beam runner, whose workers see the work directory and
-the data. Last it writes data_report.md.
+a runner's options ('--runner=FlinkRunner ...'), whose workers see work
+directory and data. Last it writes data_report.md, and its counts to --results.
 """
 
 import pathlib
 
 from absl import flags
 
-from experiments import entry
+from experiments import entry, finished
 from experiments.taiji_table import ARMS
 from taiji_jax import metrics
 from taiji_jax.errors import UserError
@@ -30,9 +30,8 @@ _KIND = flags.DEFINE_enum(
 _OUT = flags.DEFINE_string('out', None, 'Where the shards go; needed.')
 _HOST = flags.DEFINE_integer('host', 0, 'This one of --hosts.')
 _HOSTS = flags.DEFINE_integer('hosts', 1, 'Machines that share the job.')
-_BEAM = flags.DEFINE_string(
-  'beam', None, "Options of a Beam runner, as '--runner=FlinkRunner ...'."
-)
+_RESULTS = entry.results_flag()
+_BEAM = flags.DEFINE_string('beam', None, 'Options of an Apache Beam runner.')
 
 
 def main() -> None:
@@ -54,6 +53,7 @@ def main() -> None:
     return
   metrics.LOG.info('%d records, %d kept', manifest.records, manifest.kept)
   cot_report.write(run, kind, folder, folder)
+  finished.keep_counts(folder, kind, _RESULTS.value)
 
 
 if __name__ == '__main__':

@@ -25,8 +25,6 @@ def main() -> None:
   for fault in found:
     if fault.made:
       print(f'{fault.where} {fault.what}'.strip())
-  for line in update.lost(REGISTRY):
-    print(line)
   if left := [str(fault) for fault in found if not fault.made]:
     raise UserError('\n'.join([f'{len(left)} left', *left]))
 

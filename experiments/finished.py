@@ -2,7 +2,8 @@
 
 A folder of a finished run holds its cells and floors, result.json, table.md,
 `run.json` (the command, the day, the machine, the revisions of the stages) and,
-where the pages need them, `rl.json`, `ranker.json`, `data_KIND.json`.
+where the pages draw them, `rl.json` and `ranker.json`; the folder of a CoT data
+set `data_KIND.json`.
 """
 
 from collections.abc import Mapping
@@ -17,12 +18,14 @@ from taiji_jax.cot.report import counts
 from taiji_jax.evaluate import cells, judged_rows
 from taiji_jax.evaluate.table import Table
 from taiji_jax.pipeline import Plan, Run, report, table, tower
+from taiji_jax.pipeline.revisions import REVISIONS
 
 RECORD, CURVES, RANKER = 'run.json', 'rl.json', 'ranker.json'
 COUNTS = 'data_{kind}.json'
 _DRAWN = ('reward_', 'weight_')
 # Flags that decide no number.
 _WHERE = ('results', 'table', 'arms')
+_COT_STAGES = ('tokenizer', 'backbone', 'cot')
 
 
 def keep(
@@ -52,8 +55,9 @@ def keep(
   if curves:
     rows = [_trimmed(row) for row in report.rl_rows(run)]
     files.write_text(to / CURVES, cells.text({'rows': cells.Line(rows)}))
-    ranker = files.read_json(run.tower.folder / tower.REPORT)
-    files.write_json(to / RANKER, ranker)
+    # It may hold NaN: of a small set no head can be ranked.
+    ranker = (run.tower.folder / tower.REPORT).read_text('utf-8')
+    files.write_text(to / RANKER, ranker)
   record(run.plan, to, date)
 
 
@@ -80,16 +84,24 @@ def record(
   files.write_json(path, {**made, 'revisions': revisions, 'cells': digest})
 
 
-def keep_counts(made: pathlib.Path, kind: str, to: pathlib.Path) -> None:
-  """Returns once the counts of a CoT data set stand beside the cells.
+def keep_counts(made: pathlib.Path, kind: str, to: str | None) -> None:
+  """Returns once the counts of a CoT data set are kept, if they are to be.
 
   Args:
     made: the folder of its report.
     kind: 'rupr' or 'direct'.
-    to: the folder of the cells.
+    to: a folder, made where it is missing; None keeps nothing.
   """
-  text = (made / counts.NAME).read_text('utf-8')
-  files.write_text(to / COUNTS.format(kind=kind), text)
+  if to is None:
+    return
+  pathlib.Path(to).mkdir(parents=True, exist_ok=True)
+  path = pathlib.Path(to) / COUNTS.format(kind=kind)
+  found = files.read_json(made / counts.NAME)
+  if path.exists() and files.read_json(path).get('result') == found:
+    return
+  made_by = provenance.record('experiments.cot', without=(*_WHERE, 'workdir'))
+  revisions = {stage: REVISIONS[stage] for stage in _COT_STAGES}
+  files.write_json(path, {**made_by, 'revisions': revisions, 'result': found})
 
 
 def digest_of(plan: Plan, folder: pathlib.Path) -> str:

@@ -53,7 +53,6 @@ def main() -> None:
   for kind in cot_data.KINDS:
     shards = run.cot_data.make(kind).folder
     cot_report.write(run, kind, shards, workdir / kind)
-    finished.keep_counts(workdir / kind, kind, folder)
 
 
 if __name__ == '__main__':

@@ -35,21 +35,20 @@ def find(page: str, text: str) -> list[Block]:
   Raises:
     UserError: a block is not closed, or a mark closes none.
   """
-  found, opened = [], None
+  found, opened, start = [], None, 0
   for mark in _MARK.finditer(text):
     line = text.count('\n', 0, mark.start()) + 1
     if mark[1] and opened:
       raise UserError(_unclosed(page, *opened))
     if mark[1]:
-      opened = (mark[1], line, mark.end() + 1)
+      opened, start = (mark[1], line), mark.end() + 1
       continue
     if not opened:
       raise UserError(
         f'{page}:{line}: the mark <!-- /made --> closes no block; delete it.'
       )
-    name, _, start = opened
     end = max(mark.start() - 1, start)
-    found.append(Block(name, start, end, text[start:end]))
+    found.append(Block(opened[0], start, end, text[start:end]))
     opened = None
   if opened:
     raise UserError(_unclosed(page, *opened))
@@ -66,8 +65,7 @@ def replaced(text: str, blocks: Mapping[Block, str]) -> str:
   return text
 
 
-def _unclosed(page: str, name: str, line: int, start: int) -> str:
-  del start
+def _unclosed(page: str, name: str, line: int) -> str:
   return (
     f'{page}:{line}: the block {name} is not closed; put <!-- /made --> on a'
     ' line of its own behind it.'

@@ -24,19 +24,12 @@ class Registry:
   Attributes:
     tables: block -> sources to Markdown.
     figures: path below the root -> its drawing.
-    lost: path of a figure whose numbers are not kept -> the command that makes
-      them.
   """
 
   tables: Mapping[str, Callable[[Sources], str]]
   figures: Mapping[str, Drawing]
-  lost: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-_COT = (
-  'TAIJI_DATA=FOLDER python -m experiments.taiji'
-  ' --config=experiments/configs/taiji/amazon_scientific_cpu.py'
-)
 REGISTRY = Registry(
   tables=popo.TABLES
   | weightings.TABLES
@@ -46,11 +39,5 @@ REGISTRY = Registry(
   | pareto.TABLES
   | tpu.TABLES
   | {'recipe_fields': recipe_fields.markdown},
-  figures=popo.FIGURES | weightings.FIGURES | pareto.FIGURES,
-  lost={
-    'docs/taiji/data_ppl.png': _COT,
-    'docs/taiji/data_kept.png': _COT,
-    'docs/taiji/cot_memory.png': 'python -m experiments.benchmarks.cot_memory'
-    ' --save=cot_memory',
-  },
+  figures=popo.FIGURES | weightings.FIGURES | pareto.FIGURES | cot.FIGURES,
 )

@@ -1,6 +1,6 @@
 """What pages are made of: finished runs and benchmarks, read once each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import importlib
 import pathlib
@@ -100,6 +100,25 @@ class Sources:
     self._benchmarks[name] = made
     return made
 
+  def counts(self, name: str, kind: str) -> Made:
+    """Returns the counts of a CoT data set.
+
+    Args:
+      name: of the folder, and of a recipe of `experiments.taiji`.
+      kind: 'rupr' or 'direct'.
+
+    Raises:
+      UserError: they are missing or damaged.
+    """
+    folder = self._folder / 'cot' / name
+    record = files.read_json(
+      folder / finished.COUNTS.format(kind=kind),
+      f'run python -m experiments.cot --kind={kind} --out=FOLDER'
+      f' --config=experiments/configs/taiji/{name}.py'
+      f' --results={RESULTS}/cot/{name}',
+    )
+    return Made(record['result'], record, folder, _said([], record))
+
   def _read(self, name: str) -> Made:
     folder, recipe = self._folder / name, self._recipe(name)
     plan = PLANS[name](recipe)
@@ -115,7 +134,8 @@ class Sources:
       )
     if gone := [arm for arm in plan.arms if arm not in result['arms']]:
       raise UserError(f'{folder} has no arm {gone[0]}; {remedy}.')
-    return Made(result, record, folder, _note(recipe, plan, folder, record))
+    arms = table.outdated(recipe, plan, folder)
+    return Made(result, record, folder, _said(arms, record))
 
 
 def framed(body: str, *made: Made) -> str:
@@ -132,23 +152,26 @@ def recipe_of(name: str) -> Recipe:
   return recipe_lib.from_config(module.get_config())
 
 
-def _note(
-  recipe: Recipe, plan: Plan, folder: pathlib.Path, record: Mapping[str, Any]
-) -> str:
-  """Returns the sentence on cells that today's code would make anew."""
-  arms = table.outdated(recipe, plan, folder)
-  if not arms:
-    return ''
+def _said(arms: Sequence[str], record: Mapping[str, Any]) -> str:
+  """Returns the sentence on numbers that today's code would make anew.
+
+  Args:
+    arms: whose cells follow from another key than today's.
+    record: with 'revisions' and 'date'.
+  """
   older = [
     f'`{stage}`'
     for stage, number in record['revisions'].items()
     if REVISIONS.get(stage) != number
   ]
+  if not arms and not older:
+    return ''
   what = "another recipe than today's"
   if older:
     what = f"an earlier revision of {', '.join(older)} than today's"
-  which = ', '.join(f'`{arm}`' for arm in arms)
-  return f'**Made with {what}** ({which}); not remade since {record["date"]}.'
+  # Without cells, which arms follow from it is not known.
+  which = f' ({", ".join(f"`{arm}`" for arm in arms)})' if arms else ''
+  return f'**Made with {what}**{which}; not remade since {record["date"]}.'
 
 
 def _remedy(record: provenance.Record) -> str:

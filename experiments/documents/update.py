@@ -62,7 +62,7 @@ def update(
         )
       )
   drawn = {str(p.relative_to(root)) for p in root.glob('docs/**/*.png')}
-  for name in sorted(drawn - registry.figures.keys() - registry.lost.keys()):
+  for name in sorted(drawn - registry.figures.keys()):
     found.append(
       Fault(name, '', f'has no row in {_REGISTRY}; add one, or delete it.')
     )
@@ -76,14 +76,6 @@ def pages(root: pathlib.Path) -> list[pathlib.Path]:
   found = [root / 'README.md', *sorted(root.glob('docs/**/*.md'))]
   found.append(root / 'taiji_jax/pareto/README.md')
   return [path for path in found if path.is_file()]
-
-
-def lost(registry: Registry) -> list[str]:
-  """Returns a line for each figure that no kept number makes again."""
-  return [
-    f'{name}: not remakeable from what is kept, needs {command}'
-    for name, command in registry.lost.items()
-  ]
 
 
 def _page(

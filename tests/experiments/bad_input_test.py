@@ -14,7 +14,7 @@ MODULES = sorted(
   '.'.join(p.relative_to(tiny.ROOT).with_suffix('').parts)
   for folder in ('experiments', 'experiments/benchmarks')
   for p in (tiny.ROOT / folder).glob('*.py')
-  if '__main__' in p.read_text()
+  if "__name__ == '__main__'" in p.read_text()
 )
 
 

@@ -1,6 +1,7 @@
 """The CoT data job: kills, hosts, Beam and an endpoint give the same data."""
 
 import importlib.util
+import json
 import os
 import pathlib
 import signal
@@ -71,8 +72,17 @@ class CotTest(absltest.TestCase):
     self.assertTrue((out / 'data_ppl.png').is_file())
 
   def test_local_search_lowers_perplexities(self):
-    code, errors, out = self.make('search', '--config.cot.search_rounds=1')
+    kept = self.folder / 'kept'
+    code, errors, out = self.make(
+      'search', '--config.cot.search_rounds=1', f'--results={kept}'
+    )
     self.assertEqual(code, 0, errors)
+    record = json.loads((kept / 'data_rupr.json').read_text())
+    self.assertNotIn('--results', record['command'])
+    self.assertEqual(
+      record['result'], json.loads((out / 'data_counts.json').read_text())
+    )
+    self.assertEqual(record['result']['total']['records'], 24 * 3)
     before, after = (
       {
         (r.row, r.sample): r.ppl

@@ -7,7 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks import front_plots, front_problems, fronts
+from experiments.benchmarks import (
+  front_plots,
+  front_problems,
+  front_record,
+  fronts,
+)
 
 
 @functools.cache
@@ -158,6 +163,34 @@ class PlotsTest(absltest.TestCase):
     self.assertLen(figure.axes[0].lines[0].get_xdata(), 50)
     ends = {here.name: {'fixed': np.ones((3, 2))}}
     self.assertLen(front_plots.preferences([here], ends).axes, 1)
+
+  def test_a_thinned_path_lies_where_the_path_does(self):
+    for point_tk in path('popo', 'quadratics_2').loss_stk:
+      few = front_record.thin(point_tk)
+      self.assertLess(len(few), len(point_tk) / 5)
+      np.testing.assert_array_equal(few[[0, -1]], point_tk[[0, -1]])
+      # Each point against every piece of the thinned line.
+      size_k = np.ptp(point_tk, axis=0)
+      start, end = few[:-1] / size_k, few[1:] / size_k
+      along = end - start
+      gap = (point_tk / size_k)[:, None] - start
+      part = (gap * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-12)
+      gap -= np.clip(part, 0, 1)[..., None] * along
+      far = np.linalg.norm(gap, axis=-1).min(-1).max()
+      self.assertLessEqual(far, front_record.TOLERANCE + 1e-6)
+
+  def test_figures_of_the_record(self):
+    found = path('popo', 'quadratics_2')
+    record = front_record.of(
+      {'quadratics_2': {'popo': found.loss_stk}},
+      found.weights_stk,
+      {'quadratics_2': {'fixed': np.ones((3, 2))}},
+    )
+    figures = front_record.figures(record)
+    self.assertEqual(
+      list(figures), ['quadratics_2', 'popo_weights', 'preferences']
+    )
+    self.assertEqual(figures['quadratics_2'].axes[0].get_title(), 'popo')
 
 
 if __name__ == '__main__':

@@ -99,9 +99,10 @@ class DataReportTest(parameterized.TestCase):
   def test_pngs_are_whole_and_nothing_else_is_left(self):
     report.write(self._folder, _statistics(), _BOUND)
     names = sorted(path.name for path in self._folder.iterdir())
-    self.assertEqual(names, ['data_kept.png', 'data_ppl.png', 'data_report.md'])
+    pngs = ['data_kept.png', 'data_ppl.png']
+    self.assertEqual(names, ['data_counts.json', *pngs, 'data_report.md'])
     text = (self._folder / 'data_report.md').read_text('utf-8')
-    for name in names[:2]:
+    for name in pngs:
       content = (self._folder / name).read_bytes()
       self.assertStartsWith(content, b'\x89PNG')
       self.assertIn(b'IEND', content[-12:])

@@ -51,7 +51,6 @@ class UpdateTest(absltest.TestCase):
           draw,
         )
       },
-      lost={},
     )
     self.measured(2)
 

@@ -34,7 +34,9 @@ class MakeWork:
     run = Run(self.recipe, pathlib.Path(self.workdir), self.plan)
     worker = f'{socket.gethostname()}-{uuid.uuid4().hex}'
     opened = contextlib.ExitStack()
-    work = opened.enter_context(run.cot_data.work(self.kind, run.logs.sft, worker))
+    work = opened.enter_context(
+      run.cot_data.work(self.kind, run.logs.sft, worker)
+    )
     return _Cached(dataclasses.replace(work, bound=self.bound), opened)
 
 

@@ -11,6 +11,7 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
+from experiments import recipe_file
 from taiji_jax import files, metrics
 from taiji_jax.errors import UserError
 from taiji_jax.interrupt import Interrupted
@@ -104,7 +105,7 @@ def workdir(flag: str | None, default: str) -> pathlib.Path:
 
 def _parse(argv: list[str], recipe: str | None) -> list[str]:
   """Parses flags; a wrong one ends in one sentence and exit code 2."""
-  argv = _with_recipe(argv, recipe)
+  argv, items = recipe_file.without_items(_with_recipe(argv, recipe))
   if _HELP.intersection(argv):
     # A pager that has seen enough ends us in silence, as it does any command.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -113,22 +114,26 @@ def _parse(argv: list[str], recipe: str | None) -> list[str]:
     if recipe:
       # A recipe that can't be read raises as soon as it is looked at.
       getattr(flags.FLAGS['config'].value, 'lock', None)
+      recipe_file.set_items(items)
     return rest
   except SystemExit:  # --help, after which absl exits with 1.
     if recipe and _HELP.intersection(argv):
       _print_fields()
     sys.exit(0)
   except (flags.Error, UserError) as error:
-    _die(_brief(error), 2)
+    _die(recipe_file.brief(error), 2)
   except SyntaxError as error:
     where = f'{error.filename}:{error.lineno}'
     _die(f'the recipe {where}: {error.msg}; correct it.', 2)
   except OSError as error:
-    _die(f"the recipe can't be read: {_brief(error)}; check --config.", 2)
+    _die(
+      f"the recipe can't be read: {recipe_file.brief(error)}; check --config.",
+      2,
+    )
   except Exception as error:  # A recipe is a program: it may raise anything.
     if '--debug' in argv:
       raise
-    _die(f'{_brief(error)}; check --config.FIELD=VALUE and the recipe.', 2)
+    _die(recipe_file.told(error, argv), 2)
 
 
 def _with_recipe(argv: list[str], recipe: str | None) -> list[str]:
@@ -148,19 +153,6 @@ def _print_fields() -> None:
   from experiments import recipe_fields
 
   print(f'\n{recipe_fields.text(flags.get_help_width())}', end='')
-
-
-def _brief(error: Exception) -> str:
-  """Returns what an error says in one line: of many the first and the last."""
-  lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-  if not lines:
-    return type(error).__name__
-  text = lines[0]
-  if (name := text.strip('\'"')).isidentifier():
-    return f'the recipe has no field {name}'
-  if isinstance(error, OSError):
-    return lines[-1]
-  return text if len(lines) == 1 else f'{text} {lines[-1]}'
 
 
 def _guarded(main: Callable[[], None], argv: list[str]) -> None:
@@ -210,4 +202,9 @@ def _end(text: str, code: int) -> None:
 def _die(text: str, code: int) -> None:
   prefix = '' if code > 128 else 'error: '
   print(f'{prefix}{text}', file=sys.stderr)
+  if code > 128:
+    # A signal may have come while XLA compiled, whose threads do not end.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
   sys.exit(code)

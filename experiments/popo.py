@@ -26,11 +26,13 @@ def main() -> None:
   recipe = recipe_lib.from_config(_CONFIG.value)
   workdir = entry.workdir(_WORKDIR.value, f'runs/{recipe.name}')
   run = Run(recipe, workdir, popo_table.plan(recipe))
-  run.record(_CONFIG.value.to_dict())
+  config = _CONFIG.value.to_dict()
+  run.announce(config)
   cells = workdir / 'cells'
   result = table.make(run, TABLE, cells, remake=True)
   table.write(workdir, result, TABLE)
   report.write(run, result, TABLE)
+  run.record(config)
   if _RESULTS.value:
     to = pathlib.Path(_RESULTS.value)
     finished.keep(run, TABLE, result, cells, to, curves=True)

@@ -20,7 +20,7 @@ _USER = flags.DEFINE_string('user', None, 'A user id of the log.')
 _HISTORY = flags.DEFINE_string(
   'history',
   None,
-  "Titles, most recent first, separated by ';', instead of a user.",
+  "Titles or ids, most recent first, separated by ';', instead of a user.",
 )
 _NEAREST = flags.DEFINE_integer('nearest', 10, 'How many items to list.')
 

@@ -45,8 +45,11 @@ def main() -> None:
     return
   workdir = entry.workdir(_WORKDIR.value, f'runs/{recipe.name}')
   run = Run(recipe, workdir, plan)
-  run.record(_CONFIG.value.to_dict())
-  if (result := table.make(run, TABLE, folder, _ARMS.value)) is None:
+  config = _CONFIG.value.to_dict()
+  run.announce(config)
+  result = table.make(run, TABLE, folder, _ARMS.value)
+  run.record(config)
+  if result is None:
     return
   table.write(folder, result, TABLE, taiji_table.claims(result))
   finished.record(plan, folder)

@@ -29,10 +29,12 @@ def main() -> None:
   shown = weightings_table.table(recipe)
   workdir = entry.workdir(_WORKDIR.value, f'runs/{recipe.name}')
   run = Run(recipe, workdir, weightings_table.plan(recipe))
-  run.record(_CONFIG.value.to_dict())
+  config = _CONFIG.value.to_dict()
+  run.announce(config)
   folder = workdir / shown.name
   result = table.make(run, shown, folder, remake=True)
   table.write(folder, result, shown)
+  run.record(config)
   # Without the floors, which lie far from the arms.
   figure = plots.front({**result, 'floors': {}}, *shown.rewards)
   plots.save(figure, folder / 'front.png')

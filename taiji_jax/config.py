@@ -19,6 +19,12 @@ from taiji_jax.errors import UserError
 T = TypeVar('T')
 
 _PLAIN = (int, float, str, bool)
+_WORDS = {
+  int: 'a whole number (int)',
+  float: 'a number (float)',
+  str: 'a text (str)',
+  bool: 'True or False (bool)',
+}
 
 
 def build(cls: type[T], path: str, values: Mapping[str, Any]) -> T:
@@ -153,7 +159,7 @@ def _number_or_text(kind: type, path: str, value: Any) -> Any:
     return float(value)
   fits = whole if kind is int else isinstance(value, kind)
   if not fits:
-    raise UserError(f'{path} is {value!r}; it must be a {kind.__name__}.')
+    raise UserError(f'{path} is {value!r}; it must be {_WORDS[kind]}.')
   return value
 
 

@@ -47,14 +47,17 @@ class BuildTest(parameterized.TestCase):
     ({'size': 1, 'inner': {'rate': -1}}, r'^a.inner.rate is -1.0; give 0'),
     (
       {'size': 1, 'inner': {'rate': '1'}},
-      "a.inner.rate is '1'; it must be a f",
+      "a.inner.rate is '1'; it must be a number",
     ),
     (
       {'size': 1, 'inner': {'rate': 1, 'names': 'x'}},
       'a.inner.names is .* tup',
     ),
     ({'size': 1, 'inner': 3}, 'a.inner is 3; it must be a section'),
-    ({'size': True, 'inner': {'rate': 1}}, 'a.size is True; it must be a int'),
+    (
+      {'size': True, 'inner': {'rate': 1}},
+      'size is True; it must be a whole',
+    ),
     ({'size': 1.0, 'inner': {'rate': 1}}, 'a.size is 1.0'),
     ({'size': 1, 'inner': {'rate': 1}, 'text': 5}, 'a.text is 5'),
     (

@@ -13,6 +13,8 @@ from taiji_jax.evaluate.table import Table
 
 NOTHING = '–'
 HEADS = ('auc', 'gauc', 'log_loss', 'ece')
+# Below these a report says so before anything else.
+FORMAT, CHANCE = 0.5, 0.55
 
 
 def write(
@@ -55,6 +57,7 @@ def write(
     plots.save(figure, workdir / f'{name}.png')
   sections = [
     f'# {verdict(result, table)[1]}',
+    *_warnings(result, ranker),
     _results(result),
     _trade_off(figures),
     _ranker(ranker, figures),
@@ -95,6 +98,28 @@ def verdict(result: Mapping[str, Any], table: Table) -> tuple[bool, str]:
       f' {" and of ".join(clear)} clears 0 ({told}).'
     )
   return False, f'Aim not met: {why} ({told}).'
+
+
+def _warnings(
+  result: Mapping[str, Any], ranker: Mapping[str, Any]
+) -> list[str]:
+  """Returns what a reader must know before the figures."""
+  found = []
+  for name, metrics in result['arms'].items():
+    rate = metrics.get('format_rate', {}).get('mean')
+    if rate is not None and rate < FORMAT:
+      found.append(
+        f'**`{name}` keeps the format in {rate:.0%} of its answers only**: its'
+        ' other figures are those of few answers. Train longer, or look at'
+        ' `length.completion`.'
+      )
+  auc = ranker.get('all', {}).get('click', {}).get('auc')
+  if auc is not None and auc < CHANCE:
+    found.append(
+      f'**The ID tower is hardly better than chance** (AUC of a click'
+      f' {auc:.3f}): what follows from `reward_id` and `ctcvr` says little.'
+    )
+  return found
 
 
 def _number(value: float | None, signed: bool = False) -> str:

@@ -20,23 +20,29 @@ class Recommendation:
   Attributes:
     prompt, text: what the model read and wrote.
     parsed: the text taken apart.
-    nearest: (cosine, r_id, title) of the items nearest to the answer's title.
+    nearest: (cosine, r_id, item's id, title) of the items nearest to the
+      answer's title.
   """
 
   prompt: str
   text: str
   parsed: prompts.Parsed
-  nearest: tuple[tuple[float, float, str], ...] = ()
+  nearest: tuple[tuple[float, float, str, str], ...] = ()
 
   def __str__(self) -> str:
     head = f'Prompt\n{self.prompt}\n'
     if not self.parsed.well_formed:
       return f'{head}The model kept no format:\n{self.text}'
+    width = max([2, *(len(n) for _, _, n, _ in self.nearest)])
     lines = [
       f'{head}Reasoning\n{self.parsed.think}\n\nAnswer\n{self.parsed.answer}\n',
-      f'{"cosine":>8} {"r_id":>6}  the {len(self.nearest)} nearest items',
+      f'{"cosine":>8} {"r_id":>6}  {"id":<{width}}'
+      f'  the {len(self.nearest)} nearest items',
     ]
-    lines += [f'{c:8.3f} {r:6.3f}  {title}' for c, r, title in self.nearest]
+    lines += [
+      f'{c:8.3f} {r:6.3f}  {n:<{width}}  {title}'
+      for c, r, n, title in self.nearest
+    ]
     return '\n'.join(lines)
 
 
@@ -68,6 +74,7 @@ def recommend(
       (
         float(cosine_n[n]),
         float(table.reward(np.array(0), np.array(n))),
+        run.logs.catalog.item_ids[n],
         titles[n],
       )
       for n in items
@@ -98,18 +105,21 @@ def user_row(run: Run, user_id: str) -> Rows:
 
 
 def history_row(run: Run, titles: Sequence[str]) -> Rows:
-  """Returns a row with items by title, most recent first, and no profile.
+  """Returns a row with items by title or id, most recent first, no profile.
 
   Raises:
     UserError: a title names no item, or there is none.
   """
-  items = [run.logs.titles.find(title) for title in titles]
+  catalog = run.logs.catalog
+  at = {name: n for n, name in enumerate(catalog.item_ids)}
+  items = [at.get(t, run.logs.titles.find(t)) for t in titles]
   unknown = [t for t, n in zip(titles, items, strict=True) if n < 0]
   if unknown or not items:
     what = f'{unknown[0]!r} names no item' if unknown else 'it names no item'
     raise UserError(
-      f"--history: {what} of the catalogue; write titles as 'Fargo (1996)',"
-      " separated by ';'."
+      f'--history: {what} of the catalogue; write titles as'
+      f' {catalog.titles[0]!r}, or ids as {catalog.item_ids[0]!r}, separated by'
+      " ';'."
     )
   return _row(-1, np.array(items, np.int32))
 

@@ -4,16 +4,15 @@
 never does.
 """
 
-import contextlib
 import functools
-import json
 import pathlib
 from typing import Any
 
 from jax.sharding import Mesh
 
-from taiji_jax import files, metrics, sharding
+from taiji_jax import metrics, sharding
 from taiji_jax.data import logs as logs_lib
+from taiji_jax.data import notices
 from taiji_jax.data.encoder import Encoder
 from taiji_jax.data.logs import Logs
 from taiji_jax.data.tokenizer import Tokenizer
@@ -23,6 +22,7 @@ from taiji_jax.pipeline import (
   answers,
   backbone,
   reasoning,
+  record,
   reinforcement,
   revisions,
   sft,
@@ -38,8 +38,6 @@ from taiji_jax.products import Product, Products
 from taiji_jax.rank.ranker import Ranker
 from taiji_jax.rl.rewards import TextRewards
 from taiji_jax.types import RewardTable, Rows
-
-CONFIG = 'config.json'
 
 
 class Run:
@@ -68,6 +66,7 @@ class Run:
     if any(arm.base == BACKBONE for arm in plan.arms.values()):
       backbone.check(recipe)
     self.recipe, self.workdir, self.plan = recipe, workdir, plan
+    self._makes = makes
     self.products = Products(workdir / 'products', makes)
     self.mesh: Mesh = recipe.mesh.make()
     for size, field in _batches(recipe):
@@ -85,13 +84,13 @@ class Run:
       UserError: there is none, none has the arm, it is of version 0.1.0, or
         damaged.
     """
-    path = workdir / CONFIG
+    path = workdir / record.CONFIG
     if not path.is_file():
       raise UserError(
         f'{workdir} holds no run; make one with python -m experiments.popo'
         f' --workdir={workdir}, or give another --workdir.'
       )
-    records = _records(path)
+    records = record.read(path)
     try:
       plans = [Plan.from_json(record['plan']) for record in records.values()]
       recipes = [record['recipe'] for record in records.values()]
@@ -109,18 +108,21 @@ class Run:
     recipe = recipe_lib.from_config(recipes[fitting[0]])
     return cls(recipe, workdir, plans[fitting[0]], makes=False)
 
-  def record(self, config: dict[str, Any]) -> None:
-    """Writes what `open` reads: the recipe's fields as given, and the arms.
+  def announce(self, config: dict[str, Any]) -> None:
+    """Tells where the work directory holds a finished run of another recipe.
 
-    Beside what other experiments wrote that ran in this work directory.
+    Args:
+      config: the recipe's fields as given.
     """
-    path = self.workdir / CONFIG
-    records = {}
-    with contextlib.suppress(UserError):  # There is none, or it is damaged.
-      records = _records(path)
-    records[self.plan.table] = {'plan': self.plan.to_json(), 'recipe': config}
-    text = json.dumps({'runs': records}, indent=1, default=list)
-    files.write_text(path, text + '\n')
+    record.announce(self.workdir, self.plan.table, config)
+
+  def record(self, config: dict[str, Any]) -> None:
+    """Writes what `open` reads, once all models are made: see `record.write`.
+
+    Args:
+      config: the recipe's fields as given.
+    """
+    record.write(self.workdir, self.plan, config)
 
   @functools.cached_property
   def writer(self) -> metrics.Writer:
@@ -138,12 +140,17 @@ class Run:
   def logs(self) -> Logs:
     """Returns the data, read anew each time: it takes a second."""
     recipe = self.recipe
-    return logs_lib.read(
+    logs = logs_lib.read(
       recipe.data,
       seed=recipe.seed,
       sft_rows=recipe.sft.examples,
       rl_rows=recipe.rl.prompts * recipe.rl.opt.steps,
     )
+    if self._makes:
+      fields = recipe.prompt.profile_fields
+      for notice in notices.of(logs, recipe.data, fields):
+        metrics.LOG.warning('%s', notice)
+    return logs
 
   @functools.cached_property
   def ranker(self) -> Ranker:
@@ -268,19 +275,6 @@ class Run:
     """
     revision = revisions.REVISIONS[stage]
     return self.products.make(name, inputs, build, revision=revision)
-
-
-def _records(path: pathlib.Path) -> dict[str, Any]:
-  """Returns table -> what `Run.record` wrote of it, the first one first."""
-  values = files.read_json(
-    path, 'run its experiment again, which writes it anew'
-  )
-  if not isinstance(values.get('runs'), dict):
-    raise UserError(
-      f'{path} was written by taiji_jax 0.1.0, whose runs this version does'
-      ' not open; run the experiment again into another --workdir.'
-    )
-  return values['runs']
 
 
 def _batches(recipe: Recipe) -> list[tuple[int, str]]:

@@ -141,6 +141,20 @@ class VerdictTest(parameterized.TestCase):
 
 
 class WriteTest(absltest.TestCase):
+  def test_what_comes_before_the_figures(self):
+    plain = self.write()
+    self.assertNotIn('hardly better than chance', plain)
+    weak = result()
+    weak['arms']['popo'] |= {'format_rate': interval(0.01)}
+    weak['arms']['sft'] |= {'format_rate': interval(0.99)}
+    at_chance = ranker()
+    at_chance['all']['click']['auc'] = 0.51
+    text = self.write(result=weak, ranker=at_chance)
+    head = text[: text.index('## Results')]
+    self.assertIn('`popo` keeps the format in 1% of its answers', head)
+    self.assertNotIn('`sft` keeps', head)
+    self.assertIn('hardly better than chance** (AUC of a click 0.510)', head)
+
   def setUp(self):
     super().setUp()
     folder = tempfile.TemporaryDirectory()

@@ -51,6 +51,9 @@ class BadInputTest(absltest.TestCase):
     lines[6] = lines[6].replace(',', ';')
     (folder / 'torn.csv').write_text('\n'.join(lines))
     (folder / 'broken.py').write_text('def get_config(:\n')
+    (folder / 'program.py').write_text(
+      'def get_config():\n  x = 1\n  return sed\n'
+    )
     cases = {
       'field': ('--config.rl.grop=4',),
       'section': ('--config.nope.x=1',),
@@ -60,6 +63,8 @@ class BadInputTest(absltest.TestCase):
       'path': ('--config.data.path=/nowhere',),
       'recipe': ('--config=/nowhere/recipe.py',),
       'syntax': (f'--config={folder}/broken.py',),
+      'program': (f'--config={folder}/program.py',),
+      'items': (recipe, '--config.data.tables.items=/nowhere/items.csv'),
       'flag': ('--wrkdir=x',),
       'argument': ('x',),
       'mesh': (recipe, '--config.mesh.data=64'),
@@ -94,7 +99,8 @@ class BadInputTest(absltest.TestCase):
 
   def test_flags(self):
     for name, message in (
-      ('section', 'no field nope; check --config.FIELD'),
+      ('section', 'no field nope: .* section .*; check --config.FIELD'),
+      ('program', r"program.py:3: name 'sed' is not defined; correct it"),
       ('type', 'fast'),
       ('recipe', "can't be read: .*/nowhere/recipe.py'; check --config"),
       ('syntax', 'broken.py:1: invalid syntax; correct it'),
@@ -113,6 +119,7 @@ class BadInputTest(absltest.TestCase):
       ('unnamed', 'rl.alignment_every is 0; .* at least 1'),
       ('range', 'rl.group is 1; .* at least 2'),
       ('path', '/nowhere'),
+      ('items', '/nowhere/items.csv'),
       ('mesh', 'mesh.data .* = 64, but there'),
       ('row', r'torn.csv:7: .* fields where the header has 4'),
     ):

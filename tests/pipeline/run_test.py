@@ -50,6 +50,19 @@ class OpenTest(absltest.TestCase):
       run.products.make('x', {}, lambda *_: self.fail('made'))
     self.assertEqual([p.name for p in self.workdir.iterdir()], ['config.json'])
 
+  def test_a_run_of_another_recipe_is_announced(self):
+    config = ml100k_cpu.get_config()
+    config.rl.opt.steps = 7
+    run = Run(recipe_lib.from_config(config), self.workdir, plan('popo', ARMS))
+    with self.assertNoLogs('taiji_jax', 'WARNING'):
+      run.announce(config.to_dict())
+    config.rl.opt.steps, config.seed = 8, 3
+    with self.assertLogs('taiji_jax', 'WARNING') as logs:
+      run.announce(config.to_dict())
+    self.assertIn('rl.opt.steps 7 -> 8; seed 0 -> 3', logs.output[0])
+    # It is still the finished run that is opened.
+    self.assertEqual(Run.open(self.workdir).recipe.rl.opt.steps, 7)
+
   def test_a_damaged_record(self):
     path = self.workdir / 'config.json'
     values = json.loads(path.read_text())

@@ -1,0 +1,68 @@
+"""What of a log does not fit the recipe, in sentences: nothing is refused."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from taiji_jax.data.config import DataConfig
+from taiji_jax.data.logs import Logs
+
+# Share of the clicks from which on repeats are worth a word.
+_REPEATS = 0.01
+_NAMES = 6
+
+
+def of(
+  logs: Logs, config: DataConfig, profile_fields: Sequence[str]
+) -> Iterator[str]:
+  """Yields one sentence for each thing that is empty or does not fit.
+
+  Args:
+    logs: what was read.
+    config: how.
+    profile_fields: the fields that a prompt shows.
+  """
+  log, catalog = logs.log, logs.catalog
+  if not any(catalog.categories):
+    yield (
+      'no item has a category: category accuracy says nothing of this log;'
+      ' name their columns or separator if it has some.'
+    )
+  if not log.conversion_e.any():
+    yield (
+      'no event of the log is a conversion, so CTCVR is 0 for all; name the'
+      ' column if it has one.'
+    )
+  if config.profile == 'log':
+    yield from _profiles(logs, profile_fields)
+  yield from _repeats(logs, config)
+  real = int((~log.click_e).sum())
+  if real and config.negatives:
+    yield (
+      f'{real} events of the log are exposures without a click, and'
+      f' data.negatives={config.negatives} draws more; set data.negatives=0'
+      ' where the log has all exposures.'
+    )
+
+
+def _profiles(logs: Logs, wanted: Sequence[str]) -> Iterator[str]:
+  known = dict.fromkeys(name for p in logs.log.profiles for name in p)
+  if unknown := [name for name in wanted if name not in known]:
+    has = ', '.join(list(known)[:_NAMES]) or 'none'
+    yield (
+      f'no user of the log has the profile fields {", ".join(unknown)} that'
+      f' prompt.profile_fields names; it has {has}.'
+    )
+
+
+def _repeats(logs: Logs, config: DataConfig) -> Iterator[str]:
+  log = logs.log
+  user, item = log.user_e[log.click_e], log.item_e[log.click_e]
+  pair = user.astype(np.int64) * max(len(logs.catalog), 1) + item
+  share = 1 - len(np.unique(pair)) / max(len(pair), 1)
+  if config.consumed_once and share > _REPEATS:
+    yield (
+      f'{share:.0%} of the clicks are on an item that the user had clicked'
+      ' before, and data.consumed_once gives such an item the lowest r_id and'
+      ' keeps it from the floors; set data.consumed_once=False.'
+    )

@@ -1,0 +1,79 @@
+"""What a work directory says of the runs that were finished in it."""
+
+from collections.abc import Iterator, Mapping
+import contextlib
+import json
+import pathlib
+from typing import Any
+
+from taiji_jax import files, metrics
+from taiji_jax.errors import UserError
+from taiji_jax.pipeline.arms import Plan
+
+CONFIG = 'config.json'
+_SHOWN = 3
+
+
+def read(path: pathlib.Path) -> dict[str, Any]:
+  """Returns table -> its plan and its recipe's fields, the first one first.
+
+  Raises:
+    UserError: there is none, it is damaged, or of version 0.1.0.
+  """
+  values = files.read_json(
+    path, 'run its experiment again, which writes it anew'
+  )
+  if not isinstance(values.get('runs'), dict):
+    raise UserError(
+      f'{path} was written by taiji_jax 0.1.0, whose runs this version does'
+      ' not open; run the experiment again into another --workdir.'
+    )
+  return values['runs']
+
+
+def write(workdir: pathlib.Path, plan: Plan, config: dict[str, Any]) -> None:
+  """Writes what `Run.open` reads: the recipe's fields as given, and the arms.
+
+  Once all models are made, so that a start that fails loses nothing. Beside
+  what other experiments wrote that ran in this work directory.
+  """
+  path = workdir / CONFIG
+  records = {}
+  with contextlib.suppress(UserError):  # There is none, or it is damaged.
+    records = read(path)
+  records[plan.table] = {'plan': plan.to_json(), 'recipe': config}
+  text = json.dumps({'runs': records}, indent=1, default=list)
+  files.write_text(path, text + '\n')
+
+
+def announce(workdir: pathlib.Path, table: str, config: dict[str, Any]) -> None:
+  """Tells where a finished run of another recipe is about to be replaced."""
+  try:
+    before = read(workdir / CONFIG)[table]['recipe']
+  except (UserError, LookupError, TypeError):
+    return
+  now = json.loads(json.dumps(config, default=list))
+  old, new = dict(_flat(before)), dict(_flat(now))
+  changed = sorted(
+    f'{name} {old.get(name)!r} -> {new.get(name)!r}'
+    for name in old.keys() | new.keys()
+    if old.get(name) != new.get(name)
+  )
+  if changed:
+    more = len(changed) - _SHOWN
+    metrics.LOG.warning(
+      '%s holds a finished run of another recipe (%s%s); its report is replaced'
+      ' when this one is done, give another --workdir to keep it',
+      workdir,
+      '; '.join(changed[:_SHOWN]),
+      f'; {more} more' if more > 0 else '',
+    )
+
+
+def _flat(values: Mapping[str, Any], path: str = '') -> Iterator[tuple]:
+  """Yields (path, value) of all leaves."""
+  for name, value in values.items():
+    if isinstance(value, Mapping):
+      yield from _flat(value, f'{path}{name}.')
+    else:
+      yield f'{path}{name}', value

@@ -36,8 +36,10 @@ class DataConfig:
     history: the most earlier items a row knows.
     min_history: rows with fewer are left out.
     evaluation_rows: how many are sampled after the cut; 0 takes all.
-    negatives: sampled exposures without a click, for each event.
-    consumed_once: whether an item of the history has the lowest r_id.
+    negatives: sampled exposures without a click, for each click; 0 where the
+      log holds real ones.
+    consumed_once: whether nobody takes an item twice: one of the history has
+      the lowest r_id, and no floor names it.
     miss: normalised r_id of an answer that names no item.
   """
 

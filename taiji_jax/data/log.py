@@ -64,6 +64,17 @@ def clean(text: str) -> str:
   return ' '.join(text.split())
 
 
+def more_rows(count: int) -> str:
+  """Returns what an error says of `count` wrong rows beside the first.
+
+  >>> more_rows(1), more_rows(3)
+  ('', ' (and 2 more such rows)')
+  """
+  if count < 2:
+    return ''
+  return f' (and {count - 1:,} more such row{"s" if count > 2 else ""})'
+
+
 def build_catalog(items: Iterable[Item]) -> Catalog:
   """Returns the catalogue, sorted by id.
 
@@ -166,8 +177,8 @@ def build_log(
   orphans = np.flatnonzero(conversion_e & ~click_e)
   if len(orphans):
     raise UserError(
-      f'{events.where(int(orphans[0]))}: a conversion without a click; mark'
-      ' the click or remove the conversion.'
+      f'{events.where(int(orphans[0]))}: a conversion without a click'
+      f'{more_rows(len(orphans))}; mark the click or remove the conversion.'
     )
   order = np.lexsort((user_e, item_e, time_e))
   return Log(
@@ -210,18 +221,23 @@ def _indices(
   if len(missing):
     row = int(missing[0])
     raise UserError(
-      f'{where(row)}: {kind} {ids[row]!r} is not in the {kind} table; add it'
-      ' there or remove the row.'
+      f'{where(row)}: {kind} {ids[row]!r} is not in the {kind} table'
+      f'{more_rows(len(missing))}; add it there or remove the row.'
     )
   return found
 
 
 def _times(events: Events) -> np.ndarray:
   limit = np.iinfo(np.int64)
-  for row, time in enumerate(events.times):
-    if not limit.min <= time <= limit.max:
-      raise UserError(
-        f'{events.where(row)}: time {time} does not fit 64 bits; give'
-        ' seconds, or milliseconds, since 1970.'
-      )
+  wrong = [
+    row
+    for row, time in enumerate(events.times)
+    if not limit.min <= time <= limit.max
+  ]
+  if wrong:
+    raise UserError(
+      f'{events.where(wrong[0])}: time {events.times[wrong[0]]} does not fit'
+      f' 64 bits{more_rows(len(wrong))}; give seconds, or milliseconds, since'
+      ' 1970.'
+    )
   return np.asarray(events.times, np.int64)

@@ -1,13 +1,11 @@
 """Any interaction log and item table: CSV, TSV or Parquet with a column map."""
 
 from collections.abc import Iterator
-import csv
 import dataclasses
 import datetime
 import math
-import pathlib
-from typing import Any
 
+from taiji_jax.data import table_file
 from taiji_jax.data.log import (
   Events,
   Item,
@@ -15,13 +13,12 @@ from taiji_jax.data.log import (
   build_catalog,
   build_log,
   clean,
+  more_rows,
 )
 from taiji_jax.errors import UserError
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
 
-_SEPARATORS = {'.csv': ',', '.tsv': '\t', '.txt': '\t'}
 _TRUTHS = {'1': True, 'true': True, '0': False, 'false': False}
-_Row = tuple[str, dict[str, str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +44,10 @@ class TableSpec:
     category_separator: splits that one column; levels after the third are
       dropped.
     profile: columns of the user table for the profile.
+    separator: one character between the fields of all tables in text; '' is ','
+      in .csv, a tab in .tsv and .txt.
+    catalog_item: column of the items' ids in the item table; '' as `item`.
+    profile_user: column of the users' ids in the user table; '' as `user`.
   """
 
   interactions: str
@@ -61,6 +62,9 @@ class TableSpec:
   categories: tuple[str, ...] = ()
   category_separator: str | None = None
   profile: tuple[str, ...] = ()
+  separator: str = ''
+  catalog_item: str = ''
+  profile_user: str = ''
 
   def __post_init__(self):
     if len(self.categories) > CATEGORY_LEVELS:
@@ -75,10 +79,16 @@ class TableSpec:
       )
     if self.category_separator == '':
       raise UserError("category_separator is ''; give None or a text.")
-    if self.profile and not self.users:
+    for name in ('profile', 'profile_user'):
+      if getattr(self, name) and not self.users:
+        raise UserError(
+          f'{name} is {getattr(self, name)!r}, but there is no user table;'
+          ' give users.'
+        )
+    if len(self.separator) > 1 or self.separator in ('"', '\r', '\n'):
       raise UserError(
-        f'profile names the columns {self.profile} but there is no user'
-        ' table; give users.'
+        f"separator is {self.separator!r}; give one character, or '' to go by"
+        " the files' endings."
       )
 
 
@@ -90,34 +100,55 @@ def read(spec: TableSpec) -> tuple[Log, Catalog]:
       cannot be read (with file and line, or row in Parquet), and all that
       `log.build_catalog` and `log.build_log` refuse.
   """
+  spec = dataclasses.replace(
+    spec,
+    catalog_item=spec.catalog_item or spec.item,
+    profile_user=(spec.profile_user or spec.user) if spec.users else '',
+  )
   catalog = build_catalog(
-    Item(cells[spec.item], cells[spec.title], _levels(spec, cells), where)
-    for where, cells in _table(
-      spec.items, (spec.item, spec.title, *spec.categories)
+    Item(
+      cells[spec.catalog_item], cells[spec.title], _levels(spec, cells), where
+    )
+    for where, cells in _rows(
+      spec, 'items', 'catalog_item', 'title', 'categories'
     )
   )
   users = None
   if spec.users:
     users = [
-      User(cells[spec.user], {f: cells[f] for f in spec.profile}, where)
-      for where, cells in _table(spec.users, (spec.user, *spec.profile))
+      User(cells[spec.profile_user], {f: cells[f] for f in spec.profile}, where)
+      for where, cells in _rows(spec, 'users', 'profile_user', 'profile')
     ]
   return build_log(catalog, _events(spec), users), catalog
 
 
+def _rows(
+  spec: TableSpec, table: str, *fields: str
+) -> Iterator[table_file.Row]:
+  """Yields the rows of a table with the columns that these fields name."""
+  columns = {}
+  for field in fields:
+    named = getattr(spec, field) or ()
+    for column in (named,) if isinstance(named, str) else named:
+      columns[column] = f'data.tables.{field}'
+  path = getattr(spec, table)
+  yield from table_file.read(
+    path, f'data.tables.{table}', columns, spec.separator
+  )
+
+
 def _events(spec: TableSpec) -> Events:
-  columns = [spec.user, spec.item, spec.time, spec.click, spec.conversion]
-  rows = list(_table(spec.interactions, tuple(c for c in columns if c)))
-  clicks = [
-    _truth(cells[spec.click], spec.click, where) if spec.click else True
-    for where, cells in rows
-  ]
+  rows = list(
+    _rows(spec, 'interactions', 'user', 'item', 'time', 'click', 'conversion')
+  )
+  clicks = [True] * len(rows)
+  if spec.click:
+    clicks = _truths([(w, cells[spec.click]) for w, cells in rows], spec.click)
   conversions = clicks
   if spec.conversion:
-    conversions = [
-      _truth(cells[spec.conversion], spec.conversion, where)
-      for where, cells in rows
-    ]
+    conversions = _truths(
+      [(w, cells[spec.conversion]) for w, cells in rows], spec.conversion
+    )
   return Events(
     user_ids=[cells[spec.user] for _, cells in rows],
     item_ids=[cells[spec.item] for _, cells in rows],
@@ -141,21 +172,33 @@ def _levels(spec: TableSpec, cells: dict[str, str]) -> tuple[str, ...]:
   return tuple(levels)
 
 
-def _truth(text: str, column: str, where: str) -> bool:
-  if text.lower() not in _TRUTHS:
-    raise UserError(f'{where}: {column} is {text!r}; give 0, 1, true or false.')
-  return _TRUTHS[text.lower()]
+def _truths(cells: list[tuple[str, str]], column: str) -> list[bool]:
+  found = [_TRUTHS.get(text.lower()) for _, text in cells]
+  if None in found:
+    where, text = cells[found.index(None)]
+    raise UserError(
+      f'{where}: {column} is {text!r}{more_rows(found.count(None))}; give 0,'
+      ' 1, true or false.'
+    )
+  return found
 
 
 def _times(cells: list[tuple[str, str]]) -> list[int]:
   """Returns integers as they are, or microseconds of decimals and dates."""
-  parsed = [_time(text, where) for where, text in cells]
+  parsed = [_time(text) for _, text in cells]
+  if None in parsed:
+    where, text = cells[parsed.index(None)]
+    raise UserError(
+      f'{where}: time {text!r} is neither a number nor ISO 8601'
+      f'{more_rows(parsed.count(None))}; correct it or remove the row.'
+    )
   kinds = {kind for kind, _ in parsed}
   if 'date' in kinds and len(kinds) > 1:
-    other = next(i for i, (kind, _) in enumerate(parsed) if kind != 'date')
+    others = [i for i, (kind, _) in enumerate(parsed) if kind != 'date']
+    where, text = cells[others[0]]
     raise UserError(
-      f'{cells[other][0]}: time {cells[other][1]!r} is a number where other'
-      ' rows have dates; use one kind.'
+      f'{where}: time {text!r} is a number where other rows have dates'
+      f'{more_rows(len(others))}; use one kind.'
     )
   if kinds <= {'integer'}:
     return [int(value) for _, value in parsed]
@@ -165,7 +208,8 @@ def _times(cells: list[tuple[str, str]]) -> list[int]:
   ]
 
 
-def _time(text: str, where: str) -> tuple[str, int | float]:
+def _time(text: str) -> tuple[str, int | float] | None:
+  """Returns the kind and the value of a time, None where it is none."""
   try:
     return 'integer', int(text)
   except ValueError:
@@ -178,114 +222,8 @@ def _time(text: str, where: str) -> tuple[str, int | float]:
     pass
   try:
     moment = datetime.datetime.fromisoformat(text)
-  except ValueError as error:
-    raise UserError(
-      f'{where}: time {text!r} is neither a number nor ISO 8601; correct it'
-      ' or remove the row.'
-    ) from error
+  except ValueError:
+    return None
   if moment.tzinfo is None:
     moment = moment.replace(tzinfo=datetime.UTC)
   return 'date', moment.timestamp()
-
-
-def _table(path: str, columns: tuple[str, ...]) -> Iterator[_Row]:
-  """Yields ('FILE:LINE', column -> text) of every row."""
-  file = pathlib.Path(path).expanduser()
-  if not file.is_file():
-    raise UserError(
-      f'{file} is no file; give the path of the table in the data config.'
-    )
-  if file.suffix == '.parquet':
-    rows = _parquet(file, columns)
-  elif file.suffix in _SEPARATORS:
-    rows = _text(file, columns)
-  else:
-    raise UserError(
-      f'{file} ends in {file.suffix!r}; give a table that ends in'
-      f' {", ".join((*_SEPARATORS, ".parquet"))}.'
-    )
-  empty = True
-  for row in rows:
-    empty = False
-    yield row
-  if empty:
-    raise UserError(f'{file} holds no rows; give a table that does.')
-
-
-def _text(file: pathlib.Path, columns: tuple[str, ...]) -> Iterator[_Row]:
-  try:
-    with file.open(encoding='utf-8-sig', newline='') as stream:
-      reader = csv.reader(
-        stream, delimiter=_SEPARATORS[file.suffix], strict=True
-      )
-      header = next(reader, [])
-      at = [_column(file, header, column) for column in columns]
-      for cells in reader:
-        where = f'{file}:{reader.line_num}'
-        if not cells:
-          continue
-        if len(cells) != len(header):
-          raise UserError(
-            f'{where}: {len(cells)} fields where the header has'
-            f' {len(header)}; correct the row.'
-          )
-        yield (
-          where,
-          {c: cells[i].strip() for c, i in zip(columns, at, strict=True)},
-        )
-  except csv.Error as error:
-    raise UserError(
-      f'{file}:{reader.line_num}: {error}; check the quotes of the row.'
-    ) from error
-  except UnicodeDecodeError as error:
-    raise UserError(
-      f'{file} is not UTF-8 text at byte {error.start}; convert it.'
-    ) from error
-  except OSError as error:
-    raise UserError(
-      f'{file} cannot be read ({error.strerror}); check its permissions.'
-    ) from error
-
-
-def _parquet(file: pathlib.Path, columns: tuple[str, ...]) -> Iterator[_Row]:
-  try:
-    import pyarrow
-    from pyarrow import parquet
-  except ImportError as error:
-    raise UserError(
-      f"{file} needs pyarrow: `pip install 'taiji_jax[parquet]'`."
-    ) from error
-  try:
-    with parquet.ParquetFile(file) as table:
-      for column in columns:
-        _column(file, table.schema_arrow.names, column)
-      number = 0
-      for batch in table.iter_batches(columns=list(dict.fromkeys(columns))):
-        for cells in batch.to_pylist():
-          number += 1
-          yield (
-            f'{file}: row {number}',
-            {column: _cell(cells[column]) for column in columns},
-          )
-  except (pyarrow.ArrowException, OSError) as error:
-    reason = str(error).splitlines()[0]
-    raise UserError(
-      f'{file} cannot be read as Parquet ({reason}); write it anew.'
-    ) from error
-
-
-def _column(file: pathlib.Path, header: list[str], column: str) -> int:
-  if header.count(column) != 1:
-    raise UserError(
-      f'{file}: column {column!r} occurs {header.count(column)} times among'
-      f' {header}; name another in the column map.'
-    )
-  return header.index(column)
-
-
-def _cell(value: Any) -> str:
-  if value is None:
-    return ''
-  if isinstance(value, datetime.datetime | datetime.date):
-    return value.isoformat()
-  return str(value).strip()

@@ -1,14 +1,19 @@
 """The generic reader: column maps, times, CSV against Parquet, bad rows."""
 
+import contextlib
+import dataclasses
 import importlib.util
 import pathlib
+import re
 
 from absl.testing import absltest, parameterized
 import numpy as np
 
 from taiji_jax.data import tables
 from taiji_jax.errors import UserError
+from taiji_jax.pipeline import recipe
 
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
 _ITEMS = 'sku,name,path\na1,"Nut, hex",Tools>Nuts\na2,Bolt,\na3, Saw ,Tools\n'
 _LOG = 'who,sku,at,clicked,bought\nx,a1,30,1,0\ny,a3,10,0,0\nx,a2,20,true,1\n'
 _USERS = 'who,age,city\nx,30,Rome\ny,,Oslo\n'
@@ -90,6 +95,84 @@ class TablesTest(parameterized.TestCase):
     two, _ = tables.read(self._spec(interactions=path))
     np.testing.assert_array_equal(one.item_e, two.item_e)
 
+  def test_ids_may_be_called_otherwise_in_the_other_tables(self):
+    spec = self._spec(
+      items=_ITEMS.replace('sku', 'ArtNr'),
+      users=_USERS.replace('who', 'Kunde'),
+      catalog_item='ArtNr',
+      profile_user='Kunde',
+    )
+    log, catalog = tables.read(spec)
+    one, expected = tables.read(self._spec())
+    self.assertEqual(catalog, expected)
+    self.assertEqual(log.profiles, one.profiles)
+    np.testing.assert_array_equal(log.item_e, one.item_e)
+
+  def test_a_column_that_is_not_there_names_its_field(self):
+    items = _ITEMS.replace('sku', 'ArtNr')
+    with self.assertRaisesRegex(UserError, r'in data\.tables\.catalog_item'):
+      tables.read(self._spec(items=items))
+
+  @parameterized.parameters(';', '\t', '|')
+  def test_another_separator_is_told_and_read(self, separator):
+    texts = (_LOG, _ITEMS.replace('"Nut, hex"', 'Nut'), _USERS)
+    texts = [text.replace(',', separator) for text in texts]
+    told = re.escape(f'looks separated by {separator!r}')
+    with self.assertRaisesRegex(UserError, told + '.*data.tables.separator'):
+      tables.read(self._spec(*texts))
+    log, _ = tables.read(self._spec(*texts, separator=separator))
+    one, _ = tables.read(self._spec())
+    self.assertEqual(log.profiles, one.profiles)
+    np.testing.assert_array_equal(log.item_e, one.item_e)
+
+  def test_a_quoted_header_with_another_separator_is_told_too(self):
+    items = '"sku";"name";"path"\n"a1";"Nut";""\n'
+    with self.assertRaisesRegex(UserError, "looks separated by ';'"):
+      tables.read(self._spec(items=items))
+
+  def test_other_separators_within_the_columns_are_none(self):
+    items = 'sku,name,"path;of;the;item"\na1,N;a;b;c,x\na2,B,\na3,S,\n'
+    spec = self._spec(items=items, categories=('path;of;the;item',))
+    self.assertEqual(tables.read(spec)[1].titles, ('N;a;b;c', 'B', 'S'))
+
+  @parameterized.named_parameters(
+    # 'ü' is the byte 0xfc there; in UTF-16 the first byte is no UTF-8.
+    ('cp1252', 1, 'cp1252', r'csv:3: byte 4 of the line \(0xfc\)'),
+    ('utf_16', 1, 'utf-16', r'csv:1: byte 1 of the line'),
+    # Far behind what the decoder reads at a time.
+    ('far', 9999, 'cp1252', r'csv:10001: byte 4'),
+  )
+  def test_text_that_is_not_utf_8_names_the_line(self, rows, encoding, where):
+    spec = self._spec()
+    items = ''.join(f'{n},x,\n' for n in range(rows))
+    items = f'sku,name,path\n{items}y,Dübel,\n'
+    pathlib.Path(spec.items).write_bytes(items.encode(encoding))
+    with self.assertRaisesRegex(UserError, where + '.* not UTF-8'):
+      tables.read(spec)
+
+  @parameterized.parameters('interactions', 'items', 'users')
+  def test_a_missing_file_names_field_and_folder(self, name):
+    spec = dataclasses.replace(self._spec(), **{name: 'no/where.csv'})
+    told = rf"data.tables.{name} is 'no/where.csv', .* no file in {self._root};"
+    with contextlib.chdir(self._root), self.assertRaisesRegex(UserError, told):
+      tables.read(spec)
+
+  @parameterized.parameters(
+    ('y,a9,10,0,0', "csv:3: item 'a9' is not"),
+    ('z,a3,10,0,0', "csv:3: user 'z' is not"),
+    ('y,a3,noon,0,0', "csv:3: time 'noon'"),
+    ('y,a3,2020-01-01,0,0', "csv:2: time '30'"),
+    (f'y,a3,{9**30},0,0', 'csv:3: time .* 64 bits'),
+    ('y,a3,10,no,0', "csv:3: clicked is 'no'"),
+    ('y,a3,10,0,1', 'csv:3: a conversion'),
+  )
+  def test_the_first_wrong_row_and_how_many_more(self, row, message):
+    log = _LOG.replace('y,a3,10,0,0', row) + f'{row}\n'
+    with self.assertRaisesRegex(
+      UserError, message + r'.*\(and 1 more such row'
+    ):
+      tables.read(self._spec(log=log))
+
   @absltest.skipUnless(importlib.util.find_spec('pyarrow'), 'needs pyarrow')
   def test_parquet_reads_as_csv_and_names_the_row(self):
     import pyarrow
@@ -129,7 +212,8 @@ class TablesTest(parameterized.TestCase):
     ('item', {'log': _LOG.replace('a3', 'a9')}, "csv:3: item 'a9'"),
     ('user', {'log': _LOG.replace('y,', 'z,')}, "csv:3: user 'z'"),
     ('no_rows', {'log': 'who,sku,at,clicked,bought\n'}, 'holds no rows'),
-    ('empty', {'log': ''}, 'occurs 0 times'),
+    ('empty', {'log': ''}, r'log.csv is empty \(0 bytes\)'),
+    ('no_header', {'log': '\n'}, 'occurs 0 times'),
     ('quote', {'items': 'sku,name,path\na1,"open,x\n'}, 'csv:2'),
     ('no_title', {'items': 'sku,name,path\na1,,x\n'}, 'csv:2.*no title'),
     ('no_id', {'items': 'sku,name,path\n,a,x\n'}, 'csv:2.*id is empty'),
@@ -152,10 +236,38 @@ class TablesTest(parameterized.TestCase):
     {'categories': ('a', 'b', 'c', 'd'), 'category_separator': None},
     {'categories': ('a', 'b')},
     {'users': None},
+    {'users': None, 'profile': (), 'profile_user': 'who'},
+    {'separator': ';;'},
+    {'separator': '"'},
+    {'separator': '\n'},
   )
   def test_refuses_the_map(self, **changes):
     with self.assertRaises(UserError):
       tables.read(self._spec(**changes))
+
+
+class PageTest(absltest.TestCase):
+  def test_the_recipe_of_the_page_reads_its_tables(self):
+    page = (_ROOT / 'docs/your_data.md').read_text('utf-8')
+    tables_of_page = re.findall(r'^```csv\n(.*?)^```', page, re.S | re.M)
+    (program,) = re.findall(r'^```python\n(.*?)^```', page, re.S | re.M)
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    (folder / 'shop').mkdir()
+    names = ('log.csv', 'items.csv', 'customers.csv')
+    for name, text in zip(names, tables_of_page, strict=True):
+      (folder / 'shop' / name).write_text(text, 'utf-8')
+    found = {}
+    exec(program, found)
+    with contextlib.chdir(folder):
+      log, catalog = tables.read(
+        recipe.from_config(found['get_config']()).data.tables
+      )
+    self.assertEqual(catalog.titles[2], 'Gift card')
+    self.assertEqual(catalog.categories[1:], (('Fixings', 'Screws'), ()))
+    self.assertEqual(log.user_ids, ('c08', 'c17'))
+    self.assertEqual(dict(log.profiles[0]), {'tier': 'silver'})
+    np.testing.assert_array_equal(log.click_e, [True, True, False, True])
+    np.testing.assert_array_equal(log.conversion_e, [True, False, False, True])
 
 
 if __name__ == '__main__':

@@ -1,26 +1,35 @@
 """Checkpoints of a training stage: state, data position, seconds so far."""
 
 from collections.abc import Mapping
+from concurrent import futures
+import contextlib
 import json
 import math
 import os
 import pathlib
+import threading
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
+import numpy as np
 import orbax.checkpoint as ocp
 
-from taiji_jax import files
+from taiji_jax import files, metrics
 from taiji_jax.errors import UserError
 
 IDENTITY = 'identity.json'
+SUMS = '{step}.sha256.json'
+POLL_SECONDS = 0.02
 
 
 class Checkpointer:
   """Saves and restores (state, data position) of one training stage.
 
   Saving happens in the background; a process killed while it saves leaves the
-  step before as the last whole one.
+  step before as the last whole one. The sha256 of a step's files are noted
+  beside it: a step whose files are others is dropped when the folder is opened,
+  so that the training goes on from the one before.
   """
 
   def __init__(
@@ -43,11 +52,15 @@ class Checkpointer:
     self._folder = pathlib.Path(folder).absolute()
     if identity is not None:
       _check_identity(self._folder, identity)
+    self._noting: futures.Future | None = None
+    self._given_up = threading.Event()
+    self._thread = futures.ThreadPoolExecutor(1, 'sums')
     self._manager = ocp.CheckpointManager(
       self._folder,
       options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True),
       item_names=('state', 'position'),
     )
+    self._drop_damaged()
 
   @property
   def folder(self) -> pathlib.Path:
@@ -64,6 +77,7 @@ class Checkpointer:
       UserError: the disk is full or the folder can't be written.
     """
     try:
+      self._finish()
       self._manager.save(
         step,
         args=ocp.args.Composite(
@@ -73,11 +87,13 @@ class Checkpointer:
       )
     except (OSError, ValueError) as error:
       raise self._unwritable(error) from error
+    if not jax.process_index():
+      self._noting = self._thread.submit(self._note, step)
 
   def wait(self) -> None:
     """Returns when all that was begun is on disk."""
     try:
-      self._manager.wait_until_finished()
+      self._finish()
     except (OSError, ValueError) as error:
       raise self._unwritable(error) from error
 
@@ -111,7 +127,51 @@ class Checkpointer:
     return restored['state'], restored['position']
 
   def close(self) -> None:
+    with contextlib.suppress(UserError):
+      self._finish()
+    self._thread.shutdown()
     self._manager.close()
+
+  def _finish(self) -> None:
+    """Returns when all is on disk and noted, and notes of gone steps are not."""
+    try:
+      self._manager.wait_until_finished()
+    finally:
+      self._given_up.set()
+      noting, self._noting = self._noting, None
+      if noting is not None:
+        noting.result()
+      self._given_up.clear()
+    if not jax.process_index():
+      for path in self._folder.glob(SUMS.format(step='*')):
+        if not (self._folder / path.name.partition('.')[0]).exists():
+          path.unlink(missing_ok=True)
+
+  def _note(self, step: int) -> None:
+    """Notes the sums of a step once it is whole."""
+    own = self._folder / str(step)
+    # It gets its name when all of it is there.
+    while not own.exists():
+      if self._given_up.wait(POLL_SECONDS) and not own.exists():
+        return
+    sums = {str(p.relative_to(own)): files.sha256(p) for p in _files_of(own)}
+    files.write_json(self._folder / SUMS.format(step=step), sums)
+
+  def _drop_damaged(self) -> None:
+    """Drops the last steps as long as their files are not those noted."""
+    while (step := self.latest()) is not None:
+      bad = '' if jax.process_index() else damage(self._folder, step)
+      if not _agreed(bool(bad)):
+        return
+      earlier = [s for s in self._manager.all_steps() if s != step]
+      after = f'step {max(earlier)}' if earlier else 'the beginning'
+      metrics.LOG.warning(
+        'the checkpoint %s is damaged (%s) and is dropped; going on from %s',
+        self._folder / str(step),
+        bad or 'as the first process saw',
+        after,
+      )
+      self._manager.delete(step)
 
   def _unwritable(self, error: Exception) -> UserError:
     return UserError(
@@ -119,6 +179,34 @@ class Checkpointer:
       f' ({str(error).splitlines()[0]}); free some space or check the rights,'
       ' then the same command goes on from the last whole one.'
     )
+
+
+def damage(folder: pathlib.Path, step: int) -> str:
+  """Returns the first file of a step that is not as noted, '' for none."""
+  note = folder / SUMS.format(step=step)
+  if not note.exists():  # Killed before it was noted, or of an older version.
+    return ''
+  try:
+    sums = files.read_json(note)
+  except UserError:
+    return note.name
+  own = folder / str(step)
+  there = {str(path.relative_to(own)): path for path in _files_of(own)}
+  for name in sorted(sums.keys() | there.keys()):
+    if name not in there or files.sha256(there[name]) != sums.get(name):
+      return name
+  return ''
+
+
+def _files_of(folder: pathlib.Path) -> list[pathlib.Path]:
+  return [path for path in folder.rglob('*') if path.is_file()]
+
+
+def _agreed(value: bool) -> bool:
+  """Returns what the first process says."""
+  if jax.process_count() == 1:
+    return value
+  return bool(multihost_utils.broadcast_one_to_all(np.bool_(value)))
 
 
 def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:

@@ -133,7 +133,7 @@ class Checkpointer:
     self._manager.close()
 
   def _finish(self) -> None:
-    """Returns when all is on disk and noted, and notes of gone steps are not."""
+    """Returns when all is on disk and noted; drops notes of gone steps."""
     try:
       self._manager.wait_until_finished()
     finally:

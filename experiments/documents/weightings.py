@@ -43,7 +43,9 @@ def results(sources: Sources) -> str:
 # Without the floors, which lie far from the arms.
 FIGURES = {
   'docs/popo/weightings_front.png': Drawing(
-    lambda sources: popo.points(run(sources).result, ('arms',)), popo.front
+    lambda sources: popo.points(run(sources).result, ('arms',)),
+    popo.front,
+    version=2,
   )
 }
 TABLES = {'weightings': results}

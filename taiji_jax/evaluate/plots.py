@@ -101,8 +101,8 @@ def front(result: Mapping[str, Any], x: str, y: str) -> Figure:
       )
     start = start or point
   ax.margins(0.15)
-  if legend:
-    ax.legend(frameon=False)
+  if legend:  # Beside the axes, where no bar runs through it.
+    ax.legend(frameon=False, loc='center left', bbox_to_anchor=(1, 0.5))
   _name_axes(ax, 'Before and after RL, 95 % intervals', x, y)
   return figure
 

@@ -1,6 +1,6 @@
 """A trained or Hugging Face policy, asked in a batch.
 
-Run: python answers.py                    trains a small one first (seconds)
+Run: python answers.py                    trains a small one first
      python answers.py --source=DIR 'Once upon a time' 'In the beginning'
 
 `--source` is a directory in Hugging Face's layout, a .gguf file, 'smollm2', or
@@ -50,7 +50,8 @@ def train(work: pathlib.Path) -> pathlib.Path:
     writer=metrics.Writer(work),
   )
   folder = work / 'model'
-  export.save(folder, policy.decoder.config, params, tokenizer=tok)
+  variables = policy.variables(params)
+  export.save(folder, policy.decoder.config, variables, tokenizer=tok)
   return folder
 
 

@@ -1,6 +1,6 @@
 """Rejection-sampled reasoning data from prompts, answers and a teacher.
 
-Run: python cot_data.py FOLDER   (about a minute on two CPU cores)
+Run: python cot_data.py FOLDER   (under a minute on two CPU cores)
 
 The teacher is told the answer and reasons backwards, k times a prompt. A guard
 rejects what states the answer, a scorer gives the perplexity of the answer

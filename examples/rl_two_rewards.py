@@ -1,6 +1,6 @@
 """SFT and RL of a decoder by two rewards of one's own; prints POPO's weights.
 
-Run: python rl_two_rewards.py   (about half a minute on two CPU cores)
+Run: python rl_two_rewards.py   (under a minute on two CPU cores)
 
 The rewards disagree: `new` wants an item that was not bought, `short` a short
 name. Any number of functions may be given, one objective each.

@@ -1,8 +1,8 @@
 """Completions of prompts by any checkpoint, or by a model of a run.
 
-Run: python -m experiments.answer --source=smollm2 --chat \
+Run: python -m experiments.answer --source=smollm2 --chat \\
        --prompt='What is the capital of France?'
-     python -m experiments.answer --workdir=runs/popo/ml100k_cpu --arm=sft \
+     python -m experiments.answer --workdir=runs/popo/ml100k_cpu --arm=sft \\
        --prompt='User: age: 25'
 
 `--source` is a directory in Hugging Face's layout, a .gguf file, 'smollm2', or

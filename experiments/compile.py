@@ -3,7 +3,7 @@
 No weights, no TPU: libtpu compiles ahead of time. It tells whether each program
 fits, what its collectives move, and a roofline estimate of its time.
 
-Run: python -m experiments.compile --topology=v5p:4x4x4 \
+Run: python -m experiments.compile --topology=v5p:4x4x4 \\
   --config=experiments/configs/popo/paper_v5p_4x4x4.py
 """
 

@@ -1,6 +1,6 @@
 """A run's model as a directory that transformers and vLLM load.
 
-Run: python -m experiments.export --workdir=runs/popo/ml100k_smollm2 \
+Run: python -m experiments.export --workdir=runs/popo/ml100k_smollm2 \\
        --to=exported/popo
 
 Adapters are merged; the tokenizer and its chat template come with it.

@@ -1,6 +1,6 @@
 """Taiji end to end: logs, ID tower, CoT, SFT, RL with POPO, evaluation.
 
-Run: python -m experiments.popo \
+Run: python -m experiments.popo \\
   --config=experiments/configs/popo/ml100k_cpu.py
 
 Writes result.json, table.md, report.md and plots into the work directory, and

@@ -13,7 +13,7 @@ import jax
 _NUMBERS = {1: 'one', 2: 'two', 4: 'four', 8: 'eight'}
 _HARDWARE = ('device', 'cores')
 Record = Mapping[str, Any]
-"""JSON: 'command', 'date', 'machine'."""
+"""JSON: 'command', 'date', 'machine'; 'transcribed' where a page was copied."""
 
 
 def record(
@@ -69,7 +69,9 @@ def told(*records: Record) -> str:
     where = ', '.join([one['date'], *_machine(one['machine'])])
     groups.setdefault(where, []).append(f'`{one["command"]}`')
   lines = [f'{", ".join(names)}, {where}' for where, names in groups.items()]
-  return '; '.join(lines) + '.'
+  kept = ' (taken over from the page of that day)'
+  old = any(one.get('transcribed') for one in records)
+  return '; '.join(lines) + f'{kept if old else ""}.'
 
 
 def _machine(values: Mapping[str, Any]) -> list[str]:

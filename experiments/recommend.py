@@ -1,7 +1,7 @@
 """What a run's model recommends: prompt, reasoning, answer, nearest items.
 
 Run: python -m experiments.recommend --workdir=runs/popo/ml100k_cpu --user=42
-     python -m experiments.recommend --workdir=runs/popo/ml100k_cpu \
+     python -m experiments.recommend --workdir=runs/popo/ml100k_cpu \\
        --history='Fargo (1996); Heat (1995)'
 """
 

@@ -1,6 +1,6 @@
 """Taiji's table: backbone, teacher, direct, sft, orft, and RL three ways.
 
-Run: TAIJI_DATA=FOLDER python -m experiments.taiji \
+Run: TAIJI_DATA=FOLDER python -m experiments.taiji \\
   --config=experiments/configs/taiji/amazon_scientific_cpu.py
 
 Every finished cell (arm, seed) is a small JSON in the folder of results; the

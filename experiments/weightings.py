@@ -1,6 +1,6 @@
 """Which weighting pays? RL from one SFT model by several rules and seeds.
 
-Run: python -m experiments.weightings \
+Run: python -m experiments.weightings \\
   --config=experiments/configs/weightings/ml100k_cpu.py
 
 Writes cells, result.json, table.md and the front of the arms into

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from concurrent import futures
 import contextlib
 import json
-import math
 import os
 import pathlib
 import threading
@@ -43,15 +42,14 @@ class Checkpointer:
     Args:
       folder: of one training.
       keep: steps that stay.
-      identity: JSON of what the training is; noted in a new folder, compared
-        with the note of an old one. Numbers may differ by a thousandth.
+      identity: JSON of what the training is; noted with the first checkpoint,
+        compared with the note where there are checkpoints.
 
     Raises:
       UserError: the folder is of another training.
     """
     self._folder = pathlib.Path(folder).absolute()
-    if identity is not None:
-      _check_identity(self._folder, identity)
+    self._identity = json.loads(json.dumps(identity, default=str))
     self._noting: futures.Future | None = None
     self._given_up = threading.Event()
     self._thread = futures.ThreadPoolExecutor(1, 'sums')
@@ -61,6 +59,8 @@ class Checkpointer:
       item_names=('state', 'position'),
     )
     self._drop_damaged()
+    if identity is not None and self.latest() is not None:
+      _check_identity(self._folder, self._identity)
 
   @property
   def folder(self) -> pathlib.Path:
@@ -78,6 +78,8 @@ class Checkpointer:
     """
     try:
       self._finish()
+      if self._identity is not None and self.latest() is None:
+        _write_identity(self._folder, self._identity)
       self._manager.save(
         step,
         args=ocp.args.Composite(
@@ -209,30 +211,30 @@ def _agreed(value: bool) -> bool:
   return bool(multihost_utils.broadcast_one_to_all(np.bool_(value)))
 
 
-def _check_identity(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:
-  """Notes what a training is; raises UserError where the note is another."""
-  wanted = json.loads(json.dumps(identity, default=str))
+def _write_identity(folder: pathlib.Path, identity: dict[str, Any]) -> None:
+  if not jax.process_index():
+    files.write_json(folder / IDENTITY, identity)
+
+
+def _check_identity(folder: pathlib.Path, identity: dict[str, Any]) -> None:
+  """Raises UserError where the checkpoints are of another training."""
   path = folder / IDENTITY
   if not path.exists():
-    with files.writing(folder, 'give another folder'):
-      folder.mkdir(parents=True, exist_ok=True)
-    files.write_json(path, wanted, f'.{os.getpid()}')
+    metrics.LOG.warning(
+      '%s does not say of which training its checkpoints are; they are taken'
+      ' for those of this one',
+      folder,
+    )
     return
   found = files.read_json(path)
-  for name in wanted.keys() | found.keys():
-    now, then = wanted.get(name), found.get(name)
-    if not _same(now, then):
+  for name in identity.keys() | found.keys():
+    now, then = identity.get(name), found.get(name)
+    if now != then:
       raise UserError(
         f'{folder} holds the checkpoints of another training: its {name} was'
         f' {_brief(then)}, here it is {_brief(now)}; give another folder, or'
         ' delete this one to begin anew.'
       )
-
-
-def _same(a: Any, b: Any) -> bool:
-  if isinstance(a, float) and isinstance(b, float):
-    return math.isclose(a, b, rel_tol=1e-3)
-  return a == b
 
 
 def _brief(value: Any) -> str:

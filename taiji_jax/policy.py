@@ -170,6 +170,14 @@ class Policy:
     """
     tree.save(pathlib.Path(path), params)
 
+  def variables(self, params: Any) -> Any:
+    """Returns all variables: what was trained and what was not.
+
+    Args:
+      params: as training returns them.
+    """
+    return train_state.joined(params, self.frozen)
+
   def for_rollouts(self, params: Any) -> Any:
     """Returns all variables, laid out as rollouts want them.
 

@@ -125,6 +125,26 @@ class CheckpointTest(parameterized.TestCase):
     (self.folder / '6.sha256.json').unlink()
     self.assertEqual(self.open().latest(), 6)
 
+  def test_whose_checkpoints_they_are(self):
+    for steps in ((1,), (2, 3)):
+      checkpointer = self.open(identity={'seed': 1, 'config': {'lr': 0.1}})
+      for step in steps:
+        checkpointer.save(step, make(step), {})
+      checkpointer.wait()
+    with self.assertRaisesRegex(
+      UserError, 'another training: its seed was 1, h'
+    ):
+      self.open(identity={'seed': 2, 'config': {'lr': 0.1}})
+    with self.assertRaisesRegex(UserError, 'its config was {"lr": 0.1}'):
+      self.open(identity={'seed': 1, 'config': {'lr': 0.2}})
+
+  def test_checkpoints_that_do_not_say_whose_they_are(self):
+    self.save(5)
+    with self.assertLogs('taiji_jax', 'WARNING') as logs:
+      self.open(identity={'seed': 1})
+    self.assertIn('does not say of which training', logs.output[0])
+    self.open(identity={'seed': 2})  # Nothing was noted of what is not known.
+
   def test_notes_go_with_their_steps(self):
     self.save(1, 2, 3, 4)
     notes = sorted(p.name for p in self.folder.glob('*.sha256.json'))

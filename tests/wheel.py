@@ -150,6 +150,7 @@ def pareto_alone(example: str) -> None:
   ours = {name for name in sys.modules if name.startswith('taiji_jax.')}
   strange = {n for n in ours if not n.startswith('taiji_jax.pareto')}
   assert not strange, strange
+  print(f'pareto of {sys.modules["taiji_jax"].__file__}')
 
 
 def _has(name: str) -> bool:

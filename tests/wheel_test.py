@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import zipfile
 
 from absl.testing import absltest, parameterized
@@ -33,8 +34,9 @@ class WheelTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.folder = pathlib.Path(absltest.get_default_test_tmpdir()) / 'wheel'
-    cls.folder.mkdir()
+    temporary = tempfile.TemporaryDirectory()
+    cls.addClassCleanup(temporary.cleanup)
+    cls.folder = pathlib.Path(temporary.name)
     cls.wheel = wheel.build(cls.folder)
     cls.target = cls.folder / 'target'
     wheel.install(cls.wheel, cls.target)
@@ -69,7 +71,16 @@ class WheelTest(parameterized.TestCase):
       ' import wheel;'
       f' wheel.pareto_alone({str(wheel.ROOT / "examples/two_losses.py")!r})'
     )
-    subprocess.run((sys.executable, '-c', code), env=self.env(), check=True)
+    made = subprocess.run(
+      (sys.executable, '-c', code),
+      cwd=self.folder,
+      env=self.env(),
+      capture_output=True,
+      text=True,
+      check=True,
+    )
+    wheel.check('two_losses.py', made.stdout)
+    self.assertIn(f'pareto of {self.target}', made.stdout)
 
   def test_what_is_blocked(self):
     blocked = wheel.Blocked(wheel.PARETO_NEEDS)

@@ -38,14 +38,16 @@ class TextPrompts:
       max_tokens: the longest prompt, P; the longest of the texts where None.
 
     Raises:
-      UserError: there is no text, or one is empty or longer than `max_tokens`.
+      UserError: there is no text, or one has no token, ids that the tokenizer
+        lacks, or more than `max_tokens`.
     """
     if isinstance(texts, str):
       raise UserError('the prompts are one text; give a list of texts.')
+    texts = list(texts)
     if not texts:
       raise UserError('there are no prompts; give at least one text.')
     self.texts, self.tokenizer = tuple(texts), tokenizer
-    self._ids = [encode(tokenizer, text) for text in texts]
+    self._ids = [self._encode(i, text) for i, text in enumerate(texts)]
     lengths = [len(ids) for ids in self._ids]
     if not min(lengths):
       raise UserError(f'prompt {lengths.index(0)} has no token; leave it out.')
@@ -56,6 +58,17 @@ class TextPrompts:
         f'prompt {at} has {lengths[at]} tokens and max_tokens is {self._max};'
         ' shorten it or raise max_tokens.'
       )
+
+  def _encode(self, i: int, text: Text) -> list[int]:
+    if text is None or isinstance(text, float):
+      raise UserError(f'prompt {i} is {text!r}; give a text or token ids.')
+    ids = encode(self.tokenizer, text)
+    if ids and not 0 <= min(ids) <= max(ids) < self.tokenizer.vocab_size:
+      raise UserError(
+        f'prompt {i} has ids outside of 0 to {self.tokenizer.vocab_size - 1};'
+        ' encode it by the same tokenizer.'
+      )
+    return ids
 
   def __len__(self) -> int:
     return len(self._ids)

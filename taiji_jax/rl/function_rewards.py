@@ -65,7 +65,7 @@ class FunctionRewards:
 
   def _column(self, name: str, found: Any, count: int) -> np.ma.MaskedArray:
     try:
-      column = np.ma.asarray(found, np.float32)
+      column = np.ma.array(_spelled(found), np.float32)
     except (TypeError, ValueError) as error:
       raise UserError(
         f'the reward {name!r} gave no numbers ({error}); return one for each'
@@ -82,3 +82,15 @@ class FunctionRewards:
         ' masked array (numpy.ma) where a reward is not known.'
       )
     return column
+
+
+def _spelled(found: Any) -> Any:
+  """Returns a list that holds `numpy.ma.masked` as a masked array."""
+  if not isinstance(found, list | tuple):
+    return found
+  mask = [value is np.ma.masked for value in found]
+  if not any(mask):
+    return found
+  return np.ma.array(
+    [0 if m else v for m, v in zip(mask, found, strict=True)], mask=mask
+  )

@@ -1,7 +1,9 @@
 """Reinforcement of a policy: rollouts, rewards, updates."""
 
+import functools
 import hashlib
 import os
+import re
 from typing import Any
 
 import jax
@@ -58,6 +60,11 @@ class Trainer:
         do not divide over the mesh.
     """
     _check(policy, prompts, rewards, config)
+    if weighting is not None and weighting.reads == 'losses':
+      raise UserError(
+        'the weighting reads losses, and rewards have none; choose a rule that'
+        ' reads gradients or rewards.'
+      )
     self._policy, self._prompts = policy, prompts
     self._rewards, self._config = rewards, config
     self._writer, self._seed = writer, seed
@@ -145,7 +152,9 @@ class Trainer:
       'seed': self._seed,
       'prompts': len(self._prompts),
       'tokens of some prompts': hashlib.sha256(prompt_bp).hexdigest()[:16],
-      'start': train_state.magnitude(start),
+      'weighting': _named(self._weighting),
+      'advantage': _named(self._advantage),
+      'start': train_state.digest((start, self._policy.frozen)),
     }
 
   def collect(
@@ -220,3 +229,21 @@ def _check(
       f' ({", ".join(rewards.names)}); give one for each.'
     )
   sharding.check_batch(config.prompts, policy.mesh, 'rl.prompts')
+
+
+def _named(value: Any) -> str:
+  """Returns a rule or a function by name, with the plain values it holds."""
+  if isinstance(value, pareto.Weighting):
+    return f'{_named(value.init)} {_named(value.update)}'
+  if isinstance(value, functools.partial):
+    return f'{_named(value.func)} {value.args} {sorted(value.keywords.items())}'
+  if value is None:
+    return ''
+  cells = [
+    cell.cell_contents for cell in getattr(value, '__closure__', None) or ()
+  ]
+  held = ', '.join(_named(c) if callable(c) else str(c) for c in cells)
+  name = getattr(value, '__qualname__', type(value).__name__)
+  # An address is another one in the next process.
+  held = re.sub(' at 0x[0-9a-f]+', '', held)
+  return f'{getattr(value, "__module__", "")}.{name}({held})'

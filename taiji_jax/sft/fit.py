@@ -1,11 +1,13 @@
 """Supervised training of the decoder on packed examples, resumable."""
 
 from collections.abc import Sequence
+import hashlib
 import os
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
@@ -72,7 +74,8 @@ def fit(
     'config': deviations(config),
     'seed': seed,
     'examples': len(examples),
-    'start': train_state.magnitude(start),
+    'hash of the examples': _digest(examples),
+    'start': train_state.digest((start, policy.frozen)),
   }
   checkpointer = Checkpointer(scratch, identity=identity)
   state, seconds = loop.run(
@@ -87,6 +90,14 @@ def fit(
   )
   checkpointer.close()
   return state.params, seconds
+
+
+def _digest(examples: Sequence[Example]) -> str:
+  found = hashlib.sha256()
+  for example in examples:
+    for part in (example.prompt, example.completion):
+      found.update(np.asarray(part, np.int32).tobytes() + b';')
+  return found.hexdigest()[:16]
 
 
 def _check(policy: Policy, examples: Sequence[Example]) -> None:

@@ -30,6 +30,10 @@ class TextPromptsTest(parameterized.TestCase):
     self.assertEqual(prompt_bp.dtype, np.int32)
     self.assertEqual(prompts.text(0), 'ab')
 
+  def test_what_holds_texts(self):
+    for given in (np.array(['ab', 'c']), (t for t in ('ab', 'c'))):
+      self.assertLen(texts.TextPrompts(given, Letters()), 2)
+
   def test_all_batches_are_of_one_length(self):
     prompts = texts.TextPrompts(['abcd', 'c'], Letters(), max_tokens=8)
     for index in (0, 1):
@@ -47,6 +51,8 @@ class TextPromptsTest(parameterized.TestCase):
     ('abc', None, 'are one text; give a list'),
     ([], None, 'no prompts; give at least one'),
     (['ab', []], None, 'prompt 1 has no token'),
+    (['ab', None], None, 'prompt 1 is None'),
+    (['ab', [3, 256]], None, 'prompt 1 has ids outside of 0 to 255'),
     (['a', 'abcd'], 4, 'prompt 1 has 5 tokens and max_tokens is 4'),
   )
   def test_errors(self, given, max_tokens, told):

@@ -39,6 +39,12 @@ class FunctionRewardsTest(parameterized.TestCase):
     self.assertTrue(found.known_nk[:, 1].all())
     np.testing.assert_array_equal(found.reward_nk[:, 0], [1, 0, 2, 0])
 
+  def test_masked_among_numbers(self):
+    some = lambda texts, n: [1.0, np.ma.masked, 2.0, 3.0]  # noqa: E731
+    found = FunctionRewards({'some': some})(SAMPLED, PROMPTS)
+    np.testing.assert_array_equal(found.known_nk[:, 0], [1, 0, 1, 1])
+    np.testing.assert_array_equal(found.reward_nk[:, 0], [1, 0, 2, 3])
+
   @parameterized.parameters(
     (lambda texts, n: [1.0], r"'bad' gave the shape \(1,\) for 4 texts"),
     (lambda texts, n: 1.0, r"'bad' gave the shape \(\) for 4 texts"),

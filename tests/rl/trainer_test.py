@@ -125,8 +125,8 @@ class TrainerTest(absltest.TestCase):
     trainer.run(own.start(), self.folder / 'rl')
     row = self.writer.rows()[-1]
     self.assertEqual([row[f'weight_{n}'] for n in FUNCTIONS], [0, 1, 0])
-    with self.assertRaisesRegex(ValueError, 'reads losses'):
-      self.trainer(own, rule=pareto.famo()).run(own.start(), self.folder / 'x')
+    with self.assertRaisesRegex(UserError, 'reads losses'):
+      self.trainer(own, rule=pareto.famo())
 
   def test_how_often_a_reward_is_known(self):
     functions = dict(FUNCTIONS)
@@ -146,14 +146,33 @@ class TrainerTest(absltest.TestCase):
     again, _ = self.trainer(own).run(start, folder)
     jax.tree.map(np.testing.assert_array_equal, done, again)
     renamed = {f'{name}s': f for name, f in FUNCTIONS.items()}
-    other = jax.tree.map(lambda x: 1.1 * x, start)
+    other = jax.tree.map(lambda x: 1.0001 * x, start)
     for trainer, begin, told in (
       (self.trainer(own, renamed), start, 'rewards was .* here it is'),
       (self.trainer(own, kl_beta=0.5), start, 'config was'),
       (self.trainer(own), other, 'start was'),
+      (self.trainer(own, rule=pareto.min_norm()), start, 'weighting was'),
     ):
       with self.assertRaisesRegex(UserError, f'another training: its {told}'):
         trainer.run(begin, folder)
+
+  def test_rules_with_other_options_are_told_apart(self):
+    own = policy()
+    start, folder = own.start(), self.folder / 'rl'
+    self.trainer(own, rule=pareto.fixed((1, 0, 0))).run(start, folder)
+    self.trainer(own, rule=pareto.fixed((1, 0, 0))).run(start, folder)
+    with self.assertRaisesRegex(UserError, 'its weighting was'):
+      self.trainer(own, rule=pareto.fixed((0, 1, 0))).run(start, folder)
+
+  def test_a_start_that_fails_holds_no_folder(self):
+    def bad(texts, index_n):
+      raise KeyError('x')
+
+    own = policy()
+    start, folder = own.start(), self.folder / 'rl'
+    with self.assertRaises(KeyError):
+      self.trainer(own, FUNCTIONS | {'bad': bad}).run(start, folder)
+    self.trainer(own).run(start, folder)
 
   def test_an_earlier_training_of_that_name_is_told(self):
     own = policy()

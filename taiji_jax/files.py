@@ -167,21 +167,22 @@ def _parsed(line: bytes, where: str, remedy: str) -> Any:
     ) from error
 
 
-def read_whole_lines(path: pathlib.Path) -> Iterator[Any]:
-  """Yields the values of the lines up to where a killed run broke off.
+def read_whole_lines(
+  path: pathlib.Path, remedy: str = MAKE_ANEW
+) -> Iterator[Any]:
+  """Yields the values of the lines; a last one that a kill broke off is left.
 
   Nothing where there is no such file. One line is held at a time.
+
+  Raises:
+    UserError: a line that was written to its end is no JSON; it says which.
   """
   try:
     with path.open('rb') as file:
-      for line in file:
+      for number, line in enumerate(file, 1):
         if not line.endswith(b'\n'):
           return
-        try:
-          value = json.loads(line)
-        except ValueError:
-          return
-        yield value
+        yield _parsed(line, f"'{path}:{number}'", remedy)
   except FileNotFoundError:
     return
 

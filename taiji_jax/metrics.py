@@ -14,6 +14,10 @@ from taiji_jax import files
 
 LOG = logging.getLogger('taiji_jax')
 PLAIN_SECONDS = 10.0
+_REMEDY = (
+  'delete that line, which costs reports one point of a curve, and run the same'
+  ' command again'
+)
 
 
 def show_progress() -> None:
@@ -44,8 +48,12 @@ class Writer:
     self._file = None
 
   def rows(self) -> list[dict[str, Any]]:
-    """Returns all whole rows written so far, in order."""
-    return list(files.read_whole_lines(self._path))
+    """Returns all whole rows written so far, in order.
+
+    Raises:
+      UserError: a row is damaged; it says which.
+    """
+    return list(files.read_whole_lines(self._path, _REMEDY))
 
   def begin(self, stage: str, step: int) -> None:
     """Opens for `stage`, which goes on after `step`; later rows are dropped."""

@@ -120,6 +120,18 @@ class FilesTest(parameterized.TestCase):
     with self.assertRaisesRegex(UserError, "a.json:2' is no JSON.*; pray"):
       list(files.read_lines(self.path, 'pray'))
 
+  def test_only_a_last_line_may_be_broken(self):
+    rows = [{'a': n} for n in range(28)]
+    files.write_lines(self.path, rows)
+    lines = self.path.read_bytes().splitlines(keepends=True)
+    for bad in (b'{"a": 1\xff}\n', b'\0\n', b'{"a"\n', b'\n'):
+      for at in (0, 11, 27):
+        self.path.write_bytes(b''.join([*lines[:at], bad, *lines[at + 1 :]]))
+        with self.assertRaisesRegex(
+          UserError, f"a.json:{at + 1}' is no JSON.*; pray"
+        ):
+          list(files.read_whole_lines(self.path, 'pray'))
+
   def test_sha256(self):
     self.path.write_bytes(b'abc')
     wanted = hashlib.sha256(b'abc').hexdigest()

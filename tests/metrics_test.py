@@ -5,6 +5,7 @@ import pathlib
 from absl.testing import absltest
 
 from taiji_jax import metrics
+from taiji_jax.errors import UserError
 
 
 class WriterTest(absltest.TestCase):
@@ -49,6 +50,21 @@ class WriterTest(absltest.TestCase):
     self.write('sft', 3, 4)
     self.assertEqual(self.steps('sft'), [1, 2, 3, 4])
     self.assertEqual(self.steps('rl'), [1, 2, 3, 4])
+
+  def test_a_bad_byte_before_the_last_line_is_named(self):
+    self.write('sft', 0, 28)
+    text = self.path.read_bytes()
+    lines = text.splitlines(keepends=True)
+    self.path.write_bytes(
+      b''.join([*lines[:11], b'\xff' + lines[11][1:], *lines[12:]])
+    )
+    writer = metrics.Writer(self.workdir)
+    for use in (writer.rows, lambda: writer.begin('rl', 0)):
+      with self.assertRaisesRegex(UserError, 'metrics.jsonl:12.*delete that'):
+        use()
+    # Nothing is lost: without that line all others are there.
+    self.path.write_bytes(b''.join([*lines[:11], *lines[12:]]))
+    self.assertLen(self.steps('sft'), 27)
 
   def test_a_partial_last_line_is_dropped(self):
     self.write('sft', 0, 3)

@@ -82,8 +82,8 @@ class Products:
       if not self._makes:
         raise UserError(
           f'{folder} is not there: that run has not made its {stage}, or was'
-          ' made by another version or with other data; run its experiment'
-          ' again.'
+          ' made by another version, with other data or from another checkpoint;'
+          ' run its experiment again.'
         )
       self._build(stage, inputs, revision, folder, build)
     self.seconds[stage] = _verify(folder)

@@ -19,6 +19,7 @@ LAYERS = {
   'files': 1,
   'gguf_header': 1,
   'markdown': 1,
+  'contents': 2,
   'data': 2,
   'masked': 2,
   'pareto': 2,
@@ -73,6 +74,7 @@ FENCED = {
 WITHOUT_JAX = {
   'ask',
   'config',
+  'contents',
   'cot',
   'data',
   'errors',

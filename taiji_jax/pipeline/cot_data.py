@@ -203,6 +203,7 @@ class CotData:
 
   def _inputs(self, kind: str) -> dict:
     recipe = self._recipe
+    read = {f: c for f, c in self._run.contents.items() if f.startswith('cot.')}
     prompt = ''
     if recipe.cot.teacher != 'template':
       prompt = teachers.prompt_of(self._run, kind).sha
@@ -217,4 +218,5 @@ class CotData:
       'examples': recipe.sft.examples,
       'rl_rows': len(self._run.logs.rl),
       'seed': recipe.seed,
+      **({'checkpoints': read} if read else {}),
     }

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 import dataclasses
+import hashlib
+import json
 from typing import Any
 
 from taiji_jax import config as config_lib
@@ -22,6 +24,7 @@ from taiji_jax.sharding import MeshConfig
 
 # Fields that say where and how a run is made, not what an arm's cell holds.
 _HOW = ('name', 'save_seconds', 'mesh', 'rollout_mesh', 'arms', 'compare')
+MINILM = 'minilm'
 _WHERE = ('path', 'metadata')
 _TABLES = ('interactions', 'items', 'users')
 
@@ -63,7 +66,7 @@ class Recipe:
   name: str
   seed: int
   save_seconds: float = 20.0
-  embedder: str = 'minilm'
+  embedder: str = MINILM
   data: DataConfig
   prompt: PromptConfig
   length: LengthConfig
@@ -111,6 +114,22 @@ class Recipe:
       rollout_mesh=self.rollout_mesh,
       seed=self.seed,
     )
+
+  def checkpoints(self) -> dict[str, str]:
+    """Returns field -> name of every checkpoint that is read, no tokenizer."""
+    cot = self.cot
+    found = {
+      'model.source': self.source,
+      'embedder': self.embedder if self.embedder != MINILM else '',
+      'cot.model.source': cot.model.source if cot.teacher == 'model' else '',
+      'cot.scorer_source': cot.scorer_source,
+    }
+    return {field: source for field, source in found.items() if source}
+
+  def digest(self) -> str:
+    """Returns 16 hexadecimal digits of all fields that are no default."""
+    text = json.dumps(config_lib.deviations(self), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
   def key(self) -> dict[str, Any]:
     """Returns what decides the numbers of a cell, defaults left out.

@@ -32,7 +32,7 @@ def make(run: 'Run', name: str, seed: int) -> Product:
     'tower': run.tower.key,
     'rows': len(run.logs.rl),
     'rewards': [*rewards.NAMES, recipe.data.miss, recipe.data.consumed_once],
-    'embedder': recipe.embedder,
+    'embedder': run.contents.get('embedder', recipe.embedder),
     'seed': seed,
   }
   stage = f'rl_{name}_{seed}'

@@ -5,12 +5,14 @@ never does.
 """
 
 import functools
+import hashlib
+import json
 import pathlib
 from typing import Any
 
 from jax.sharding import Mesh
 
-from taiji_jax import metrics, sharding
+from taiji_jax import contents, metrics, sharding
 from taiji_jax.data import logs as logs_lib
 from taiji_jax.data import notices
 from taiji_jax.data.encoder import Encoder
@@ -18,6 +20,7 @@ from taiji_jax.data.logs import Logs
 from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.errors import UserError
 from taiji_jax.modules.embedder import TextEmbedder
+from taiji_jax.modules.weights import pretrained
 from taiji_jax.pipeline import (
   answers,
   backbone,
@@ -132,7 +135,7 @@ class Run:
   @functools.cached_property
   def embedder(self) -> TextEmbedder:
     """Returns the frozen text encoder of r_s and of title retrieval."""
-    if self.recipe.embedder == 'minilm':
+    if self.recipe.embedder == recipe_lib.MINILM:
       return TextEmbedder.minilm()
     return TextEmbedder.pretrained(self.recipe.embedder)
 
@@ -151,6 +154,26 @@ class Run:
       for notice in notices.of(logs, recipe.data, fields):
         metrics.LOG.warning('%s', notice)
     return logs
+
+  @functools.cached_property
+  def contents(self) -> dict[str, str]:
+    """Returns field -> what the checkpoint or tokenizer it names holds."""
+    recipe = self.recipe
+    found = {
+      field: contents.of(pretrained.find(source))
+      for field, source in recipe.checkpoints().items()
+    }
+    if recipe.tokenizer.path:
+      found['tokenizer.path'] = contents.of(recipe.tokenizer.path)
+    return found
+
+  @property
+  def digest(self) -> str:
+    """Returns the hash of all that cells follow from and no recipe holds."""
+    if not self.contents:
+      return self.logs.digest
+    text = json.dumps([self.logs.digest, self.contents], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
   @functools.cached_property
   def ranker(self) -> Ranker:
@@ -206,7 +229,7 @@ class Run:
   def tokenizer_key(self) -> str:
     """Returns what a product that uses the tokenizer depends on."""
     made = self.tokenizer_product
-    return made.key if made else self.recipe.tokenizer.path
+    return made.key if made else self.contents.get('tokenizer.path', '')
 
   @functools.cached_property
   def encoder(self) -> Encoder:

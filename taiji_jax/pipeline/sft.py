@@ -80,7 +80,7 @@ def made_from(run: 'Run') -> dict[str, Any]:
   return {
     'tokenizer': run.tokenizer_key,
     'model': deviations(run.policy.decoder.config),
-    'source': recipe.source,
+    'source': run.contents.get('model.source', ''),
     'prompt': deviations(recipe.prompt),
     'length': deviations(recipe.length),
     'mesh': deviations(recipe.mesh),

@@ -60,7 +60,7 @@ def make(
   """
   for name in only or ():
     run.plan.get(name)
-  stamps = stamps_of(run.recipe, run.plan, run.logs.digest)
+  stamps = stamps_of(run.recipe, run.plan, run.digest)
   cells = Cells(folder, stamps, table.metrics, table.shown[:4], remake)
   judge = _Judge(run)
   found: dict[str, list[Cell]] = {}
@@ -71,7 +71,7 @@ def make(
       found.setdefault(name, []).append(cell)
   if only is not None:
     return None
-  rows = _rows(run, judge, folder, _stamp_of_rows(run.recipe, run.logs.digest))
+  rows = _rows(run, judge, folder, _stamp_of_rows(run.recipe, run.digest))
   return _result(run.recipe, run.plan, table, found, rows)
 
 

@@ -115,9 +115,12 @@ def _local(
     run.mesh,
     tokenizer.decode,
   )
+  drawn = {
+    f: getattr(config, f) for f in ('temperature', 'top_p', 'max_tokens')
+  }
   asked = ModelTeacherConfig(
     config.source,
-    {f: getattr(config, f) for f in ('temperature', 'top_p', 'max_tokens')},
+    {**drawn, 'weights': run.contents['cot.model.source']},
     run.recipe.seed,
     config.prefill,
   )

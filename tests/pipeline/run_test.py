@@ -8,10 +8,19 @@ from absl.testing import absltest, parameterized
 
 from experiments.configs.popo import ml100k_cpu
 from taiji_jax.errors import UserError
-from taiji_jax.pipeline import Arm, Plan, Run, reinforcement, revisions
+from taiji_jax.pipeline import (
+  Arm,
+  Plan,
+  Run,
+  cot_data,
+  reinforcement,
+  revisions,
+  sft,
+)
 from taiji_jax.pipeline import recipe as recipe_lib
 from taiji_jax.products import Product
 from taiji_jax.rl import rewards
+from tests.modules.weights import tiny
 
 ARMS = {'sft': Arm(data='reasoning'), 'popo': Arm('sft', overrides={})}
 MORE = {**ARMS, 'nash_mtl': Arm('sft', overrides={'weighting': 'nash_mtl'})}
@@ -79,10 +88,11 @@ class OpenTest(absltest.TestCase):
 
 
 class KeyTest(parameterized.TestCase):
-  def inputs(self, start='s', tower='t'):
+  def inputs(self, start='s', tower='t', held=None):
     """Returns what the key of a reinforced arm is made of."""
     recipe = recipe_lib.from_config(ml100k_cpu.get_config())
     run = mock.Mock(recipe=recipe, plan=plan('popo', ARMS))
+    run.contents = held or {}
     run.model.return_value = Product(None, start, 0.0)
     run.tower = Product(None, tower, 0.0)
     run.logs.rl = range(5)
@@ -99,6 +109,102 @@ class KeyTest(parameterized.TestCase):
     self.assertNotEqual(self.inputs(tower='other'), plain)
     with mock.patch.object(rewards, 'NAMES', ('semantic', 'id', 'novel')):
       self.assertNotEqual(self.inputs(), plain)
+    other = self.inputs(held={'embedder': 'x'})
+    self.assertNotEqual(other, plain)
+    self.assertNotEqual(self.inputs(held={'embedder': 'y'}), other)
+
+
+class ContentsTest(parameterized.TestCase):
+  """Other contents under the same name are another model."""
+
+  FIELDS = (
+    'model.source',
+    'tokenizer.path',
+    'cot.model.source',
+    'cot.scorer_source',
+    'embedder',
+  )
+
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir())
+    tiny.write(self.folder / 'a')
+
+  def open(self, **overrides):
+    """Returns a run whose recipe reads the checkpoint in the field given."""
+    config = ml100k_cpu.get_config()
+    source = str(self.folder / 'a')
+    config.model = {'source': source}
+    for name, value in overrides.items():
+      setattr(config, name, value)
+    return Run(
+      recipe_lib.from_config(config), self.folder / 'w', plan('popo', ARMS)
+    )
+
+  def every(self):
+    """Returns a run of which every field names the checkpoint."""
+    source = str(self.folder / 'a')
+    return self.open(
+      tokenizer={'path': source},
+      embedder=source,
+      cot={
+        'teacher': 'model',
+        'model': {'source': source},
+        'scorer': 'other',
+        'scorer_source': source,
+      },
+    )
+
+  def change(self):
+    """Writes other weights of the same size at the same place."""
+    path = self.folder / 'a' / 'model.safetensors'
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+  def test_every_field_is_read(self):
+    before = self.every().contents
+    self.assertSameElements(before, self.FIELDS)
+    self.change()
+    after = self.every().contents
+    for field in self.FIELDS:
+      self.assertNotEqual(before[field], after[field])
+
+  def test_what_is_not_used_is_not_read(self):
+    config = ml100k_cpu.get_config()
+    config.cot = {'model': {'source': 'missing'}}
+    run = Run(
+      recipe_lib.from_config(config), self.folder / 'w', plan('popo', ARMS)
+    )
+    self.assertEqual(run.contents, {})
+
+  def test_keys_of_models_and_cells(self):
+    def made():
+      run = self.open()
+      run.__dict__['encoder'] = mock.Mock()
+      run.__dict__['policy'] = mock.Mock()
+      run.policy.decoder.config = run.recipe.model
+      run.__dict__['logs'] = mock.Mock(digest='d')
+      return sft.made_from(run), run.digest
+
+    before = made()
+    self.assertEqual(made(), before)
+    self.change()
+    after = made()
+    self.assertNotEqual(after[0], before[0])
+    self.assertNotEqual(after[1], before[1])
+
+  def test_keys_of_texts(self):
+    def made():
+      run = self.every()
+      run.__dict__['logs'] = mock.Mock(digest='d', rl=[])
+      run.__dict__['backbone'] = Product(None, 'b', 0.0)
+      return cot_data.CotData(run)._inputs('rupr')
+
+    before = made()
+    self.assertEqual(made(), before)
+    self.change()
+    self.assertNotEqual(made(), before)
 
 
 if __name__ == '__main__':

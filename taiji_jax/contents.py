@@ -1,0 +1,104 @@
+"""What a checkpoint or a tokenizer holds, as a hash that is remembered."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import time
+from typing import Any
+
+from taiji_jax import files
+from taiji_jax.errors import UserError
+
+# What checkpoints and tokenizers are read from, in the folder itself.
+_READ = ('*.json', '*.safetensors', '*.model', '*.txt', '*.jinja', '*.gguf')
+# Smaller ones are read anew each time.
+REMEMBERED_BYTES = 1 << 24
+# A file that was written just now may be written again within one tick of the
+# clock of its file system.
+_SETTLED_SECONDS = 2.0
+
+
+def of(path: str | os.PathLike[str]) -> str:
+  """Returns what tells two checkpoints apart, whatever they are called.
+
+  The commit of a snapshot of the Hugging Face hub; else 16 hexadecimal digits
+  of the sha256 of a file, or of the files of a folder that can be read as a
+  part of a checkpoint. A large file's sha256 is remembered by path, size, times
+  and inode in `~/.cache/taiji_jax` (`$XDG_CACHE_HOME/taiji_jax`).
+
+  Args:
+    path: a folder or a file.
+
+  Raises:
+    UserError: it is not there, or can't be read.
+  """
+  path = pathlib.Path(path).expanduser()
+  try:
+    if path.parent.name == 'snapshots' and path.is_dir():
+      return f'commit {path.name}'
+    if path.is_file():
+      return _sha256(path)[:16]
+    found = sorted({p for pattern in _READ for p in path.glob(pattern)})
+    if not found:
+      raise UserError(
+        f"'{path}' holds nothing that a checkpoint is read from; check the"
+        ' path.'
+      )
+    sums = [f'{p.name} {_sha256(p)}' for p in found if p.is_file()]
+  except OSError as error:
+    raise UserError(
+      f"'{path}' can't be read ({files.reason(error)}); check its rights."
+    ) from error
+  return hashlib.sha256('\n'.join(sums).encode()).hexdigest()[:16]
+
+
+def memory() -> pathlib.Path:
+  """Returns the file that remembers."""
+  base = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+  return pathlib.Path(base) / 'taiji_jax' / 'sha256.json'
+
+
+def _sha256(path: pathlib.Path) -> str:
+  """Returns the hash of a file, read only where it may be another."""
+  own = str(path.resolve())
+  mark = _mark(path)
+  if mark[0] < REMEMBERED_BYTES:
+    return files.sha256(path)
+  known = _known().get(own)
+  if isinstance(known, dict) and known.get('mark') == mark:
+    return str(known.get('sha256'))
+  now = time.time()
+  found = files.sha256(path)
+  if _mark(path) == mark and mark[1] < (now - _SETTLED_SECONDS) * 1e9:
+    _remember(own, {'mark': mark, 'sha256': found})
+  return found
+
+
+def _mark(path: pathlib.Path) -> list[int]:
+  """Returns size, times in ns and inode: another content has another mark."""
+  stat = path.stat()
+  return [
+    stat.st_size,
+    max(stat.st_mtime_ns, stat.st_ctime_ns),
+    stat.st_mtime_ns,
+    stat.st_ino,
+    stat.st_dev,
+  ]
+
+
+def _known() -> dict[str, Any]:
+  with contextlib.suppress(UserError):
+    return files.read_json(memory())
+  return {}
+
+
+def _remember(path: str, entry: dict[str, Any]) -> None:
+  """Notes one hash, and forgets those of files that are gone."""
+  known = {p: e for p, e in _known().items() if pathlib.Path(p).is_file()}
+  # Without it the file is read again at the next start.
+  with contextlib.suppress(OSError, UserError):
+    memory().parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({**known, path: entry}, indent=1)
+    files.write_text(memory(), text + '\n', f'.{os.getpid()}')

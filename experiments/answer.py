@@ -9,8 +9,6 @@ Run: python -m experiments.answer --source=smollm2 --chat \\
 a name on the hub; `--prompt` may be given several times.
 """
 
-import pathlib
-
 from absl import flags
 
 from experiments import entry
@@ -52,7 +50,7 @@ def main() -> None:
   options = {flag.name: flag.value for flag in _SAMPLING}
   options['cache_dtype'] = _CACHE.value
   if _WORKDIR.value:
-    run = Run.open(pathlib.Path(_WORKDIR.value), _ARM.value)
+    run = Run.open(entry.finished(_WORKDIR.value), _ARM.value)
     seed = run.plan.seed_of(_ARM.value, _ARM_SEED.value)
     found = sampler.open_run(run, _ARM.value, seed, _CHAT.value, **options)
   else:

@@ -93,6 +93,24 @@ def workdir(flag: str | None, default: str) -> pathlib.Path:
       f"can't make the work directory {path} ({error.strerror}); choose"
       ' another by --workdir.'
     ) from error
+  _claim(path)
+  return path
+
+
+def finished(flag: str) -> pathlib.Path:
+  """Returns the work directory of a run that was made, and claims it.
+
+  So nothing is read of a run that is under way.
+  """
+  path = pathlib.Path(flag)
+  # Where nobody may write nobody trains, and no lock can be made.
+  if path.is_dir() and os.access(path, os.W_OK):
+    _claim(path)
+  return path
+
+
+def _claim(path: pathlib.Path) -> None:
+  """Holds the lock of a work directory until the process ends."""
   lock = files.Lock(
     path / '.lock',
     f'another process works in {path}; wait for its end, or choose another'
@@ -100,7 +118,6 @@ def workdir(flag: str | None, default: str) -> pathlib.Path:
   )
   lock.acquire()
   _LOCKS.append(lock)
-  return path
 
 
 def _parse(argv: list[str], recipe: str | None) -> list[str]:

@@ -6,8 +6,6 @@ Run: python -m experiments.export --workdir=runs/popo/ml100k_smollm2 \\
 Adapters are merged; the tokenizer and its chat template come with it.
 """
 
-import pathlib
-
 from absl import flags
 
 from experiments import entry
@@ -26,7 +24,7 @@ _DTYPE = flags.DEFINE_enum(
 
 def main() -> None:
   """Writes the model of one arm."""
-  run = Run.open(pathlib.Path(_WORKDIR.value), _ARM.value)
+  run = Run.open(entry.finished(_WORKDIR.value), _ARM.value)
   seed = run.plan.seed_of(_ARM.value, _SEED.value)
   trained = run.load(run.model(_ARM.value, seed))
   source = run.recipe.source

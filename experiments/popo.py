@@ -32,7 +32,7 @@ def main() -> None:
   result = table.make(run, TABLE, cells, remake=True)
   table.write(workdir, result, TABLE)
   report.write(run, result, TABLE)
-  run.record(config)
+  run.record(config, workdir / table.RESULT)
   if _RESULTS.value:
     to = pathlib.Path(_RESULTS.value)
     finished.keep(run, TABLE, result, cells, to, curves=True)

@@ -5,8 +5,6 @@ Run: python -m experiments.recommend --workdir=runs/popo/ml100k_cpu --user=42
        --history='Fargo (1996); Heat (1995)'
 """
 
-import pathlib
-
 from absl import flags
 
 from experiments import entry
@@ -31,7 +29,7 @@ def main() -> None:
     raise UserError('give either --user=ID or --history="Title; Title".')
   if _NEAREST.value < 1:
     raise UserError(f'--nearest is {_NEAREST.value}; give at least 1.')
-  run = Run.open(pathlib.Path(_WORKDIR.value), _ARM.value)
+  run = Run.open(entry.finished(_WORKDIR.value), _ARM.value)
   seed = run.plan.seed_of(_ARM.value, _SEED.value)
   if _USER.value is not None:
     rows = recommend.user_row(run, _USER.value)

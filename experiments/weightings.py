@@ -34,7 +34,7 @@ def main() -> None:
   folder = workdir / shown.name
   result = table.make(run, shown, folder, remake=True)
   table.write(folder, result, shown)
-  run.record(config)
+  run.record(config, folder / table.RESULT)
   # Without the floors, which lie far from the arms.
   figure = plots.front({**result, 'floors': {}}, *shown.rewards)
   plots.save(figure, folder / 'front.png')

@@ -82,7 +82,7 @@ class Products:
       if not self._makes:
         raise UserError(
           f'{folder} is not there: that run has not made its {stage}, or was'
-          ' made by another version, with other data or from another checkpoint;'
+          ' made by another version, with other data or another checkpoint;'
           ' run its experiment again.'
         )
       self._build(stage, inputs, revision, folder, build)

@@ -31,7 +31,12 @@ def read(path: pathlib.Path) -> dict[str, Any]:
   return values['runs']
 
 
-def write(workdir: pathlib.Path, plan: Plan, config: dict[str, Any]) -> None:
+def write(
+  workdir: pathlib.Path,
+  plan: Plan,
+  config: dict[str, Any],
+  result: pathlib.Path | None = None,
+) -> None:
   """Writes what `Run.open` reads: the recipe's fields as given, and the arms.
 
   Once all models are made, so that a start that fails loses nothing. Beside
@@ -42,8 +47,34 @@ def write(workdir: pathlib.Path, plan: Plan, config: dict[str, Any]) -> None:
   with contextlib.suppress(UserError):  # There is none, or it is damaged.
     records = read(path)
   records[plan.table] = {'plan': plan.to_json(), 'recipe': config}
+  if result is not None:
+    records[plan.table]['result'] = str(result.relative_to(workdir))
   text = json.dumps({'runs': records}, indent=1, default=list)
   files.write_text(path, text + '\n')
+
+
+def check_result(
+  workdir: pathlib.Path, own: Mapping[str, Any], digest: str
+) -> None:
+  """Raises UserError where the result that lies there is of another recipe.
+
+  So it is where a run was stopped between its result and its record.
+
+  Args:
+    workdir: holds the record.
+    own: of one experiment, see `read`.
+    digest: of its recipe.
+  """
+  path = workdir / str(own.get('result') or '')
+  if not own.get('result') or not path.is_file():
+    return
+  found = files.read_json(path).get('config', digest)
+  if found != digest:
+    raise UserError(
+      f'{workdir} holds a run that is not finished: {path.name} is of another'
+      f' recipe ({found}) than {CONFIG} ({digest}); run its experiment again,'
+      ' which goes on from there.'
+    )
 
 
 def announce(workdir: pathlib.Path, table: str, config: dict[str, Any]) -> None:

@@ -84,8 +84,8 @@ class Run:
       arm: which it must have; the first of them where ''.
 
     Raises:
-      UserError: there is none, none has the arm, it is of version 0.1.0, or
-        damaged.
+      UserError: there is none, none has the arm, it is of version 0.1.0,
+        damaged, or a run of another recipe was stopped there.
     """
     path = workdir / record.CONFIG
     if not path.is_file():
@@ -109,6 +109,8 @@ class Run:
         f'there is no arm {arm!r}; choose among {", ".join(known)}.'
       )
     recipe = recipe_lib.from_config(recipes[fitting[0]])
+    own = list(records.values())[fitting[0]]
+    record.check_result(workdir, own, recipe.digest())
     return cls(recipe, workdir, plans[fitting[0]], makes=False)
 
   def announce(self, config: dict[str, Any]) -> None:
@@ -119,13 +121,16 @@ class Run:
     """
     record.announce(self.workdir, self.plan.table, config)
 
-  def record(self, config: dict[str, Any]) -> None:
+  def record(
+    self, config: dict[str, Any], result: pathlib.Path | None = None
+  ) -> None:
     """Writes what `open` reads, once all models are made: see `record.write`.
 
     Args:
       config: the recipe's fields as given.
+      result: its result.json, if that lies in the work directory.
     """
-    record.write(self.workdir, self.plan, config)
+    record.write(self.workdir, self.plan, config, result)
 
   @functools.cached_property
   def writer(self) -> metrics.Writer:

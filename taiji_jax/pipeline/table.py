@@ -264,9 +264,10 @@ def _result(
     for name, each in cells.items()
     if plan.arms[name].reinforced
   }
-  return compare.result(
+  found = compare.result(
     table, cells, rows, starts, recipe.evaluation, recipe.seed
   )
+  return {'config': recipe.digest(), **found}
 
 
 def _stamp_of_rows(recipe: Recipe, data: str) -> Stamp:

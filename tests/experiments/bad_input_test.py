@@ -8,6 +8,7 @@ import tempfile
 from absl.testing import absltest
 import tiny
 
+from taiji_jax import files
 from tests import forks
 
 MODULES = sorted(
@@ -74,6 +75,14 @@ class BadInputTest(absltest.TestCase):
       ),
       'full': (recipe,),
     }
+    (folder / 'busy').mkdir()
+    busy = {
+      'recommend': '--user=1',
+      'export': f'--to={folder}/to',
+      'answer': '--prompt=x',
+    }
+    lock = files.Lock(folder / 'busy' / '.lock')
+    cls.enterClassContext(lock)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
       ends = {
         name: pool.submit(
@@ -85,6 +94,10 @@ class BadInputTest(absltest.TestCase):
         )
         for name, flags in cases.items()
       }
+      for name, flag in busy.items():
+        ends[name] = pool.submit(
+          run, f'experiments.{name}', flag, f'--workdir={folder}/busy'
+        )
       helps = {m: pool.submit(run, m, '--help') for m in MODULES}
     cls.ends = {name: end.result() for name, end in ends.items()}
     cls.helps = {name: end.result() for name, end in helps.items()}
@@ -126,6 +139,11 @@ class BadInputTest(absltest.TestCase):
       with self.subTest(name):
         self.one_sentence(name, 1, message)
         self.assertFalse((self.folder / 'field').exists())
+
+  def test_a_run_that_is_under_way_is_not_opened(self):
+    for name in ('recommend', 'export', 'answer'):
+      with self.subTest(name):
+        self.one_sentence(name, 1, 'another process works in .*busy; wait')
 
   def test_full_disk(self):
     """A limit on the size of files stands in for it."""

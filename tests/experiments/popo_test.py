@@ -76,6 +76,7 @@ class PopoTest(absltest.TestCase):
     result = json.loads((self.whole / 'result.json').read_text())
     result_lib.check(result, TABLE)
     self.assertEqual(result['rows'], 8)
+    self.assertEqual(result['config'], recipe_of(self.recipe).digest())
     self.assertEqual(set(result['arms']), {'sft', 'popo'})
     self.assertEqual(set(result['paired']), {'popo-sft'})
     self.assertEqual(

@@ -72,6 +72,22 @@ class OpenTest(absltest.TestCase):
     # It is still the finished run that is opened.
     self.assertEqual(Run.open(self.workdir).recipe.rl.opt.steps, 7)
 
+  def test_a_result_of_another_recipe_is_of_a_run_that_was_stopped(self):
+    config = ml100k_cpu.get_config()
+    recipe = recipe_lib.from_config(config)
+    run = Run(recipe, self.workdir, plan('popo', ARMS))
+    result = self.workdir / 'result.json'
+    run.record(config.to_dict(), result)
+    for digest in (None, recipe.digest()):
+      if digest:
+        result.write_text(json.dumps({'config': digest}))
+      self.assertEqual(Run.open(self.workdir, 'popo').recipe, recipe)
+    config.sft.opt.steps += 1
+    other = recipe_lib.from_config(config).digest()
+    result.write_text(json.dumps({'config': other}))
+    with self.assertRaisesRegex(UserError, f'not finished: .*{other}.*again'):
+      Run.open(self.workdir, 'popo')
+
   def test_a_damaged_record(self):
     path = self.workdir / 'config.json'
     values = json.loads(path.read_text())

@@ -9,7 +9,7 @@ the small files of which the pages are made to --results, where that is given.
 
 import pathlib
 
-from experiments import entry, finished, popo_table
+from experiments import entry, finished, popo_table, provenance
 from experiments.popo_table import TABLE
 from taiji_jax.pipeline import Run, report, table
 from taiji_jax.pipeline import recipe as recipe_lib
@@ -31,7 +31,7 @@ def main() -> None:
   cells = workdir / 'cells'
   result = table.make(run, TABLE, cells, remake=True)
   table.write(workdir, result, TABLE)
-  report.write(run, result, TABLE)
+  report.write(run, result, TABLE, provenance.about('experiments.popo'))
   run.record(config, workdir / table.RESULT)
   if _RESULTS.value:
     to = pathlib.Path(_RESULTS.value)

@@ -14,6 +14,8 @@ TABLE = Table(
   pairs=(('popo', 'sft'),),
   rewards=TEXT_REWARDS,
   verdict=('popo', 'sft'),
+  distinct='distinct_items',
+  repeats='repeat_last',
 )
 
 

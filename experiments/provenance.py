@@ -10,6 +10,8 @@ from typing import Any
 
 import jax
 
+import taiji_jax
+
 _NUMBERS = {1: 'one', 2: 'two', 4: 'four', 8: 'eight'}
 _HARDWARE = ('device', 'cores')
 Record = Mapping[str, Any]
@@ -40,6 +42,21 @@ def record(
     'date': str(date or datetime.date.today()),
     'machine': machine(packages),
   }
+
+
+def about(module: str) -> list[tuple[str, str]]:
+  """Returns (name, value) of the command, the day and the machine.
+
+  Args:
+    module: what `python -m` runs.
+  """
+  made = record(module)
+  return [
+    ('command', made['command']),
+    ('day', made['date']),
+    ('machine', ', '.join(_machine(made['machine']))),
+    ('version', f'taiji_jax {taiji_jax.__version__}'),
+  ]
 
 
 def machine(packages: Sequence[str] = ()) -> dict[str, Any]:

@@ -53,6 +53,16 @@ def result(
       )
       for name, values in rows.floors.items()
     },
+    'against_floors': {
+      f'{arm}-{name}': _all_metrics(
+        table,
+        bootstrap.paired_intervals(
+          values, rows.floors[name], rows.user_r, **options
+        ),
+      )
+      for arm, values in scored.items()
+      for name in rows.floors
+    },
     'by_user': {
       'seen': among(rows.seen_r),
       'unseen': among(~rows.seen_r),

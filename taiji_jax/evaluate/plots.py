@@ -1,7 +1,6 @@
 """The figures of the report; no state, no display."""
 
 from collections.abc import Mapping, Sequence
-import itertools
 import math
 import pathlib
 from typing import Any
@@ -23,9 +22,11 @@ COLORS = (
   '#000000',
   '#B2A100',
 )
-# With more arms than this their names go into a legend.
-NAMED = 3
+# With more arms than this there are no arrows between them.
+ARROWS = 3
 GREY = '#777777'
+# Of floors.
+MARKERS = 'Dsv^Pp'
 DPI = 120
 
 
@@ -79,6 +80,42 @@ def weights(rows: Sequence[Mapping[str, Any]]) -> Figure:
   return figure
 
 
+def losses(rows: Sequence[Mapping[str, Any]]) -> Figure:
+  """Returns the loss over the steps of supervised training, a line a stage.
+
+  Args:
+    rows: of metrics.jsonl, in order; fields 'stage', 'step', 'loss'.
+  """
+  figure, (ax,) = _panels(1)
+  _curves(ax, rows, 'loss')
+  _name_axes(ax, 'Supervised training', 'step', 'loss (nats a token)')
+  return figure
+
+
+def divergence(rows: Sequence[Mapping[str, Any]]) -> Figure:
+  """Returns the KL divergence over the RL steps, a line a stage.
+
+  Args:
+    rows: of metrics.jsonl, in order; fields 'stage', 'step', 'kl'.
+  """
+  figure, (ax,) = _panels(1)
+  _curves(ax, rows, 'kl')
+  _name_axes(ax, 'Distance from the start', 'RL step', 'KL (nats a token)')
+  return figure
+
+
+def _curves(ax: Axes, rows: Sequence[Mapping[str, Any]], field: str) -> None:
+  """Draws a line for each stage that has the field."""
+  stages = dict.fromkeys(row['stage'] for row in rows if field in row)
+  for i, stage in enumerate(stages):
+    step, value = _series([r for r in rows if r['stage'] == stage], field)
+    color = COLORS[i % len(COLORS)]
+    ax.plot(step, value, color=color, linewidth=1.5, label=stage)
+  ax.set_ylim(bottom=0)
+  if stages:
+    ax.legend(frameon=False)
+
+
 def front(result: Mapping[str, Any], x: str, y: str) -> Figure:
   """Returns one metric against another: arms with intervals, and the floors.
 
@@ -88,21 +125,22 @@ def front(result: Mapping[str, Any], x: str, y: str) -> Figure:
     x, y: the two metrics.
   """
   figure, (ax,) = _panels(1)
-  for name, metrics in result['floors'].items():
-    _point(ax, name, metrics[x], metrics[y], GREY, 'D')
+  for i, (name, metrics) in enumerate(result['floors'].items()):
+    marker = MARKERS[i % len(MARKERS)]
+    _point(ax, name, metrics[x], metrics[y], GREY, marker)
   start = None
   arms = result['arms'].items()
-  legend = len(arms) > NAMED
-  for color, (name, metrics) in zip(itertools.cycle(COLORS), arms):  # noqa: B905
-    point = _point(ax, name, metrics[x], metrics[y], color, 'o', legend)
-    if start and point and not legend:
+  for i, (name, metrics) in enumerate(arms):
+    color = COLORS[i % len(COLORS)]
+    point = _point(ax, name, metrics[x], metrics[y], color, 'o')
+    if start and point and len(arms) <= ARROWS:
       ax.annotate(
         '', point, start, arrowprops={'arrowstyle': '->', 'color': GREY}
       )
     start = start or point
   ax.margins(0.15)
-  if legend:  # Beside the axes, where no bar runs through it.
-    ax.legend(frameon=False, loc='center left', bbox_to_anchor=(1, 0.5))
+  # Beside the axes, where no bar runs through a name.
+  ax.legend(frameon=False, loc='center left', bbox_to_anchor=(1, 0.5))
   _name_axes(ax, 'Before and after RL, 95 % intervals', x, y)
   return figure
 
@@ -164,7 +202,6 @@ def _point(
   y: Mapping[str, float | None],
   color: str,
   marker: str,
-  legend: bool = False,
 ) -> tuple[float, float] | None:
   """Returns where the named point was drawn, None where it has no value."""
   if x['mean'] is None or y['mean'] is None:
@@ -180,11 +217,7 @@ def _point(
     linewidth=1,
     label=name,
   )
-  at = x['mean'], y['mean']
-  if legend:
-    return at
-  ax.annotate(name, at, (7, -14), textcoords='offset points', color=color)
-  return at
+  return x['mean'], y['mean']
 
 
 def _series(

@@ -1,15 +1,15 @@
-"""report.md: what a run has shown, its first line whether the aim was met."""
+"""report.md: what a run has shown, first whether the aim was met."""
 
 from collections.abc import Mapping, Sequence
-import math
 import pathlib
 from typing import Any
 
 from taiji_jax import files, markdown
-from taiji_jax.bootstrap import clears_zero
 from taiji_jax.evaluate import plots
 from taiji_jax.evaluate import result as result_lib
+from taiji_jax.evaluate import verdict as verdict_lib
 from taiji_jax.evaluate.table import Table
+from taiji_jax.evaluate.verdict import interval, number
 
 NOTHING = '–'
 HEADS = ('auc', 'gauc', 'log_loss', 'ece')
@@ -24,6 +24,7 @@ def write(
   metrics_rows: Sequence[Mapping[str, Any]],
   examples: Sequence[Mapping[str, Any]],
   ranker: Mapping[str, Any],
+  about: Sequence[tuple[str, str]] = (),
 ) -> None:
   """Returns once report.md and its PNG plots stand in the work directory.
 
@@ -31,20 +32,29 @@ def write(
     workdir: an existing directory.
     result: as `result.check` wants it.
     table: what it is of.
-    metrics_rows: the rows of metrics.jsonl; those whose stage starts with 'rl'
-      are drawn: 'step', 'reward_NAME', 'weight_NAME'.
+    metrics_rows: the rows of metrics.jsonl that are drawn. Those whose stage
+      starts with 'rl': 'step', 'reward_NAME', 'weight_NAME', 'kl'; of the
+      others 'step' and 'loss'.
     examples: one mapping a user: 'user', 'prompt', 'truth', and 'arms', arm ->
       'reasoning' and 'answer' (None where there is none).
     ranker: users ('all', 'seen', 'unseen') -> head ('click', ...) -> 'auc',
       'gauc', 'log_loss', 'ece' and 'calibration', as `rank.metrics` reports.
+    about: (name, value) of what was run: recipe, command, data.
 
   Raises:
     ValueError: the result is malformed.
     UserError: a file cannot be written.
   """
   result_lib.check(result, table)
-  rl = [r for r in metrics_rows if str(r.get('stage', '')).startswith('rl')]
+  rl, others = [], []
+  for row in metrics_rows:
+    reinforced = str(row.get('stage', '')).startswith('rl')
+    (rl if reinforced else others).append(row)
   figures = {}
+  if taught := [r for r in others if 'loss' in r]:
+    figures['loss'] = plots.losses(taught)
+  if any('kl' in r for r in rl):
+    figures['kl'] = plots.divergence(rl)
   if len(table.rewards) > 1:
     figures['front'] = plots.front(result, *table.rewards[:2])
   if plots.names(rl, 'reward_'):
@@ -56,10 +66,12 @@ def write(
   for name, figure in figures.items():
     plots.save(figure, workdir / f'{name}.png')
   sections = [
-    f'# {verdict(result, table)[1]}',
+    _verdict(verdict_lib.of(result, table)),
     *_warnings(result, ranker),
+    _about(about),
     _results(result),
     _trade_off(figures),
+    _training(figures),
     _ranker(ranker, figures),
     _examples(examples),
     _costs(result),
@@ -68,36 +80,10 @@ def write(
   files.write_text(workdir / 'report.md', text + '\n')
 
 
-def verdict(result: Mapping[str, Any], table: Table) -> tuple[bool, str]:
-  """Returns whether RL met its aim, and the sentence that says so.
-
-  The aim: the means of all rewards rise over the base, and at least one 95 %
-  interval of the paired difference lies above zero.
-
-  Args:
-    result: as `result.check` wants it.
-    table: whose verdict it is.
-  """
-  pair = '-'.join(table.verdict or ())
-  if pair not in result['paired']:
-    return False, f'No verdict: this run does not compare {pair or "arms"}.'
-  differences = {name: result['paired'][pair][name] for name in table.rewards}
-  told = ', '.join(
-    f'{name} {_interval(value, signed=True)}'
-    for name, value in differences.items()
-  )
-  fell = [n for n, d in differences.items() if not (d['mean'] or 0) > 0]
-  clear = [n for n, d in differences.items() if clears_zero(d)]
-  if fell:
-    why = f'{" and ".join(fell)} did not rise over the SFT model'
-  elif not clear:
-    why = 'all mean rewards rose over the SFT model, but no interval clears 0'
-  else:
-    return True, (
-      'Aim met: all mean rewards rose over the SFT model, and the interval of'
-      f' {" and of ".join(clear)} clears 0 ({told}).'
-    )
-  return False, f'Aim not met: {why} ({told}).'
+def _verdict(found: verdict_lib.Verdict) -> str:
+  """Returns the headline, and what it was drawn from."""
+  facts = [f'- {name}: {said}.' for name, said in found.facts]
+  return '\n\n'.join(x for x in (f'# {found.headline}.', '\n'.join(facts)) if x)
 
 
 def _warnings(
@@ -122,20 +108,11 @@ def _warnings(
   return found
 
 
-def _number(value: float | None, signed: bool = False) -> str:
-  if value is None or math.isnan(value):
-    return NOTHING
-  digits = 4 if abs(value) < 10 else 1
-  return f'{value:+.{digits}f}' if signed else f'{value:.{digits}f}'
-
-
-def _interval(
-  value: Mapping[str, float | None] | None, signed: bool = False
-) -> str:
-  if value is None or value['mean'] is None:
-    return NOTHING
-  mean, low, high = (_number(value[k], signed) for k in ('mean', 'low', 'high'))
-  return f'{mean} ({low} to {high})'
+def _about(about: Sequence[tuple[str, str]]) -> str:
+  if not about:
+    return ''
+  lines = [f'- {name}: {markdown.cell(value)}' for name, value in about]
+  return '\n\n'.join(['## What was run', '\n'.join(lines)])
 
 
 def _comparison(part: Mapping[str, Any]) -> str:
@@ -150,7 +127,7 @@ def _comparison(part: Mapping[str, Any]) -> str:
       [
         metric,
         *(
-          _interval(value.get(metric), signed)
+          interval(value.get(metric), signed)
           for value, (_, signed) in zip(values, columns, strict=True)
         ),
       ]
@@ -168,6 +145,12 @@ def _results(result: Mapping[str, Any]) -> str:
     ' leaves out 0.',
     _comparison(result),
   ]
+  if result.get('against_floors'):
+    parts += [
+      '### Against the floors',
+      'Differences of an arm and a table look-up on the same events.',
+      _differences(result['against_floors']),
+    ]
   for name, part in result.get('by_user', {}).items():
     if part['arms']:
       parts += [
@@ -176,6 +159,30 @@ def _results(result: Mapping[str, Any]) -> str:
         _comparison(part),
       ]
   return '\n\n'.join(parts)
+
+
+def _differences(pairs: Mapping[str, Mapping[str, Any]]) -> str:
+  metrics = dict.fromkeys(m for values in pairs.values() for m in values)
+  return markdown.table(
+    ['', *pairs],
+    (
+      [m, *(interval(values.get(m), True) for values in pairs.values())]
+      for m in metrics
+    ),
+  )
+
+
+def _training(figures: Mapping[str, object]) -> str:
+  captions = {
+    'loss': 'The loss of supervised training, nats a token',
+    'kl': 'The KL divergence from the model before RL, nats a token',
+  }
+  images = [
+    f'![{caption}]({name}.png)'
+    for name, caption in captions.items()
+    if name in figures
+  ]
+  return '\n\n'.join(['## Training', *images]) if images else ''
 
 
 def _trade_off(figures: Mapping[str, object]) -> str:
@@ -207,7 +214,7 @@ def _ranker(ranker: Mapping[str, Any], figures: Mapping[str, object]) -> str:
           users,
           head,
           str(values['examples']),
-          *(_number(values[name]) for name in HEADS),
+          *(number(values[name]) for name in HEADS),
         ]
         for users, heads in ranker.items()
         for head, values in heads.items()

@@ -20,7 +20,8 @@ def check(result: Mapping[str, Any], table: Table) -> None:
   "peak_rss_gib": x, "seeds": [...]}` where INTERVAL is `{"mean", "low",
   "high"}`, all three null where there is no value. Every metric of
   the table is in every arm, pair and floor; `paired` has its verdict where both
-  arms exist. More keys and more metrics are welcome; memory 0 is
+  arms exist. "against_floors", {"ARM-FLOOR": {METRIC: INTERVAL}}, may be there:
+  the paired differences. More keys and more metrics are welcome; memory 0 is
   unknown.
 
   Args:
@@ -55,8 +56,8 @@ def write(path: pathlib.Path, result: Mapping[str, Any], table: Table) -> None:
 def _table_faults(result: Mapping[str, Any], table: Table) -> list[str]:
   """Returns what is wrong with arms, pairs and floors."""
   faults = []
-  for part in ('arms', 'paired', 'floors'):
-    for name, metrics in result[part].items():
+  for part in ('arms', 'paired', 'floors', 'against_floors'):
+    for name, metrics in result.get(part, {}).items():
       where = f'{part}.{name}'
       missing = sorted(set(table.metrics) - metrics.keys())
       if missing:

@@ -18,7 +18,10 @@ class Table:
     shown: the metrics of the Markdown table, the most telling first.
     pairs: (arm, base), compared on the same rows, seed by seed.
     rewards: the metrics that training raises: the axes of the front.
-    verdict: the pair whose rewards say whether the aim was met, if any.
+    verdict: the pair that says whether the aim was met, if any; see
+      `evaluate.verdict`.
+    distinct: the metric that counts the different items named, if any.
+    repeats: the metric that is not to rise, if any.
   """
 
   name: str
@@ -28,6 +31,8 @@ class Table:
   pairs: tuple[tuple[str, str], ...]
   rewards: tuple[str, ...] = ()
   verdict: tuple[str, str] | None = None
+  distinct: str = ''
+  repeats: str = ''
 
   def __post_init__(self):
     if odd := sorted({*self.shown, *self.rewards} - set(self.metrics)):
@@ -58,6 +63,13 @@ def text(
       'Difference on the same rows [95 % interval]; below it the smallest true'
       ' difference that the test would have found with a power of 80 %.',
       _pairs(result, table),
+    ]
+  if result.get('against_floors'):
+    parts += [
+      '## Arms against floors',
+      'Difference on the same rows [95 % interval]: what an arm adds to a table'
+      ' look-up.',
+      _against_floors(result, table),
     ]
   return '\n\n'.join([*parts, *more]) + '\n'
 
@@ -107,6 +119,16 @@ def _pairs(result: Mapping[str, Any], table: Table) -> str:
     least = result['detectable'][pair]
     rows.append(('', *(_plain(least[m]) for m in table.shown)))
   return markdown.table(('pair', *table.shown), rows)
+
+
+def _against_floors(result: Mapping[str, Any], table: Table) -> str:
+  return markdown.table(
+    ('pair', *table.shown),
+    [
+      (pair, *(interval(values.get(m), '+') for m in table.shown))
+      for pair, values in result['against_floors'].items()
+    ],
+  )
 
 
 def _plain(value: float | None) -> str:

@@ -1,6 +1,6 @@
 """report.md of a run: the result, plots, example users, the ID tower."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import json
 from typing import Any
 
@@ -16,21 +16,28 @@ from taiji_jax.pipeline.run import Run
 EXAMPLES = 5
 
 
-def write(run: Run, result: Mapping[str, Any], table: Table) -> None:
+def write(
+  run: Run,
+  result: Mapping[str, Any],
+  table: Table,
+  about: Sequence[tuple[str, str]] = (),
+) -> None:
   """Returns once report.md and its plots stand in the work directory.
 
   Args:
     run: whose models answered.
     result: of `pipeline.table.make`.
     table: what it is of.
+    about: (name, value) of how it was run: the command, the day, the machine.
   """
   report.write(
     run.workdir,
     result,
     table,
-    rl_rows(run),
+    _drawn_rows(run),
     _examples(run),
     json.loads((run.tower.folder / tower.REPORT).read_text()),
+    [('recipe', f'{run.recipe.name}, {result["config"]}'), *about, *_data(run)],
   )
   metrics.LOG.info('%s', run.workdir / 'report.md')
 
@@ -42,6 +49,39 @@ def rl_rows(run: Run) -> list[dict[str, Any]]:
   """
   stages = {f'rl_{arm}_{seed}' for arm, seed in run.plan.cells()}
   return [row for row in run.writer.rows() if row['stage'] in stages]
+
+
+def _drawn_rows(run: Run) -> list[dict[str, Any]]:
+  """Returns `rl_rows`, and what supervised training logged."""
+  stages = {'backbone', *(f'{arm}_{seed}' for arm, seed in run.plan.cells())}
+  rows = [row for row in run.writer.rows() if row['stage'] in stages]
+  return rows + rl_rows(run)
+
+
+def _data(run: Run) -> list[tuple[str, str]]:
+  """Returns what the data were."""
+  logs, config = run.logs, run.recipe.data
+  log, split = logs.log, logs.split
+  kinds = {
+    'trained by teacher texts': logs.sft,
+    'reinforced': logs.rl,
+    'evaluated': split.evaluation,
+  }
+  converted = f'{log.conversion_e.mean():.1%}' if len(log) else 'none'
+  return [
+    (
+      'data',
+      f'{config.source}, {len(log):,} events of {len(log.user_ids):,} users'
+      f' and {len(logs.catalog):,} items; {log.click_e.mean():.1%} clicks,'
+      f' {converted} conversions; {logs.digest}',
+    ),
+    (
+      'rows',
+      ', '.join(f'{len(rows):,} {name}' for name, rows in kinds.items())
+      + f' ({len(np.unique(split.evaluation.user_r)):,} users,'
+      f' {split.seen_r.mean():.0%} of the events by users seen in training)',
+    ),
+  ]
 
 
 def _examples(run: Run) -> list[dict[str, Any]]:

@@ -68,12 +68,21 @@ class CompareTest(absltest.TestCase):
     self.assertEqual(floor['m']['mean'], 0.5)
     self.assertEqual(floor['n'], {'mean': None, 'low': None, 'high': None})
 
+  def test_every_arm_is_compared_with_every_floor(self):
+    # The floor has 1, 1, 0, 0: sft 0, 1 and rl 1, .75, .25 less .5.
+    found = self.result['against_floors']
+    self.assertEqual(set(found), {'sft-floor', 'rl-floor'})
+    self.assertAlmostEqual(found['sft-floor']['m']['mean'], 0)
+    self.assertAlmostEqual(found['rl-floor']['m']['mean'], 2 / 3 - 1 / 2)
+    self.assertIsNone(found['rl-floor']['n']['mean'])
+
   def test_markdown(self):
     found = table.text(self.result, TABLE, ('## More',))
     self.assertStartsWith(found, '# Title\n\n4 rows of 3 users.')
     self.assertRegex(found, r'\| rl \| 3 \| 0.667 \\\[')
     self.assertRegex(found, r'\| rl-sft \| \+0.333 \\\[')
     self.assertRegex(found, r'\| floor \| 0.500 \\\[')
+    self.assertRegex(found, r'\| rl-floor \| \+0.167 \\\[')
     self.assertEndsWith(found, '## More\n')
 
   def test_a_table_shows_its_metrics_only(self):

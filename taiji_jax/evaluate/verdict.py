@@ -1,0 +1,163 @@
+"""Whether an arm met its aim: rewards, collapse, what fell, the floors."""
+
+from collections.abc import Mapping
+import dataclasses
+import math
+from typing import Any
+
+from taiji_jax.bootstrap import clears_zero
+from taiji_jax.evaluate.table import Table
+
+# An arm that names fewer different items than this share of its base's names
+# has collapsed.
+KEPT = 0.5
+Intervals = Mapping[str, Mapping[str, float | None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+  """What is said first of a run.
+
+  Attributes:
+    met: whether the aim was met.
+    headline: one sentence without the numbers.
+    facts: (what was looked at, what was seen), in Markdown.
+  """
+
+  met: bool
+  headline: str
+  facts: tuple[tuple[str, str], ...] = ()
+
+
+def of(result: Mapping[str, Any], table: Table) -> Verdict:
+  """Returns whether the arm of the table's verdict met its aim.
+
+  It did where all of this holds: the means of all rewards rise over the base,
+  and one 95 % interval at least lies above 0; the arm has not collapsed (half
+  of its base's different items or more, more than one, the last item repeated
+  no more often); no other metric falls, its interval below 0; and no floor is
+  better in every reward, its intervals clear of 0. `Choice:` a metric of many
+  may fall so far by chance: one in forty does.
+
+  Args:
+    result: as `result.check` wants it.
+    table: whose verdict it is.
+  """
+  pair = '-'.join(table.verdict or ())
+  if not table.verdict or pair not in result['paired']:
+    return Verdict(
+      False, f'No verdict: this run does not compare {pair or "arms"}'
+    )
+  arm, base = table.verdict
+  paired = result['paired'][pair]
+  own, before = result['arms'][arm], result['arms'][base]
+  checks = (
+    _rewards(paired, table, base),
+    _collapse(own, before, paired, table, base),
+    _falls(paired, table),
+    _floors(result, table, arm),
+  )
+  why = [fault for fault, _, _ in checks if fault]
+  facts = tuple((name, said) for _, name, said in checks)
+  if why:
+    return Verdict(False, f'Aim not met: {"; ".join(why)}', facts)
+  clear = [n for n in table.rewards if clears_zero(paired[n])]
+  return Verdict(
+    True,
+    f'Aim met: {" and ".join(table.rewards)} rose over {base},'
+    f' {" and ".join(clear)} beyond the interval, without a collapse or a'
+    ' clear fall elsewhere',
+    facts,
+  )
+
+
+def number(value: float | None, signed: bool = False) -> str:
+  """Returns a number as reports write it, a dash where there is none."""
+  if value is None or math.isnan(value):
+    return '–'
+  digits = 4 if abs(value) < 10 else 1
+  return f'{value:+.{digits}f}' if signed else f'{value:.{digits}f}'
+
+
+def interval(
+  value: Mapping[str, float | None] | None, signed: bool = False
+) -> str:
+  """Returns 'mean (low to high)', the mean alone where it has no interval."""
+  if value is None or value['mean'] is None:
+    return '–'
+  mean, low, high = (number(value[k], signed) for k in ('mean', 'low', 'high'))
+  return mean if value['low'] is None else f'{mean} ({low} to {high})'
+
+
+def _rewards(
+  paired: Intervals, table: Table, base: str
+) -> tuple[str, str, str]:
+  differences = {name: paired[name] for name in table.rewards}
+  fell = [n for n, d in differences.items() if not (d['mean'] or 0) > 0]
+  fault = ''
+  if fell:
+    fault = f'{" and ".join(fell)} did not rise over {base}'
+  elif not any(clears_zero(d) for d in differences.values()):
+    fault = f'all mean rewards rose over {base}, but no interval clears 0'
+  told = [f'`{n}` {interval(d, True)}' for n, d in differences.items()]
+  return fault, f'Rewards against `{base}`', ', '.join(told)
+
+
+def _collapse(
+  own: Intervals, before: Intervals, paired: Intervals, table: Table, base: str
+) -> tuple[str, str, str]:
+  faults, told = [], []
+  if table.distinct:
+    now, then = (x[table.distinct]['mean'] for x in (own, before))
+    if now is not None and then is not None:
+      told.append(f'{now:.0f} different items named, `{base}` {then:.0f}')
+      if now < KEPT * then or now <= 1:
+        many = f'{now:.0f} item{"s" * (round(now) != 1)}'
+        faults.append(f'it names {many} where {base} names {then:.0f}')
+  if table.repeats:
+    change = paired[table.repeats]
+    told.append(f'`{table.repeats}` {interval(change, True)}')
+    if clears_zero(change):
+      faults.append('it repeats the last item more often')
+  return '; '.join(faults), 'Variety', ', '.join(told) or '–'
+
+
+def _falls(paired: Intervals, table: Table) -> tuple[str, str, str]:
+  apart = {*table.rewards, table.distinct, table.repeats}
+  fell = [
+    name
+    for name in table.metrics
+    if name not in apart and _below_zero(paired[name])
+  ]
+  fault = f'{" and ".join(fell)} fell' if fell else ''
+  told = ', '.join(f'`{n}` {interval(paired[n], True)}' for n in fell)
+  return fault, 'Other metrics that fell clearly', told or 'none'
+
+
+def _floors(
+  result: Mapping[str, Any], table: Table, arm: str
+) -> tuple[str, str, str]:
+  """Returns where a floor is clearly better, the best one of each metric."""
+  best: dict[str, tuple[float, str]] = {}
+  above: dict[str, set[str]] = {}
+  found = result.get('against_floors', {})
+  for floor in result['floors']:
+    for name, change in found.get(f'{arm}-{floor}', {}).items():
+      # More different items or repeats are neither better nor worse.
+      if name in (table.distinct, table.repeats) or not _below_zero(change):
+        continue
+      above.setdefault(floor, set()).add(name)
+      best[name] = min(best.get(name, (0.0, '')), (change['mean'], floor))
+  over = [f for f, names in above.items() if names >= set(table.rewards)]
+  fault = f'the floor {over[0]} earns more of every reward' if over else ''
+  told = ', '.join(
+    f'`{n}` {number(mean, True)} (`{floor}`)'
+    for n, (mean, floor) in best.items()
+  )
+  what = 'Clearly below a floor, which is a table look-up'
+  return fault if table.rewards else '', what, told or 'nowhere'
+
+
+def _below_zero(difference: Mapping[str, float | None]) -> bool:
+  high = difference['high']
+  return high is not None and high < 0

@@ -1,0 +1,140 @@
+from absl.testing import absltest, parameterized
+
+from taiji_jax.evaluate import verdict
+from taiji_jax.evaluate.table import Table
+
+METRICS = ('r_s', 'r_id', 'accuracy', 'hits', 'distinct', 'repeats')
+TABLE = Table(
+  'popo',
+  'Before and after',
+  METRICS,
+  METRICS,
+  (('popo', 'sft'),),
+  ('r_s', 'r_id'),
+  ('popo', 'sft'),
+  distinct='distinct',
+  repeats='repeats',
+)
+NONE = {'mean': None, 'low': None, 'high': None}
+
+
+def interval(mean, reach=0.02):
+  return {'mean': mean, 'low': mean - reach, 'high': mean + reach}
+
+
+def result(distinct=(50, 60), paired=None, floors=None):
+  """Returns a run whose aim is met, but for what is given."""
+  level = dict.fromkeys(METRICS, interval(0.5))
+  return {
+    'arms': {
+      'popo': level | {'distinct': interval(distinct[0])},
+      'sft': level | {'distinct': interval(distinct[1])},
+    },
+    'paired': {
+      'popo-sft': dict.fromkeys(METRICS, interval(0.0))
+      | {'r_s': interval(0.03), 'r_id': interval(0.05)}
+      | (paired or {})
+    },
+    'floors': dict.fromkeys(('popular', 'markov', 'category'), level),
+    'against_floors': {
+      'popo-popular': dict.fromkeys(METRICS, interval(0.1)),
+      'popo-markov': dict.fromkeys(METRICS, interval(0.1)),
+      'popo-category': dict.fromkeys(METRICS, NONE),
+    }
+    | (floors or {}),
+  }
+
+
+class VerdictTest(parameterized.TestCase):
+  @parameterized.parameters(
+    # (r_s mean, r_id mean, half width) -> met?, words of the sentence.
+    (0.03, 0.05, 0.02, True, 'r_s and r_id rose over sft, r_s and r_id beyond'),
+    (0.03, 0.05, 0.04, True, ' sft, r_id beyond the interval'),
+    (0.03, 0.05, 0.06, False, 'all mean rewards .* no interval clears 0'),
+    (-0.01, 0.05, 0.02, False, 'met: r_s did not rise over sft'),
+    (0.03, 0.0, 0.02, False, 'met: r_id did not rise over sft'),
+    (-0.1, -0.1, 0.02, False, 'r_s and r_id did not rise'),
+  )
+  def test_rewards(self, semantic, by_id, reach, met, words):
+    found = verdict.of(
+      result(
+        paired={
+          'r_s': interval(semantic, reach),
+          'r_id': interval(by_id, reach),
+        }
+      ),
+      TABLE,
+    )
+    self.assertEqual(found.met, met)
+    self.assertRegex(found.headline, words)
+    self.assertIn(f'`r_s` {semantic:+.4f}', found.facts[0][1])
+
+  @parameterized.parameters(
+    ((30, 60), True), ((29, 60), False), ((1, 1), False), ((2, 1), True)
+  )
+  def test_one_item_for_all_is_a_collapse(self, distinct, met):
+    found = verdict.of(result(distinct), TABLE)
+    self.assertEqual(found.met, met)
+    if not met:
+      items = 'item' if distinct[0] == 1 else 'items'
+      self.assertIn(
+        f'it names {distinct[0]} {items} where sft names {distinct[1]}',
+        found.headline,
+      )
+
+  @parameterized.parameters((0.03, False), (0.01, True), (-0.5, True))
+  def test_repeats_are_a_collapse(self, mean, met):
+    found = verdict.of(result(paired={'repeats': interval(mean)}), TABLE)
+    self.assertEqual(found.met, met)
+    self.assertEqual('repeats the last item' in found.headline, not met)
+
+  @parameterized.parameters((-0.03, False), (-0.01, True), (0.5, True))
+  def test_another_metric_falls(self, mean, met):
+    found = verdict.of(result(paired={'accuracy': interval(mean)}), TABLE)
+    self.assertEqual(found.met, met)
+    self.assertEqual('accuracy fell' in found.headline, not met)
+    # Fewer different items are no fall: half of them may go.
+    change = {'distinct': interval(-9)}
+    self.assertTrue(verdict.of(result(paired=change), TABLE).met)
+
+  def test_a_floor_that_earns_more_of_every_reward(self):
+    below = dict.fromkeys(METRICS, interval(0.1)) | {'r_s': interval(-0.2)}
+    one = verdict.of(result(floors={'popo-popular': below}), TABLE)
+    self.assertTrue(one.met)
+    self.assertIn('`r_s` -0.2000 (`popular`)', one.facts[-1][1])
+    # Another floor has the other reward: none has both.
+    other = dict.fromkeys(METRICS, interval(0.1)) | {'r_id': interval(-0.3)}
+    two = {'popo-popular': below, 'popo-markov': other}
+    self.assertTrue(verdict.of(result(floors=two), TABLE).met)
+    both = below | {'r_id': interval(-0.03)}
+    found = verdict.of(
+      result(floors={'popo-popular': both, 'popo-markov': other}), TABLE
+    )
+    self.assertFalse(found.met)
+    self.assertIn('the floor popular earns more of every', found.headline)
+    # Of each metric the floor that is furthest above.
+    self.assertIn('`r_id` -0.3000 (`markov`)', found.facts[-1][1])
+
+  def test_within_its_interval_a_floor_is_not_better(self):
+    near = dict.fromkeys(METRICS, interval(-0.01))
+    found = verdict.of(result(floors={'popo-popular': near}), TABLE)
+    self.assertTrue(found.met)
+    self.assertEqual(found.facts[-1][1], 'nowhere')
+
+  def test_all_faults_are_named(self):
+    found = verdict.of(
+      result((1, 60), {'r_s': interval(-1), 'hits': interval(-1)}), TABLE
+    )
+    for words in ('r_s did not rise', 'names 1 item where', 'hits fell'):
+      self.assertIn(words, found.headline)
+
+  def test_without_the_pair(self):
+    found = verdict.of(result() | {'paired': {}}, TABLE)
+    self.assertEqual(
+      (found.met, found.headline),
+      (False, 'No verdict: this run does not compare popo-sft'),
+    )
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,9 +1,11 @@
-"""What a run's model recommends: prompt, reasoning, answer, nearest items.
+"""What a run's model recommends: prompt, reasoning, answer, two lists of items.
 
 Run: python -m experiments.recommend --workdir=runs/popo/ml100k_cpu --user=42
      python -m experiments.recommend --workdir=runs/popo/ml100k_cpu \\
        --history='Fargo (1996); Heat (1995)'
 """
+
+import json
 
 from absl import flags
 
@@ -20,7 +22,8 @@ _HISTORY = flags.DEFINE_string(
   None,
   "Titles or ids, most recent first, separated by ';', instead of a user.",
 )
-_NEAREST = flags.DEFINE_integer('nearest', 10, 'How many items to list.')
+_NEAREST = flags.DEFINE_integer('nearest', 10, 'How many items a list has.')
+_JSON = flags.DEFINE_bool('json', False, 'JSON, for programs.')
 
 
 def main() -> None:
@@ -36,7 +39,11 @@ def main() -> None:
   else:
     titles = [t.strip() for t in _HISTORY.value.split(';') if t.strip()]
     rows = recommend.history_row(run, titles)
-  print(recommend.recommend(run, _ARM.value, seed, rows, _NEAREST.value))
+  found = recommend.recommend(run, _ARM.value, seed, rows, _NEAREST.value)
+  if _JSON.value:
+    print(json.dumps(found.to_json(), ensure_ascii=False, indent=1))
+  else:
+    print(found)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,8 @@
-"""What a model of a run says to one user, and the items nearest to it."""
+"""What a model of a run says to one user, and items for them."""
 
 from collections.abc import Sequence
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -14,40 +15,68 @@ from taiji_jax.types import Rows
 
 
 @dataclasses.dataclass(frozen=True)
+class Found:
+  """An item of a list.
+
+  Attributes:
+    item_id, title: of the catalogue.
+    r_id: its normalised CTCVR for this user, 0 to 1.
+    cosine: of its title and the answer's; None where there is no answer.
+  """
+
+  item_id: str
+  title: str
+  r_id: float
+  cosine: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Recommendation:
   """What was said.
 
   Attributes:
     prompt, text: what the model read and wrote.
     parsed: the text taken apart.
-    nearest: (cosine, r_id, item's id, title) of the items nearest to the
-      answer's title.
+    nearest: the items nearest to the answer's title, the nearest first.
+    best: the items with the highest r_id, the best first.
   """
 
   prompt: str
   text: str
   parsed: prompts.Parsed
-  nearest: tuple[tuple[float, float, str, str], ...] = ()
+  nearest: tuple[Found, ...] = ()
+  best: tuple[Found, ...] = ()
 
   def __str__(self) -> str:
-    head = f'Prompt\n{self.prompt}\n'
-    if not self.parsed.well_formed:
-      return f'{head}The model kept no format:\n{self.text}'
-    width = max([2, *(len(n) for _, _, n, _ in self.nearest)])
-    lines = [
-      f'{head}Reasoning\n{self.parsed.think}\n\nAnswer\n{self.parsed.answer}\n',
-      f'{"cosine":>8} {"r_id":>6}  {"id":<{width}}'
-      f'  the {len(self.nearest)} nearest items',
-    ]
-    lines += [
-      f'{c:8.3f} {r:6.3f}  {n:<{width}}  {title}'
-      for c, r, n, title in self.nearest
-    ]
+    lines = [f'Prompt\n{self.prompt}']
+    if self.parsed.well_formed:
+      lines.append(f'Reasoning\n{self.parsed.think}\n')
+      lines.append(f'Answer\n{self.parsed.answer}\n')
+    else:
+      lines.append(f'The model kept no format:\n{self.text}\n')
+    if self.nearest:
+      lines.append(_listed(self.nearest, "items nearest to the answer's title"))
+    lines.append(
+      _listed(self.best, "items best for this user by the ranker's r_id")
+    )
     return '\n'.join(lines)
+
+  def to_json(self) -> dict[str, Any]:
+    """Returns what a program reads: the answer's parts and both lists."""
+    return {
+      'prompt': self.prompt,
+      'completion': self.text,
+      'well_formed': self.parsed.well_formed,
+      'reasoning': self.parsed.think,
+      'answer': self.parsed.answer,
+      'title': self.parsed.title,
+      'nearest': [dataclasses.asdict(item) for item in self.nearest],
+      'best': [dataclasses.asdict(item) for item in self.best],
+    }
 
 
 def recommend(
-  run: Run, arm: str, seed: int, rows: Rows, nearest: int
+  run: Run, arm: str, seed: int, rows: Rows, listed: int
 ) -> Recommendation:
   """Returns what a model says to the user of one row.
 
@@ -55,31 +84,66 @@ def recommend(
     run: a run that was made.
     arm, seed: which of its models.
     rows: of one row; see `user_row` and `history_row`.
-    nearest: how many items are looked up.
+    listed: how many items each list holds.
   """
   params = run.policy.for_rollouts(run.load(run.model(arm, seed)))
   opening = answers.opening_of(run, arm)
   (text,) = answers.decode(params, rows, 0, run.encoder, run.policy, 1, opening)
   parsed = prompts.parse(text)
-  found = Recommendation(run.encoder.prompt_text(rows, 0), text, parsed)
-  if not parsed.well_formed:
-    return found
-  titles, embed = run.logs.catalog.titles, run.embedder.embed
-  cosine_n = embed(list(titles)) @ embed([parsed.title or ''])[0]
+  catalog = run.logs.catalog
   table = run.reward_table(rows)
-  items = np.argsort(-cosine_n, kind='stable')[:nearest].tolist()
-  return dataclasses.replace(
-    found,
-    nearest=tuple(
-      (
-        float(cosine_n[n]),
-        float(table.reward(np.array(0), np.array(n))),
-        run.logs.catalog.item_ids[n],
-        titles[n],
+  reward_n = table.reward(np.array(0), np.arange(len(catalog)))
+  cosine_n = None
+  if parsed.well_formed:
+    embed = run.embedder.embed
+    cosine_n = embed(list(catalog.titles)) @ embed([parsed.title or ''])[0]
+
+  def first(score_n: np.ndarray) -> tuple[Found, ...]:
+    order = np.argsort(-score_n, kind='stable')[:listed]
+    order = order[score_n[order] > -np.inf].tolist()
+    return tuple(
+      Found(
+        catalog.item_ids[n],
+        catalog.titles[n],
+        float(reward_n[n]),
+        None if cosine_n is None else float(cosine_n[n]),
       )
-      for n in items
-    ),
+      for n in order
+    )
+
+  return Recommendation(
+    run.encoder.prompt_text(rows, 0),
+    text,
+    parsed,
+    () if cosine_n is None else first(cosine_n),
+    first(_unread(reward_n, rows, run.recipe.data.consumed_once)),
   )
+
+
+def _unread(
+  reward_n: np.ndarray, rows: Rows, consumed_once: bool
+) -> np.ndarray:
+  """Returns the rewards, -inf for what is in the history and consumed once."""
+  if not consumed_once:
+    return reward_n
+  history_s = rows.history_rs[0]
+  reward_n = reward_n.copy()
+  reward_n[history_s[history_s >= 0]] = -np.inf
+  return reward_n
+
+
+def _listed(items: Sequence[Found], name: str) -> str:
+  """Returns a list as lines of text, its name above."""
+  width = max([2, *(len(item.item_id) for item in items)])
+  lines = [
+    f'{"cosine":>8} {"r_id":>6}  {"id":<{width}}  the {len(items)} {name}'
+  ]
+  for item in items:
+    cosine = '-' if item.cosine is None else f'{item.cosine:.3f}'
+    lines.append(
+      f'{cosine:>8} {item.r_id:6.3f}  {item.item_id:<{width}}  {item.title}'
+    )
+  return '\n'.join(lines) + '\n'
 
 
 def user_row(run: Run, user_id: str) -> Rows:

@@ -171,6 +171,29 @@ class PopoTest(absltest.TestCase):
       self.assertEqual(a[part], b[part])
     self.assertEqual(rows_of(self.whole), rows_of(self.stopped))
 
+  def test_recommends_and_makes_nothing(self):
+    before = {p: p.stat().st_mtime_ns for p in self.whole.glob('products/*/*')}
+    found = {}
+    for flags in ((), ('--arm=sft', '--json')):
+      process = tiny.start(
+        f'--workdir={self.whole}',
+        '--user=1',
+        '--nearest=3',
+        *flags,
+        module='recommend',
+      )
+      output, errors = process.communicate()
+      self.assertEqual(process.returncode, 0, errors)
+      found[len(flags)] = output
+    after = {p: p.stat().st_mtime_ns for p in self.whole.glob('products/*/*')}
+    self.assertEqual(before, after)
+    self.assertIn("3 items best for this user by the ranker's r_id", found[0])
+    values = json.loads(found[2])
+    self.assertLen(values['best'], 3)
+    rewards = [item['r_id'] for item in values['best']]
+    self.assertEqual(rewards, sorted(rewards, reverse=True))
+    self.assertEqual(bool(values['nearest']), values['well_formed'])
+
   def test_second_run_is_cached(self):
     before = {p: p.stat().st_mtime_ns for p in self.whole.glob('products/*/*')}
     answers = (self.whole / 'result.json').read_text()

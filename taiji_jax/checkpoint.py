@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import threading
+import time
 from typing import Any
 
 import jax
@@ -29,6 +30,10 @@ class Checkpointer:
   step before as the last whole one. The sha256 of a step's files are noted
   beside it: a step whose files are others is dropped when the folder is opened,
   so that the training goes on from the one before.
+
+  Attributes:
+    writing_seconds: how long the last step took from `save` until all of it was
+      on disk, 0 before.
   """
 
   def __init__(
@@ -52,6 +57,7 @@ class Checkpointer:
     self._identity = json.loads(json.dumps(identity, default=str))
     self._noting: futures.Future | None = None
     self._given_up = threading.Event()
+    self.writing_seconds = 0.0
     self._thread = futures.ThreadPoolExecutor(1, 'sums')
     self._manager = ocp.CheckpointManager(
       self._folder,
@@ -90,7 +96,8 @@ class Checkpointer:
     except (OSError, ValueError) as error:
       raise self._unwritable(error) from error
     if not jax.process_index():
-      self._noting = self._thread.submit(self._note, step)
+      begin = time.monotonic()
+      self._noting = self._thread.submit(self._note, step, begin)
 
   def wait(self) -> None:
     """Returns when all that was begun is on disk."""
@@ -149,8 +156,8 @@ class Checkpointer:
         if not (self._folder / path.name.partition('.')[0]).exists():
           path.unlink(missing_ok=True)
 
-  def _note(self, step: int) -> None:
-    """Notes the sums of a step once it is whole."""
+  def _note(self, step: int, begin: float) -> None:
+    """Notes the sums of a step once it is whole, and how long that took."""
     own = self._folder / str(step)
     # It gets its name when all of it is there.
     while not own.exists():
@@ -158,6 +165,7 @@ class Checkpointer:
         return
     sums = {str(p.relative_to(own)): files.sha256(p) for p in _files_of(own)}
     files.write_json(self._folder / SUMS.format(step=step), sums)
+    self.writing_seconds = time.monotonic() - begin
 
   def _drop_damaged(self) -> None:
     """Drops the last steps as long as their files are not those noted."""

@@ -2,6 +2,7 @@ import json
 import os
 import pathlib
 import signal
+import time
 
 from absl import logging
 from absl.testing import absltest, parameterized
@@ -57,11 +58,11 @@ class LoopTest(parameterized.TestCase):
     super().setUp()
     self.workdir = pathlib.Path(self.create_tempdir().full_path)
 
-  def run_loop(self, name='a', step=update, **options):
+  def run_loop(self, name='a', step=update, saving=None, **options):
     folder = self.workdir / name
     folder.mkdir(exist_ok=True)
     checkpointer = Checkpointer(folder / 'checkpoints')
-    options = {'save_seconds': 0.0} | options
+    saving = loop.Saving(**{'seconds': 0.0} | (saving or {}))
     try:
       return loop.run(
         step,
@@ -69,7 +70,7 @@ class LoopTest(parameterized.TestCase):
         Counter(),
         checkpointer,
         metrics.Writer(folder),
-        loop.LoopConfig('stage', STEPS, **options),
+        loop.LoopConfig('stage', STEPS, saving, **options),
       )
     finally:
       checkpointer.close()
@@ -98,6 +99,47 @@ class LoopTest(parameterized.TestCase):
     self.assertEqual([r['step'] for r in rows], [1, 2, 3, 4, 5, 6])
     self.assertEqual(self.latest('whole'), STEPS)
 
+  @parameterized.parameters((2, 4), (3, 3), (0, None), (9, None))
+  def test_a_checkpoint_after_so_many_steps(self, steps, kept):
+    def breaks(state, batch):
+      if int(state.step) == 5:
+        raise RuntimeError('power cut')
+      return update(state, batch)
+
+    with self.assertRaisesRegex(RuntimeError, 'power cut'):
+      self.run_loop(step=breaks, saving={'seconds': 1e9, 'steps': steps})
+    self.assertEqual(self.latest(), kept)
+
+  @parameterized.parameters(
+    # seconds, steps, share; step, since the last one, its writing -> due.
+    (20.0, 0, 0.1, 7, 20.1, 0.0, True),
+    (20.0, 0, 0.1, 7, 19.9, 0.0, False),
+    # It took a minute and a half: the next one in a quarter of an hour.
+    (20.0, 0, 0.1, 7, 899.0, 90.0, False),
+    (20.0, 0, 0.1, 7, 901.0, 90.0, True),
+    (20.0, 0, 0.5, 7, 181.0, 90.0, True),
+    # Small ones are written in no time.
+    (20.0, 0, 0.1, 7, 20.1, 1.9, True),
+    (20.0, 7, 0.1, 14, 1.0, 90.0, True),
+    (20.0, 7, 0.1, 15, 1.0, 0.0, False),
+    (0.0, 0, 0.1, 1, 0.01, 90.0, True),
+  )
+  def test_when_one_is_due(
+    self, seconds, steps, share, step, since, writing, due
+  ):
+    saving = loop.Saving(seconds, steps, share)
+    self.assertEqual(saving.due(step, since, writing), due)
+
+  def test_a_checkpoint_knows_how_long_it_took(self):
+    checkpointer = Checkpointer(self.workdir / 'checkpoints')
+    self.assertEqual(checkpointer.writing_seconds, 0)
+    begin = time.monotonic()
+    checkpointer.save(1, start(), {})
+    checkpointer.wait()
+    most = time.monotonic() - begin
+    self.assertBetween(checkpointer.writing_seconds, 1e-4, most)
+    checkpointer.close()
+
   @parameterized.parameters(1, 4)
   def test_an_error_then_the_same_command(self, at):
     def breaks(state, batch):
@@ -121,7 +163,7 @@ class LoopTest(parameterized.TestCase):
 
     # Nothing is saved in time, so that the rows are ahead of it.
     with self.assertRaises(RuntimeError):
-      self.run_loop(step=breaks, save_seconds=1e9)
+      self.run_loop(step=breaks, saving={'seconds': 1e9})
     self.assertLen(self.rows(), 4)
     with (self.workdir / 'a/metrics.jsonl').open('a') as file:
       file.write('{"stage": "other", "step": 9, "loss": 1}\n{"stage": "st')
@@ -166,7 +208,7 @@ class LoopTest(parameterized.TestCase):
       told.append(f'step {int(state.step)}')
       return state, {'loss': Loss(int(state.step))}
 
-    self.run_loop(step=telling, save_seconds=1e9)
+    self.run_loop(step=telling, saving={'seconds': 1e9})
     want = ['step 1']
     for i in range(2, STEPS + 1):
       want += [f'step {i}', f'read {i - 1}']
@@ -181,7 +223,7 @@ class LoopTest(parameterized.TestCase):
       return state, values | {'reward': jnp.float32(bad)}
 
     with self.assertRaisesRegex(UserError, 'stage step 4: reward became NaN'):
-      self.run_loop(step=breaks, save_seconds=save_seconds)
+      self.run_loop(step=breaks, saving={'seconds': save_seconds})
     self.assertEqual([r['step'] for r in self.rows()], [1, 2, 3])
     self.assertEqual(self.latest(), None if save_seconds else 3)
 
@@ -193,7 +235,7 @@ class LoopTest(parameterized.TestCase):
       return update(state, batch)
 
     with self.assertRaises(interrupt.Interrupted) as raised:
-      self.run_loop(step=interrupted, save_seconds=1e9)
+      self.run_loop(step=interrupted, saving={'seconds': 1e9})
     self.assertEqual(raised.exception.signal_number, number)
     self.assertRegex(str(raised.exception), 'stage step 3 of 6, saved')
     self.assertEqual(self.latest(), 3)
@@ -227,7 +269,7 @@ class LoopTest(parameterized.TestCase):
       Counter(),
       checkpointer,
       metrics.Writer(self.workdir),
-      loop.LoopConfig('stage', STEPS, save_seconds=1e9, write_every=4),
+      loop.LoopConfig('stage', STEPS, loop.Saving(1e9), write_every=4),
     )
     checkpointer.close()
     self.assertEqual(saved, [STEPS])

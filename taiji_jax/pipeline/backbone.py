@@ -69,7 +69,7 @@ def make(run: 'Run') -> Product:
       stage='backbone',
       scratch=scratch,
       writer=run.writer,
-      save_seconds=recipe.save_seconds,
+      saving=recipe.saving,
     )
     tree.save(folder / sft.FILE, params)
     return seconds

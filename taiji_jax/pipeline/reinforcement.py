@@ -45,7 +45,7 @@ def make(run: 'Run', name: str, seed: int) -> Product:
       config,
       writer=run.writer,
       seed=seed,
-      save_seconds=recipe.save_seconds,
+      saving=recipe.saving,
     )
     params, seconds = trainer.run(run.load(start), scratch, stage)
     tree.save(folder / sft.FILE, params)

@@ -66,7 +66,7 @@ def make(run: 'Run', name: str, seed: int) -> Product:
       stage=stage,
       scratch=scratch,
       writer=run.writer,
-      save_seconds=recipe.save_seconds,
+      saving=recipe.saving,
     )
     tree.save(folder / FILE, params)
     return seconds

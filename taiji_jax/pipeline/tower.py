@@ -27,7 +27,7 @@ def make(run: 'Run') -> Product:
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
     params, seconds = run.ranker.fit(
-      run.mesh, scratch, run.writer, recipe.save_seconds
+      run.mesh, scratch, run.writer, recipe.saving
     )
     tree.save(folder / FILE, params)
     report = json.dumps(run.ranker.report(params), indent=1)

@@ -69,7 +69,7 @@ class Ranker:
     mesh: jax.sharding.Mesh,
     scratch: pathlib.Path,
     writer: metrics.Writer,
-    save_seconds: float = loop.LoopConfig.save_seconds,
+    saving: loop.Saving = loop.SAVING,
   ) -> tuple[Any, float]:
     """Returns the trained parameters, on the host, and the seconds it took.
 
@@ -77,7 +77,7 @@ class Ranker:
       mesh: where it is trained.
       scratch: where checkpoints go; an interrupted training goes on from there.
       writer: where metrics go.
-      save_seconds: a checkpoint at least this often.
+      saving: when checkpoints are saved.
 
     Raises:
       UserError: a loss became NaN or infinite.
@@ -112,7 +112,7 @@ class Ranker:
       Positions(batches.batch_at),
       checkpointer,
       writer,
-      loop.LoopConfig('tower', steps, save_seconds, write_every=10),
+      loop.LoopConfig('tower', steps, saving, write_every=10),
     )
     checkpointer.close()
     return jax.device_get(state.params), seconds

@@ -36,7 +36,7 @@ class Trainer:
     *,
     writer: metrics.Writer,
     seed: int = 0,
-    save_seconds: float = loop.LoopConfig.save_seconds,
+    saving: loop.Saving = loop.SAVING,
     advantage: Advantage | None = None,
     weighting: pareto.Weighting | None = None,
   ):
@@ -49,7 +49,7 @@ class Trainer:
       config: the method's numbers.
       writer: where metrics go.
       seed: of the rollouts and of the order of the prompts.
-      save_seconds: a checkpoint at least this often.
+      saving: when checkpoints are saved.
       advantage: see `rl.step.popo_step`; None takes the one of the config.
       weighting: a rule of `taiji_jax.pareto`, with options of its own, or one
         of yours; None takes the one of the config.
@@ -68,7 +68,7 @@ class Trainer:
     self._policy, self._prompts = policy, prompts
     self._rewards, self._config = rewards, config
     self._writer, self._seed = writer, seed
-    self._save_seconds, self._advantage = save_seconds, advantage
+    self._saving, self._advantage = saving, advantage
     self._weighting = weighting
 
   def run(
@@ -136,7 +136,7 @@ class Trainer:
       ),
       checkpointer,
       self._writer,
-      loop.LoopConfig(stage, config.opt.steps, self._save_seconds, show=shown),
+      loop.LoopConfig(stage, config.opt.steps, self._saving, show=shown),
     )
     checkpointer.close()
     return state.params, seconds

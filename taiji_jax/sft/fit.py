@@ -29,7 +29,7 @@ def fit(
   writer: metrics.Writer,
   seed: int = 0,
   stage: str = 'sft',
-  save_seconds: float = loop.LoopConfig.save_seconds,
+  saving: loop.Saving = loop.SAVING,
 ) -> tuple[Any, float]:
   """Returns what was trained, on the mesh, and the seconds it took.
 
@@ -43,7 +43,7 @@ def fit(
     writer: where metrics go.
     seed: of the order of the examples.
     stage: its name in logs and metrics.
-    save_seconds: a checkpoint at least this often.
+    saving: when checkpoints are saved.
 
   Raises:
     UserError: the batch does not divide over the mesh, no examples or one that
@@ -80,7 +80,7 @@ def fit(
     Grain(batches),
     checkpointer,
     writer,
-    loop.LoopConfig(stage, config.opt.steps, save_seconds, write_every=5),
+    loop.LoopConfig(stage, config.opt.steps, saving, write_every=5),
   )
   checkpointer.close()
   return state.params, seconds

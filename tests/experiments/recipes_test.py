@@ -120,6 +120,8 @@ class FromConfigTest(parameterized.TestCase):
     ('tokenizer', 3, 'tokenizer is 3; it must be a section'),
     ('tokenizer', None, 'tokenizer is None; it must be a section'),
     ('save_seconds', -1.0, 'save_seconds is -1.0'),
+    ('save_steps', -1, 'save_steps is -1'),
+    ('save_share', 0.0, 'save_share is 0.0'),
     ('rollout_mesh', {'data': 0}, 'rollout_mesh.data is 0'),
   )
   def test_refuses(self, field, value, message):
@@ -177,6 +179,8 @@ class FromConfigTest(parameterized.TestCase):
       ('tower.half_life', 5.0),
       ('mesh.fsdp', 2),
       ('save_seconds', 1.0),
+      ('save_steps', 5),
+      ('save_share', 0.5),
       ('compare', {'seeds': (4, 5)}),
       ('cot', {'rule': 'ppl'}),
     ):

@@ -19,6 +19,7 @@ from taiji_jax import metrics
 from taiji_jax.errors import UserError
 from taiji_jax.pipeline import Plan, Run, cot_beam, cot_data, cot_report
 from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.shards.spec import check_host
 
 RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
 
@@ -38,6 +39,8 @@ def main() -> None:
   """Makes the shards of this host, and the report once all are there."""
   if not _OUT.value:
     raise UserError('give --out=FOLDER, where the shards shall go.')
+  # Before a backbone is trained for it.
+  check_host(_HOST.value, _HOSTS.value)
   recipe = recipe_lib.from_config(_CONFIG.value)
   folder, kind = pathlib.Path(_OUT.value), _KIND.value
   name = recipe.name if not _HOST.value else f'{recipe.name}-{_HOST.value}'

@@ -12,7 +12,7 @@ from typing import Any
 
 from jax.sharding import Mesh
 
-from taiji_jax import contents, metrics, sharding
+from taiji_jax import contents, metrics
 from taiji_jax.data import logs as logs_lib
 from taiji_jax.data import notices
 from taiji_jax.data.encoder import Encoder
@@ -24,6 +24,7 @@ from taiji_jax.modules.weights import pretrained
 from taiji_jax.pipeline import (
   answers,
   backbone,
+  layout,
   reasoning,
   record,
   reinforcement,
@@ -62,9 +63,9 @@ class Run:
       makes: whether what is not there is made, else it is refused.
 
     Raises:
-      UserError: a batch does not divide over the mesh, the recipe does not say
-        where the backbone comes from, or the work directory is of version
-        0.1.0.
+      UserError: a batch or parameter does not divide over a mesh, the recipe
+        does not say where the backbone comes from, or the work directory is of
+        version 0.1.0.
     """
     if any(arm.base == BACKBONE for arm in plan.arms.values()):
       backbone.check(recipe)
@@ -72,8 +73,8 @@ class Run:
     self._makes = makes
     self.products = Products(workdir / 'products', makes)
     self.mesh: Mesh = recipe.mesh.make()
-    for size, field in _batches(recipe):
-      sharding.check_batch(size, self.mesh, field)
+    rollouts = recipe.rollout_mesh and recipe.rollout_mesh.make()
+    layout.check(recipe, plan, self.mesh, rollouts)
 
   @classmethod
   def open(cls, workdir: pathlib.Path, arm: str = '') -> 'Run':
@@ -303,14 +304,3 @@ class Run:
     """
     revision = revisions.REVISIONS[stage]
     return self.products.make(name, inputs, build, revision=revision)
-
-
-def _batches(recipe: Recipe) -> list[tuple[int, str]]:
-  """Returns every batch that is split over the mesh, with its field."""
-  found = [
-    (recipe.sft.batch, 'sft.batch'),
-    (recipe.rl.prompts, 'rl.prompts'),
-  ]
-  if recipe.pretrain:
-    found.append((recipe.pretrain.batch, 'pretrain.batch'))
-  return found

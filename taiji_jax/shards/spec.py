@@ -17,6 +17,14 @@ def every(record: Any) -> bool:
   return True
 
 
+def check_host(host: int, hosts: int) -> None:
+  """Raises UserError unless there is such a host of so many."""
+  if hosts < 1:
+    raise UserError(f'hosts is {hosts}; give at least 1.')
+  if not 0 <= host < hosts:
+    raise UserError(f'host is {host} of {hosts} hosts; give 0 to {hosts - 1}.')
+
+
 @dataclasses.dataclass(frozen=True)
 class JobSpec:
   """A job, its records, and this host's part.
@@ -51,14 +59,10 @@ class JobSpec:
   kept: Callable[[Any], bool] = dataclasses.field(default=every, kw_only=True)
 
   def __post_init__(self):
-    for name in ('rows', 'shard_rows', 'hosts'):
+    for name in ('rows', 'shard_rows'):
       if getattr(self, name) < 1:
         raise UserError(f'{name} is {getattr(self, name)}; give at least 1.')
-    if not 0 <= self.host < self.hosts:
-      raise UserError(
-        f'host is {self.host} of {self.hosts} hosts; give 0 to'
-        f' {self.hosts - 1}.'
-      )
+    check_host(self.host, self.hosts)
 
   @property
   def blocks(self) -> int:

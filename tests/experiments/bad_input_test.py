@@ -98,6 +98,14 @@ class BadInputTest(absltest.TestCase):
         ends[name] = pool.submit(
           run, f'experiments.{name}', flag, f'--workdir={folder}/busy'
         )
+      ends['host'] = pool.submit(
+        run,
+        'experiments.cot',
+        f'--out={folder}/host/out',
+        f'--workdir={folder}/host',
+        '--host=3',
+        '--hosts=2',
+      )
       helps = {m: pool.submit(run, m, '--help') for m in MODULES}
     cls.ends = {name: end.result() for name, end in ends.items()}
     cls.helps = {name: end.result() for name, end in helps.items()}
@@ -133,12 +141,14 @@ class BadInputTest(absltest.TestCase):
       ('range', 'rl.group is 1; .* at least 2'),
       ('path', '/nowhere'),
       ('items', '/nowhere/items.csv'),
+      ('host', 'host is 3 of 2 hosts; give 0 to 1'),
       ('mesh', 'mesh.data .* = 64, but there'),
       ('row', r'torn.csv:7: .* fields where the header has 4'),
     ):
       with self.subTest(name):
         self.one_sentence(name, 1, message)
         self.assertFalse((self.folder / 'field').exists())
+        self.assertFalse((self.folder / 'host').exists())
 
   def test_a_run_that_is_under_way_is_not_opened(self):
     for name in ('recommend', 'export', 'answer'):

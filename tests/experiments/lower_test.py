@@ -1,14 +1,21 @@
 """Every recipe, shrunk, is lowered for TPU; each in a fresh process.
 
-Three of them always, the others with --long: a recipe takes 10 to 20 seconds.
+Recipes that come to the same programs once they are shrunk share a process.
+With --long every recipe that fits four chips is compiled as it is.
 """
 
+import collections
+import dataclasses
+import functools
+import importlib.util
 import os
 import pathlib
+import runpy
 import subprocess
 
 from absl.testing import absltest, parameterized
 
+from taiji_jax.pipeline import recipe as recipe_lib
 from tests import forks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -17,23 +24,22 @@ RECIPES = sorted(
   for path in ROOT.glob('experiments/configs/*/*.py')
   if 'def get_config' in path.read_text('utf-8')
 )
-ALWAYS = (
-  'popo/ml100k_cpu',
-  'popo/paper_v5e_16x16',
-  'taiji/amazon_scientific_cpu',
-)
+LIBTPU = importlib.util.find_spec('libtpu') is not None
+LONG = os.environ.get('TAIJI_LONG') == '1'
+# Parameters, gradients, two moments and the reference in float32, over four
+# chips of 16 GiB, with room for what is computed.
+FITS = 4 * 10 * 2**30 // 20
 # Nothing that an earlier program left may help the next one.
 CODE = """
-import dataclasses, runpy, sys
+import dataclasses, sys
 import jax
 from experiments.compiling import programs
 from taiji_jax import sharding
 from taiji_jax.modules.kernels import splash
-from taiji_jax.pipeline import recipe as recipe_lib
+from tests.experiments import lower_test
 
-recipe = recipe_lib.from_config(runpy.run_path(sys.argv[1])['get_config']())
-model = dataclasses.replace(recipe.model, num_layers=2, attention='kernel',
-                            unroll=1)
+recipe = lower_test.shrunk(sys.argv[1])
+model = dataclasses.replace(recipe.model, attention='kernel')
 recipe = dataclasses.replace(recipe, model=model)
 
 def abstract(*shape):
@@ -50,23 +56,83 @@ for name in programs.NAMES:
 """
 
 
+def read(path: str) -> recipe_lib.Recipe:
+  return recipe_lib.from_config(runpy.run_path(path)['get_config']())
+
+
+def shrunk(path: str) -> recipe_lib.Recipe:
+  """Returns a recipe with two layers and batches for four devices."""
+  recipe = read(path)
+  return dataclasses.replace(
+    recipe,
+    model=dataclasses.replace(recipe.model, num_layers=2, unroll=1),
+    sft=dataclasses.replace(recipe.sft, batch=4),
+    rl=dataclasses.replace(recipe.rl, prompts=4),
+    evaluation=dataclasses.replace(recipe.evaluation, batch=4),
+  )
+
+
+def programs_of(recipe: recipe_lib.Recipe) -> str:
+  """Returns what a recipe's programs follow from."""
+  found = recipe.sft, recipe.rl
+  steps = (dataclasses.replace(x.opt, steps=1, warmup=0) for x in found)
+  sft, rl = (
+    dataclasses.replace(x, opt=opt) for x, opt in zip(found, steps, strict=True)
+  )
+  sft = dataclasses.replace(sft, examples=1)
+  own = recipe.model, recipe.length, sft, rl, recipe.evaluation
+  return repr((*own, bool(recipe.rollout_mesh)))
+
+
+@functools.cache
+def groups() -> dict[str, list[str]]:
+  """Returns the recipes by their programs."""
+  found = collections.defaultdict(list)
+  for path in RECIPES:
+    found[programs_of(shrunk(path))].append(path)
+  return found
+
+
+@functools.cache
+def lowered(path: str) -> subprocess.CompletedProcess[str]:
+  return subprocess.run(
+    (*forks.python(), '-c', CODE, path),
+    cwd=ROOT,
+    env=os.environ | {'PYTHONPATH': str(ROOT)},
+    capture_output=True,
+    text=True,
+  )
+
+
 class LowerTest(parameterized.TestCase):
   @parameterized.parameters(*RECIPES)
   def test_recipe(self, path: str):
-    own = path.removeprefix('experiments/configs/').removesuffix('.py')
-    if own not in ALWAYS and os.environ.get('TAIJI_LONG') != '1':
-      self.skipTest('with --long')
-    made = subprocess.run(
-      (*forks.python(), '-c', CODE, path),
-      cwd=ROOT,
-      env=os.environ,
-      capture_output=True,
-      text=True,
-    )
+    first, *_ = groups()[programs_of(shrunk(path))]
+    made = lowered(first)
     self.assertEqual(made.returncode, 0, made.stderr[-2000:])
 
   def test_there_are_recipes(self):
     self.assertGreater(len(RECIPES), 8)
+    self.assertLess(len(groups()), len(RECIPES))
+
+  @parameterized.parameters(*RECIPES)
+  @absltest.skipUnless(LONG and LIBTPU, 'long; with libtpu alone')
+  def test_whole(self, path: str):
+    if read(path).model.parameters > FITS:
+      self.skipTest('it does not fit on four chips')
+    made = subprocess.run(
+      (
+        *forks.python(),
+        *('-m', 'experiments.compile', f'--config={path}'),
+        '--config.mesh.fsdp=4',
+        '--topology=v5e:2x2',
+      ),
+      cwd=ROOT,
+      env=os.environ | {'PYTHONPATH': str(ROOT)},
+      capture_output=True,
+      text=True,
+    )
+    self.assertEqual(made.returncode, 0, made.stderr[-2000:])
 
 
 if __name__ == '__main__':

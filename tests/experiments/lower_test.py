@@ -98,7 +98,7 @@ def lowered(path: str) -> subprocess.CompletedProcess[str]:
   return subprocess.run(
     (*forks.python(), '-c', CODE, path),
     cwd=ROOT,
-    env=os.environ | {'PYTHONPATH': str(ROOT)},
+    env=os.environ,
     capture_output=True,
     text=True,
   )
@@ -128,7 +128,7 @@ class LowerTest(parameterized.TestCase):
         '--topology=v5e:2x2',
       ),
       cwd=ROOT,
-      env=os.environ | {'PYTHONPATH': str(ROOT)},
+      env=os.environ,
       capture_output=True,
       text=True,
     )

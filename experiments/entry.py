@@ -11,7 +11,7 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import recipe_file
+from experiments import huge_pages, recipe_file
 from taiji_jax import files, metrics
 from taiji_jax.errors import UserError
 from taiji_jax.interrupt import Interrupted
@@ -71,10 +71,17 @@ def run(main: Callable[[], None], recipe: str | None = None) -> None:
 
   Args:
     main: the experiment.
-    recipe: where its --config, if it has that flag, is not given.
+    recipe: where its --config, if it has that flag, is not given. Such an
+      experiment trains: it has large pages, see `huge_pages`.
   """
+
+  def guarded(argv: list[str]) -> None:
+    if recipe:
+      huge_pages.restart()
+    _guarded(main, argv)
+
   app.run(
-    lambda argv: _guarded(main, argv),
+    guarded,
     flags_parser=lambda argv: _parse(argv, recipe),
   )
 

@@ -54,10 +54,15 @@ def of(path: str | os.PathLike[str]) -> str:
   return hashlib.sha256('\n'.join(sums).encode()).hexdigest()[:16]
 
 
+def cache() -> pathlib.Path:
+  """Returns the folder of what can be made anew at any time."""
+  base = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+  return pathlib.Path(base) / 'taiji_jax'
+
+
 def memory() -> pathlib.Path:
   """Returns the file that remembers."""
-  base = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
-  return pathlib.Path(base) / 'taiji_jax' / 'sha256.json'
+  return cache() / 'sha256.json'
 
 
 def _sha256(path: pathlib.Path) -> str:

@@ -193,7 +193,7 @@ class _Rows:
   ):
     self._writer, self._checkpointer = writer, checkpointer
     self._config = config
-    self._progress = metrics.Progress(config.stage, config.steps, first)
+    self._progress = metrics.Progress(config.stage, config.steps, first, True)
     self._waiting: tuple[int, dict[str, Any]] | None = None
 
   def take(self, i: int, values: dict[str, Any]) -> None:

@@ -95,40 +95,68 @@ class Writer:
 
 
 class Progress:
-  """A bar with the time left; without a terminal a plain line now and then."""
+  """A bar with the time left; without a terminal a plain line now and then.
 
-  def __init__(self, stage: str, total: int, done: int = 0):
+  The first step compiles what the others run, so that it counts for no time.
+  """
+
+  def __init__(
+    self, stage: str, total: int, done: int = 0, compiles: bool = False
+  ):
+    """Takes the clock.
+
+    Args:
+      stage: what it is called.
+      total: steps in all.
+      done: steps that are done already.
+      compiles: whether the first step takes long because it compiles, which is
+        said at once.
+    """
     self._stage, self._total, self._done = stage, total, done
-    self._first, self._begin = done, time.monotonic()
-    self._told = self._begin
+    self._told = time.monotonic()
+    # Where and when the clock began: once what compiles is done.
+    self._first, self._begin = None, 0.0
     self._bar = None
-    if sys.stderr.isatty():
-      self._bar = tqdm.tqdm(
-        total=total, initial=done, desc=stage, dynamic_ncols=True
-      )
+    if compiles and done < total:
+      LOG.info('%s: compiling, then %d of %d', stage, done + 1, total)
 
   def advance(self, count: int = 1, **values: float) -> None:
     """Counts `count` more done and shows `values`."""
     self._done += count
     text = ', '.join(f'{k} {v:.4g}' for k, v in values.items())
-    if self._bar is not None:
-      self._bar.set_postfix_str(text, refresh=False)
-      self._bar.update(count)
+    if sys.stderr.isatty():
+      self._draw(count, text)
       return
     now = time.monotonic()
+    left = ''
+    if self._first is None:
+      self._first, self._begin = self._done, now
+    else:
+      rate = (now - self._begin) / (self._done - self._first)
+      left = f', {rate * (self._total - self._done):.0f} s left'
     if now - self._told < PLAIN_SECONDS and self._done < self._total:
       return
     self._told = now
-    rate = (now - self._begin) / max(self._done - self._first, 1)
-    left = rate * (self._total - self._done)
     LOG.info(
-      '%s %d/%d, %.0f s left%s',
+      '%s %d/%d%s%s',
       self._stage,
       self._done,
       self._total,
       left,
       f', {text}' if text else '',
     )
+
+  def _draw(self, count: int, text: str) -> None:
+    if self._bar is None:
+      self._bar = tqdm.tqdm(
+        total=self._total,
+        initial=self._done,
+        desc=self._stage,
+        dynamic_ncols=True,
+      )
+      count = 0
+    self._bar.set_postfix_str(text, refresh=False)
+    self._bar.update(count)
 
   def close(self) -> None:
     """Takes the bar off."""

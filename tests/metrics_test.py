@@ -1,8 +1,10 @@
 import json
 import logging
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest
+import numpy as np
 
 from taiji_jax import metrics
 from taiji_jax.errors import UserError
@@ -80,6 +82,46 @@ class WriterTest(absltest.TestCase):
 
 
 class ProgressTest(absltest.TestCase):
+  def advance(self, seconds, total=9, done=0):
+    """Returns what is logged where each step took so many seconds."""
+    clock = iter(np.cumsum([0.0, *seconds]))
+    with (
+      mock.patch.object(metrics.time, 'monotonic', lambda: next(clock)),
+      self.assertLogs('taiji_jax', 'INFO') as logs,
+    ):
+      progress = metrics.Progress('sft', total, done, compiles=True)
+      for _ in seconds:
+        progress.advance(loss=0.5)
+    return [record.getMessage() for record in logs.records]
+
+  def test_compiling_counts_for_no_time(self):
+    said = self.advance([300, 11, 11])
+    self.assertEqual(
+      said,
+      [
+        'sft: compiling, then 1 of 9',
+        'sft 1/9, loss 0.5',
+        'sft 2/9, 77 s left, loss 0.5',
+        'sft 3/9, 66 s left, loss 0.5',
+      ],
+    )
+
+  def test_after_a_restart(self):
+    said = self.advance([300, 2, 2, 2, 2, 2], done=3)
+    self.assertEqual(
+      said,
+      [
+        'sft: compiling, then 4 of 9',
+        'sft 4/9, loss 0.5',
+        'sft 9/9, 0 s left, loss 0.5',
+      ],
+    )
+
+  def test_what_is_done_compiles_nothing(self):
+    with self.assertNoLogs('taiji_jax', 'INFO'):
+      metrics.Progress('sft', 9, 9, compiles=True)
+      metrics.Progress('shard', 9)
+
   def test_plain_lines_are_few_and_tell_the_end(self):
     with self.assertLogs(metrics.LOG, logging.INFO) as logs:
       progress = metrics.Progress('sft', 100, 90)

@@ -48,8 +48,13 @@ class Result:
   output: str = ''
 
 
-def environment(long: bool) -> dict[str, str]:
-  """Returns the environment of the tests."""
+def environment(long: bool, cache: str) -> dict[str, str]:
+  """Returns the environment of the tests.
+
+  Args:
+    long: whether the long ones run.
+    cache: a folder for what is kept from one process to the next.
+  """
   env = os.environ | {
     'JAX_PLATFORMS': 'cpu',
     'XLA_FLAGS': forks.QUICK_TO_COMPILE,
@@ -58,6 +63,9 @@ def environment(long: bool) -> dict[str, str]:
     'PYTHONPATH': f'{ROOT}{os.pathsep}{LIBTPU}',
     'PYTHONUNBUFFERED': '1',
     'TAIJI_LONG': str(int(long)),
+    # A test's process stays the one that was started.
+    'TAIJI_HUGE_PAGES': '0',
+    'XDG_CACHE_HOME': cache,
   }
   # Each of some hundred processes would compile the sources again.
   env.pop('PYTHONDONTWRITEBYTECODE', None)
@@ -179,10 +187,10 @@ def main(arguments: Sequence[str]) -> int:
   files = sorted(ROOT.glob('tests/**/*_test.py'))
   if parts:
     files = [f for f in files if any(p in str(f) for p in parts)]
-  env = environment('--long' in options)
   results = []
   with (
-    forks.serving(env),
+    tempfile.TemporaryDirectory() as cache,
+    forks.serving(env := environment('--long' in options, cache)),
     concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool,
   ):
     futures = [

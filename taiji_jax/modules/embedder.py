@@ -159,6 +159,27 @@ class TextEmbedder:
       memory=memory,
     )
 
+  @staticmethod
+  def check(source: str | pathlib.Path | None) -> None:
+    """Raises UserError where there is no such text encoder.
+
+    Its weights are not read.
+
+    Args:
+      source: as for `pretrained`; None for the installed MiniLM.
+    """
+    if source is None:
+      published.find_minilm()
+      return
+    folder = pretrained.find(source)
+    if not (folder / 'tokenizer.json').is_file():
+      raise UserError(
+        f"'{source}' is no text encoder that can be read: it has no"
+        ' tokenizer.json; name a directory of all-MiniLM-L6-v2 or of a decoder'
+        ' such as Qwen3 Embedding, or its name on the hub.'
+      )
+    hugging_face.read_json(folder / 'config.json')
+
   def embed(self, texts: Sequence[str], instruction: str = '') -> np.ndarray:
     """Returns float32 `[n, d]` of norm 1, row i the embedding of `texts[i]`.
 

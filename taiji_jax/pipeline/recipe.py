@@ -177,8 +177,15 @@ def from_config(config: Mapping[str, Any]) -> Recipe:
     config: what a recipe's `get_config()` returns, or any mapping like it.
 
   Raises:
-    UserError: an unknown field, a value of another type or out of range.
+    UserError: it is no mapping, has an unknown field, or a value of another
+      type or out of range.
   """
+  if not hasattr(config, 'items'):
+    raise UserError(
+      f'the recipe is {config!r}; its get_config() must return a'
+      ' ml_collections.ConfigDict or another mapping of fields: `return config`'
+      ' may be missing.'
+    )
   values = dict(config.items())
   if 'model' in values and hasattr(values['model'], 'items'):
     values['tokenizer'] = tokenizer = config_lib.section(

@@ -71,6 +71,9 @@ class Run:
     if any(arm.base == BACKBONE for arm in plan.arms.values()):
       backbone.check(recipe)
     compiled.keep(recipe.compilation_cache)
+    if makes:
+      embedder = recipe.embedder
+      TextEmbedder.check(None if embedder == recipe_lib.MINILM else embedder)
     self.recipe, self.workdir, self.plan = recipe, workdir, plan
     self._makes = makes
     self.products = Products(workdir / 'products', makes)

@@ -56,6 +56,7 @@ def open_checkpoint(
     UserError: there is no such checkpoint, it has no chat template, or an
       option is out of range.
   """
+  pretrained.config(source)  # It must be a decoder, which its tokenizer hides.
   tokenizer = tokenizer_lib.load(pretrained.find(source))
   config = _sampling(tokenizer, source, chat, sampling)
   attention = 'kernel' if mesh.devices.flat[0].platform == 'tpu' else 'plain'

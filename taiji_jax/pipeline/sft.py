@@ -53,10 +53,10 @@ def make(run: 'Run', name: str, seed: int) -> Product:
     texts = (
       _kept(data.folder, arm.keep) if scored else list(reasoning.texts(run))
     )
-    found, left_out = examples(
+    found, too_long = examples(
       texts, run.logs.sft, run.encoder, recipe.length.completion
     )
-    log_sizes(stage, found, left_out)
+    log_sizes(stage, found, too_long, recipe.length.completion)
     params, seconds = fit(
       run.policy,
       found,
@@ -93,8 +93,8 @@ def examples(
   rows: Rows,
   encoder: Encoder,
   longest: int,
-) -> tuple[list[Example], int]:
-  """Returns prompt and completion ids, and how many were too long.
+) -> tuple[list[Example], list[int]]:
+  """Returns prompt and completion ids, and the sizes of those too long.
 
   y is in the completion alone.
 
@@ -104,15 +104,15 @@ def examples(
     encoder: rows to prompts.
     longest: the most tokens of a completion; a longer one is left out.
   """
-  found, left_out = [], 0
+  found, too_long = [], []
   eos = [encoder.tokenizer.eos_id]
   for row, think, answer in texts:
     ids = encoder.tokenizer.encode(prompts.completion(think, answer)) + eos
     if len(ids) > longest:
-      left_out += 1
+      too_long.append(len(ids))
       continue
     found.append(Example(encoder.ids(rows, row), ids))
-  return found, left_out
+  return found, too_long
 
 
 def _start(run: 'Run', arm: Arm, seed: int) -> Product | None:

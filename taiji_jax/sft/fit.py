@@ -12,6 +12,7 @@ import numpy as np
 from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.config import deviations
+from taiji_jax.data import lengths
 from taiji_jax.data.batches import Example, Grain, packed_batches
 from taiji_jax.errors import UserError
 from taiji_jax.policy import Policy
@@ -118,15 +119,30 @@ def _check(policy: Policy, examples: Sequence[Example]) -> None:
     )
 
 
-def log_sizes(stage: str, examples: Sequence[Example], left_out: int) -> None:
-  """Logs how many examples there are and how long."""
-  count = max(len(examples), 1)
+def log_sizes(
+  stage: str, examples: Sequence[Example], too_long: Sequence[int], longest: int
+) -> None:
+  """Logs how many examples there are and how long, and what is left out.
+
+  Args:
+    stage: whose they are.
+    examples: those that are trained on.
+    too_long: the completion tokens of each that is left out.
+    longest: the limit, the recipe's `length.completion`.
+
+  Raises:
+    UserError: all of them are too long.
+  """
+  count = len(examples) + len(too_long)
+  said = lengths.left_out(stage, too_long, count, 'length.completion', longest)
+  if too_long and not examples:
+    raise UserError(f'{said} Nothing is left to train on; raise it.')
+  if said:
+    metrics.LOG.warning('%s', said)
   metrics.LOG.info(
-    '%s: %d examples, %.1f prompt and %.1f completion tokens each, %d left out'
-    ' as too long',
+    '%s: %d examples, %.1f prompt and %.1f completion tokens each',
     stage,
     len(examples),
-    sum(len(e.prompt) for e in examples) / count,
-    sum(len(e.completion) for e in examples) / count,
-    left_out,
+    sum(len(e.prompt) for e in examples) / max(len(examples), 1),
+    sum(len(e.completion) for e in examples) / max(len(examples), 1),
   )

@@ -58,7 +58,8 @@ def main() -> None:
     found = sampler.open_checkpoint(
       _SOURCE.value, mesh, _DTYPE.value, _CHAT.value, **options
     )
-  prompts = [found.encode(text, _CHAT.value) for text in _PROMPT.value]
+  longest = options['max_tokens']
+  prompts = [found.encode(t, _CHAT.value, longest) for t in _PROMPT.value]
   seeds = range(_SEED.value, _SEED.value + len(prompts) * samples)
   for i, one in enumerate(found.sampler(prompts, seeds, stop=_STOP.value)):
     print(f'[{_PROMPT.value[i // samples]!r}, {one.reason}]\n{one.text}\n')

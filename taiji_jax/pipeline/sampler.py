@@ -11,7 +11,7 @@ from taiji_jax.decode.sampler import Sampler
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder
-from taiji_jax.modules.weights import pretrained
+from taiji_jax.modules.weights import origin, pretrained
 from taiji_jax.pipeline.run import Run
 
 
@@ -23,17 +23,38 @@ class Opened:
     sampler: prompts to completions.
     tokenizer: text to ids and back.
     start: ids that every prompt without a chat template begins with.
+    context: the most tokens that the model takes, 0 where unknown.
   """
 
   sampler: Sampler
   tokenizer: Any
   start: tuple[int, ...] = ()
+  context: int = 0
 
-  def encode(self, text: str, chat: bool = False) -> list[int]:
-    """Returns a prompt's ids, in the model's chat template where asked."""
-    if not chat:
-      return [*self.start, *self.tokenizer.encode(text)]
-    return self.tokenizer.chat([{'role': 'user', 'content': text}])
+  def encode(
+    self, text: str, chat: bool = False, max_tokens: int = 0
+  ) -> list[int]:
+    """Returns a prompt's ids, in the model's chat template where asked.
+
+    Args:
+      text: the prompt.
+      chat: whether it is put into that template.
+      max_tokens: of the completion that is to follow.
+
+    Raises:
+      UserError: both together are longer than the model takes.
+    """
+    if chat:
+      ids = self.tokenizer.chat([{'role': 'user', 'content': text}])
+    else:
+      ids = [*self.start, *self.tokenizer.encode(text)]
+    if self.context and len(ids) + max_tokens > self.context:
+      raise UserError(
+        f'the prompt {text[:40]!r}... has {len(ids):,} tokens and its completion'
+        f' up to {max_tokens:,}, but the model takes {self.context:,} in all;'
+        ' shorten the prompt, or ask for fewer tokens.'
+      )
+    return ids
 
 
 def open_checkpoint(
@@ -66,7 +87,8 @@ def open_checkpoint(
   sampler = Sampler(
     Decoder(model), params, config, mesh=mesh, decode=tokenizer.decode
   )
-  return Opened(sampler, tokenizer)
+  context = origin.read(pretrained.find(source)).context
+  return Opened(sampler, tokenizer, context=context)
 
 
 def open_run(

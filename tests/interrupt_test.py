@@ -42,6 +42,16 @@ class DeferredTest(parameterized.TestCase):
     for number in NUMBERS:
       self.assertEqual(signal.getsignal(number), self.note)
 
+  def test_within_another_it_is_the_same(self):
+    with interrupt.deferred() as flag, interrupt.deferred() as inner:
+      self.assertIs(inner, flag)
+      signal.raise_signal(signal.SIGTERM)
+      self.assertTrue(flag)
+      signal.raise_signal(signal.SIGTERM)
+    self.assertEqual(self.came, [signal.SIGTERM])
+    with interrupt.deferred() as another:
+      self.assertFalse(another)
+
   def test_in_another_thread_it_does_nothing(self):
     seen = []
 

@@ -15,7 +15,12 @@ import wheel
 
 # Import name -> distribution, where metadata of namespaces does not say.
 NAMESPACES = {'array_record': 'array-record', 'orbax': 'orbax-checkpoint'}
-OPTIONAL = {'apache_beam': 'beam', 'openai': 'openai', 'pyarrow': 'parquet'}
+OPTIONAL = {
+  'apache_beam': 'beam',
+  'httpx2': 'openai',
+  'openai': 'openai',
+  'pyarrow': 'parquet',
+}
 
 
 def imported() -> set[str]:

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 import concurrent.futures
+import contextlib
 
+from taiji_jax import interrupt
 from taiji_jax.ask.client import Client
 from taiji_jax.ask.config import AskConfig
 from taiji_jax.ask.entry import UNUSABLE, Entry
@@ -16,6 +18,8 @@ from taiji_jax.ask.spending import Spending
 from taiji_jax.ask.tally import Tally
 from taiji_jax.errors import UserError
 
+_LOOK_SECONDS = 0.2
+
 
 class Asker:
   """Questions to answers; what is in the journal is not asked again.
@@ -23,7 +27,8 @@ class Asker:
   Every answer is on disk before the next is waited for. A process killed at any
   moment loses only what was under way just then (at most `concurrency`
   requests, which carry an `Idempotency-Key`); the next run asks for nothing
-  that is in the journal.
+  that is in the journal. A first SIGTERM or Ctrl-C ends it as soon as what is
+  under way has come to its end, whatever the others wait for; a second at once.
 
   Attributes:
     tally: what became of the samples so far.
@@ -62,6 +67,7 @@ class Asker:
         refuses every request or none is answered, or more than
         `config.max_failed` of the samples have no answer. All answers are in
         the journal: the same call goes on from there.
+      Interrupted: a signal came; likewise.
     """
     entries = self._journal.find(questions)
     missing = {
@@ -75,14 +81,17 @@ class Asker:
     )
     if missing:
       try:
-        entries |= _blocking(self._ask, list(missing.values()))
+        with interrupt.deferred() as stop:
+          entries |= _blocking(self._ask, list(missing.values()), stop)
       finally:
         self.tally.spend(self._journal.spent)
     self._check_failed(questions, entries)
     return [entries[one.key].kept for one in questions]
 
   async def _ask(
-    self, missing: list[tuple[Question, Entry | None]]
+    self,
+    missing: list[tuple[Question, Entry | None]],
+    stop: interrupt.Flag,
   ) -> dict[str, Entry]:
     spending = Spending(self._config.budget_usd, self._journal.spent[2])
     async with self._client(self._config) as client:
@@ -97,8 +106,14 @@ class Asker:
       )
       todo = iter(missing)
       workers = min(self._config.concurrency, len(missing))
+      heeding = asyncio.create_task(_heed(run, stop))
       await asyncio.gather(*(_work(run, todo) for _ in range(workers)))
-    if run.stopped:
+      heeding.cancel()
+      with contextlib.suppress(asyncio.CancelledError):
+        await heeding
+    done = len(run.entries) == len(missing)
+    late = done and isinstance(run.stopped, interrupt.Interrupted)
+    if run.stopped and not late:
       raise run.stopped
     return run.entries
 
@@ -127,6 +142,17 @@ async def _work(
     if run.stopped:
       return
     await run.settle(question, last)
+
+
+async def _heed(run: Run, stop: interrupt.Flag) -> None:
+  """Stops the run once a signal came; ends when it is cancelled."""
+  while not stop:
+    await asyncio.sleep(_LOOK_SECONDS)
+  run.end(
+    interrupt.Interrupted(
+      stop.signal_number, 'the answers under way, all of them kept'
+    )
+  )
 
 
 def _blocking(function, *args):

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 import email.utils
-import json
 import math
 import os
 import time
 from typing import Any
 
 from taiji_jax.ask.config import AskConfig
-from taiji_jax.ask.reply import Malformed, Reply, from_body, from_chunks
+from taiji_jax.ask.reply import Malformed, Reply, from_chunks, from_text
 from taiji_jax.errors import UserError
 
 _PASSING = (408, 409, 425, 429)
@@ -18,6 +17,10 @@ _NO_CREDIT = ('insufficient_quota', 'billing_hard_limit_reached')
 _OF_ITS_TEXT = ('context_length_exceeded', 'content_filter')
 _TOO_LONG = ('maximum context length', 'context window', 'too many tokens')
 _SAID = 200
+# Of a reply: the most bytes of its body and letters of its text, and so many
+# more for each token that may be asked for.
+_BODY, _BODY_A_TOKEN, _MOST_BODY = 1 << 20, 1 << 12, 1 << 26
+_TEXT, _TEXT_A_TOKEN = 1 << 16, 1 << 7
 _HIDDEN = '***'
 
 
@@ -54,6 +57,8 @@ class Client:
     """
     try:
       import openai
+
+      from taiji_jax.ask import body
     except ImportError as error:
       raise UserError(
         'An OpenAI-compatible endpoint needs the package openai: run'
@@ -61,11 +66,16 @@ class Client:
       ) from error
     self._openai, self._config = openai, config
     self._key = _key(config)
+    most = min(_BODY + _BODY_A_TOKEN * config.max_tokens, _MOST_BODY)
     self._client = openai.AsyncOpenAI(
       api_key=self._key or 'none',
       base_url=config.base_url,
       timeout=config.try_seconds,
       max_retries=0,
+      default_headers={'Accept-Encoding': body.ENCODING},
+      http_client=openai.DefaultAsyncHttpxClient(
+        event_hooks={'response': [body.bounded(most)]}
+      ),
     )
 
   async def __aenter__(self) -> 'Client':
@@ -102,6 +112,8 @@ class Client:
     try:
       async with asyncio.timeout(self._config.try_seconds):
         return self._clean(await self._send(fields))
+    except UserError as error:
+      problem = error
     except self._openai.APIStatusError as error:
       problem = self._meaning(error)
     except (TimeoutError, self._openai.APITimeoutError):
@@ -112,7 +124,7 @@ class Client:
       problem = Passing(
         f'the connection failed ({kind})', sent=not kind.startswith('Connect')
       )
-    except (self._openai.APIError, ValueError) as error:
+    except Exception as error:  # What a server sends may break anything.
       said = str(error) if isinstance(error, Malformed) else ''
       kind = said or type(error).__name__
       problem = Passing(f'a malformed answer ({kind})', sent=True)
@@ -122,7 +134,7 @@ class Client:
     create = self._client.chat.completions
     if not self._config.stream:
       raw = await create.with_raw_response.create(**fields)
-      return from_body(json.loads(raw.text))
+      return from_text(raw.content)
     stream = await create.create(
       **fields, stream=True, stream_options={'include_usage': True}
     )
@@ -131,7 +143,10 @@ class Client:
     return from_chunks(chunks)
 
   def _clean(self, reply: Reply) -> Reply:
-    """Returns the reply without the key, should a server echo it."""
+    """Returns the reply; Malformed where it is too long or holds the key."""
+    most = _TEXT + _TEXT_A_TOKEN * self._config.max_tokens
+    if len(reply.text) + len(reply.aside) > most:
+      raise Malformed(f'its text is longer than {most} letters')
     if not self._key or self._key not in reply.text + reply.aside:
       return reply
     raise Malformed('it repeats the key')
@@ -140,6 +155,7 @@ class Client:
     """Returns what an HTTP status asks us to do."""
     status, code = error.status_code, error.code or ''
     said = ' '.join(str(error.message).split())
+    said = said.encode('utf-8', 'replace').decode('utf-8')
     if self._key:
       said = said.replace(self._key, _HIDDEN)
     after = retry_after(error.response.headers.get('retry-after'))
@@ -195,9 +211,9 @@ def retry_after(header: str | None) -> float | None:
   except ValueError:
     try:
       date = email.utils.parsedate_to_datetime(header)
-    except ValueError:
+      seconds = date.timestamp() - time.time()
+    except (OverflowError, ValueError):
       return None
-    seconds = date.timestamp() - time.time()
   return max(0.0, seconds) if math.isfinite(seconds) else None
 
 

@@ -45,6 +45,9 @@ class AskConfig:
     first_backoff: seconds, the longest wait after the first failed try; it
       doubles with each.
     most_backoff: seconds, the longest wait after any.
+    most_pause: seconds, the longest that a server which says when to come back
+      (Retry-After) is left alone, or sample_seconds where that is shorter; it
+      is asked again then.
     requests_per_minute: the most that are sent; None has no limit.
     tokens_per_minute: the most that are read and written; None has no limit.
     prices: what the model's tokens cost.
@@ -73,6 +76,7 @@ class AskConfig:
   sample_seconds: float = 900.0
   first_backoff: float = 1.0
   most_backoff: float = 60.0
+  most_pause: float = 60.0
   requests_per_minute: float | None = None
   tokens_per_minute: float | None = None
   prices: Prices = Prices()
@@ -90,6 +94,7 @@ class AskConfig:
       'sample_seconds',
       'first_backoff',
       'most_backoff',
+      'most_pause',
       'requests_per_minute',
       'tokens_per_minute',
       'budget_usd',

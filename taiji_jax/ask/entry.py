@@ -1,12 +1,23 @@
 """One line of a journal."""
 
+from collections.abc import Mapping
 import dataclasses
 import json
+import re
+from typing import Any
 
+from taiji_jax import files
 from taiji_jax.ask.question import Answer, Question
+from taiji_jax.ask.reply import MOST_TOKENS
 
 DONE, UNUSABLE, FAILED, REDRAWN = 'done', 'unusable', 'failed', 'redrawn'
 _STATUSES = (DONE, UNUSABLE, FAILED, REDRAWN)
+_COUNTS = ('row', 'sample', 'draw', 'prompt_tokens', 'completion_tokens')
+# Dollars of one draw; more are a slip or malice, and would end every budget.
+_MOST_USD = 1e12
+_MOST_NUMBER = 1e300
+_SURROGATE = re.compile('[\ud800-\udfff]')
+_REPLACEMENT = '\ufffd'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +58,17 @@ class Entry:
 
   @property
   def kept(self) -> Answer | None:
-    """The answer, None where there is none."""
+    """The answer, None where there is none.
+
+    Lone surrogates, which earlier versions kept, are replaced (U+FFFD): what
+    comes behind could not write them.
+    """
     if self.status != DONE:
       return None
-    return Answer(self.think, self.answer, self.token_logprobs)
+    think, answer = (
+      _SURROGATE.sub(_REPLACEMENT, text) for text in (self.think, self.answer)
+    )
+    return Answer(think, answer, self.token_logprobs)
 
   def line(self) -> bytes:
     """Returns the entry as one line of JSON."""
@@ -123,17 +141,35 @@ def parse(line: bytes) -> Entry:
   Raises:
     ValueError: it is not one.
   """
-  values = json.loads(line)
+  values = files.parse_json(line)
   fields = dataclasses.fields(Entry)
   if not isinstance(values, dict) or set(values) != {f.name for f in fields}:
     raise ValueError('other fields than an entry has')
   for field in fields:
     found = values[field.name]
     if field.name == 'token_logprobs':
-      values[field.name] = None if found is None else tuple(map(float, found))
+      values[field.name] = None if found is None else _numbers(found)
     elif type(found) is not field.type and field.type is not float:
       raise ValueError(f'{field.name} is {type(found).__name__}')
+  _check_numbers(values)
   values['usd'] = float(values['usd'])
   if values['status'] not in _STATUSES:
     raise ValueError('an unknown status')
   return Entry(**values)
+
+
+def _numbers(found: Any) -> tuple[float, ...]:
+  if not isinstance(found, list) or not all(
+    type(x) in (int, float) and abs(x) <= _MOST_NUMBER for x in found
+  ):
+    raise ValueError('token_logprobs is no list of finite numbers')
+  return tuple(map(float, found))
+
+
+def _check_numbers(values: Mapping[str, Any]) -> None:
+  for name in _COUNTS:
+    if not 0 <= values[name] <= MOST_TOKENS:
+      raise ValueError(f'{name} is {values[name]!r:.20}')
+  usd = values['usd']
+  if type(usd) not in (int, float) or not 0 <= usd <= _MOST_USD:
+    raise ValueError(f'usd is {usd!r:.20}')

@@ -5,7 +5,10 @@ from collections.abc import Awaitable, Callable
 import random
 import time
 
+from taiji_jax import metrics
+
 _MINUTE = 60.0
+_TOLD_SECONDS = 10.0
 
 
 class _Bucket:
@@ -55,7 +58,7 @@ class Pace:
     self._clock, self._sleep = clock, sleep
     self._requests = _Bucket(requests_per_minute, clock())
     self._tokens = _Bucket(tokens_per_minute, clock())
-    self._paused_until = clock()
+    self._paused_until = self._told_until = clock()
 
   async def take(self, tokens: int) -> None:
     """Returns when a request of so many tokens may be sent."""
@@ -63,11 +66,26 @@ class Pace:
     wait = max(self._requests.take(1, now), self._tokens.take(tokens, now))
     until = now + wait
     while (left := max(until, self._paused_until) - self._clock()) > 0:
+      self._tell(left, until < self._paused_until)
       await self._sleep(left)
 
   def correct(self, taken: int, used: int) -> None:
     """Gives back the tokens that were taken and not used, or takes the rest."""
     self._tokens.give_back(taken - used)
+
+  def _tell(self, seconds: float, paused: bool) -> None:
+    """Tells of a long wait, once of all that wait for the same."""
+    now = self._clock()
+    if seconds < _TOLD_SECONDS or now < self._told_until:
+      return
+    self._told_until = now + seconds
+    metrics.LOG.info(
+      'nothing is asked for %.0f s: %s',
+      seconds,
+      'the server wants it so'
+      if paused
+      else 'requests_per_minute or tokens_per_minute',
+    )
 
   def pause(self, seconds: float) -> None:
     """Holds back every request for so long from now on."""

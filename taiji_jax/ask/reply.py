@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping
 import dataclasses
+import math
 from typing import Any
 
+from taiji_jax import files
 from taiji_jax.ask.question import Answer
 
 # Both names are in use for what a server's reasoning parser takes out.
 _ASIDE = ('reasoning_content', 'reasoning')
+# A float holds every whole number up to here; no model counts so far.
+MOST_TOKENS = 1 << 53
+_LONGEST_TOKEN = 1 << 12
 
 
 class Malformed(ValueError):
@@ -67,6 +72,20 @@ Read = Callable[[Reply], tuple[Answer, str]]
 """A reply that has text to what is kept of it, and why nothing is, else ''."""
 
 
+def from_text(text: bytes) -> Reply:
+  """Returns the reply in the bytes of a whole answer's body, JSON.
+
+  Raises:
+    Malformed: it is none.
+  """
+  try:
+    return from_body(files.parse_json(text))
+  except Malformed:
+    raise
+  except ValueError as error:
+    raise Malformed('it is no JSON') from error
+
+
 def from_body(body: Any) -> Reply:
   """Returns the reply in the JSON body of a whole answer.
 
@@ -112,8 +131,8 @@ def _reply(text, aside, finish, tokens, usage) -> Reply:
     raise Malformed('it ends before the answer does')
   usage = usage if isinstance(usage, Mapping) else {}
   return Reply(
-    text,
-    aside,
+    _whole(text),
+    _whole(aside),
     finish,
     tokens,
     _count(usage.get('prompt_tokens')),
@@ -147,9 +166,30 @@ def _aside(values: Mapping[str, Any]) -> str:
   return next(filter(None, (_text(values, name) for name in _ASIDE)), '')
 
 
+def _whole(text: str) -> str:
+  """Returns the text, halves of a pair joined that came in two chunks.
+
+  Raises:
+    Malformed: a surrogate stands alone; UTF-8 cannot hold it, nor a tokenizer.
+  """
+  try:
+    pairs = text.encode('utf-16-le', 'surrogatepass')
+    return pairs.decode('utf-16-le')
+  except UnicodeDecodeError as error:
+    raise Malformed('a lone surrogate stands in its text') from error
+
+
 def _count(value: Any) -> int | None:
-  whole = isinstance(value, int) and not isinstance(value, bool)
-  return value if whole and value >= 0 else None
+  """Returns a server's count, None where it is none.
+
+  Raises:
+    Malformed: it is beyond all reason.
+  """
+  if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    return None
+  if value > MOST_TOKENS:
+    raise Malformed('its usage counts more tokens than there are')
+  return value
 
 
 def _tokens(
@@ -161,14 +201,30 @@ def _tokens(
   if not isinstance(content, list) or not content:
     return None
   try:
-    return tuple(
-      (
-        token['token'].encode('utf-8', 'surrogatepass')
-        if token.get('bytes') is None
-        else bytes(token['bytes']),
-        float(token['logprob']),
-      )
-      for token in content
-    )
-  except (AttributeError, KeyError, TypeError, ValueError) as error:
+    return tuple((_spelled(t), _logprob(t['logprob'])) for t in content)
+  except (
+    AttributeError,
+    KeyError,
+    OverflowError,
+    TypeError,
+    ValueError,
+  ) as error:
     raise Malformed('its log-probabilities are none') from error
+
+
+def _spelled(token: Mapping[str, Any]) -> bytes:
+  """Returns the bytes of a token, which it lists or which its text is."""
+  listed = token.get('bytes')
+  if listed is None:
+    return token['token'].encode('utf-8', 'surrogatepass')
+  # Of a number, bytes() would make so many zeros.
+  if not isinstance(listed, list) or len(listed) > _LONGEST_TOKEN:
+    raise ValueError('no list of bytes')
+  return bytes(listed)
+
+
+def _logprob(value: Any) -> float:
+  number = isinstance(value, int | float) and not isinstance(value, bool)
+  if not number or not math.isfinite(value):
+    raise ValueError('no number')
+  return float(value)

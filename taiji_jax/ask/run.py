@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Coroutine
+import dataclasses
 import time
 from typing import Any
 
+from taiji_jax import metrics
 from taiji_jax.ask.client import Client, Declined, Passing
 from taiji_jax.ask.config import AskConfig
 from taiji_jax.ask.entry import (
@@ -25,6 +27,9 @@ from taiji_jax.errors import UserError
 
 # Of a token's text; a message has about so many tokens around it.
 _BYTES_A_TOKEN, _AROUND = 4, 16
+# A server may write hidden tokens beyond max_tokens, but not as many as it
+# likes to say.
+_BELIEVED = 10
 
 
 class Run:
@@ -51,10 +56,13 @@ class Run:
     self._failed_in_a_row = 0
     self._stop = asyncio.Event()
     self.entries: dict[str, Entry] = {}
-    self.stopped: UserError | None = None
+    self.stopped: Exception | None = None
 
   async def settle(self, question: Question, last: Entry | None) -> None:
     """Returns when the sample is in the journal, or the run is stopped.
+
+    Whatever goes wrong stops the run and is raised at its end, so that the
+    answers under way, which are paid for, come into the journal first.
 
     Args:
       question: asks for the sample.
@@ -67,8 +75,8 @@ class Run:
       entry = await self._draw(question, draw)
       while entry.status == REDRAWN:
         entry = await self._draw(question, entry.draw + 1)
-    except UserError as error:
-      self._end(error)
+    except Exception as error:
+      self.end(error)
       return
     self.entries[question.key] = entry
     self._count(entry)
@@ -79,7 +87,7 @@ class Run:
     Raises:
       UserError: nothing can be asked, or the run was stopped meanwhile.
     """
-    size = sum(len(m['content'].encode()) + _AROUND for m in question.messages)
+    size = _bytes_of(question)
     try:
       receipt = await self._spending.reserve(
         self._config.prices.usd(size, self._config.max_tokens)
@@ -115,7 +123,8 @@ class Run:
       start = time.monotonic()
       try:
         reply = await self._client.ask(question.messages, seed, name)
-        self._correct(tokens, reply)
+        reply = self._believed(reply, size)
+        self._correct(tokens, reply, size)
         return reply
       except Passing as error:
         self._tally.unanswered += error.sent
@@ -139,7 +148,7 @@ class Run:
       raise self.stopped
     tasks[0].result()
 
-  def _end(self, error: UserError) -> None:
+  def end(self, error: Exception) -> None:
     """Lets nothing more begin; what is under way comes to its end."""
     self.stopped = self.stopped or error
     self._stop.set()
@@ -147,15 +156,48 @@ class Run:
   def _wait(self, error: Passing, tries: int) -> float:
     """Returns the seconds until the next try; a server's word holds for all."""
     wait = backoff(tries, self._config.first_backoff, self._config.most_backoff)
-    if error.after is not None:
-      self._pace.pause(error.after)
-      wait += error.after
-    return wait
+    if error.after is None:
+      return wait
+    most = min(self._config.most_pause, self._config.sample_seconds)
+    after = min(error.after, most)
+    if after < error.after:
+      metrics.LOG.warning(
+        '%s (%s) asks to wait %.3g s; it is asked again after %.3g s'
+        ' (most_pause)',
+        self._config.base_url,
+        error,
+        error.after,
+        after,
+      )
+    self._pace.pause(after)
+    return wait + after
 
-  def _correct(self, taken: int, reply: Reply) -> None:
+  def _believed(self, reply: Reply, size: int) -> Reply:
+    """Returns the reply with no more tokens than can be meant.
+
+    Choice: up to ten times what the request can have used, its bytes and
+    max_tokens, a server's count is believed; beyond, that much is counted.
+    """
+    most = _BELIEVED * (size + self._config.max_tokens)
+    counts = {}
+    for name in ('prompt_tokens', 'completion_tokens'):
+      value = getattr(reply, name)
+      if value is not None and value > most:
+        metrics.LOG.warning(
+          '%s counts %.3g %s in one answer; %d are counted here',
+          self._config.base_url,
+          value,
+          name,
+          most,
+        )
+        counts[name] = most
+    return dataclasses.replace(reply, **counts)
+
+  def _correct(self, taken: int, reply: Reply, size: int) -> None:
     if None not in (reply.prompt_tokens, reply.completion_tokens):
       used = reply.prompt_tokens + reply.completion_tokens
-      self._pace.correct(taken, used)
+      # One answer holds the others back no longer than a whole one may.
+      self._pace.correct(taken, min(used, size + self._config.max_tokens))
 
   def _entry(
     self, reply: Reply, question: Question, draw: int, size: int
@@ -192,7 +234,7 @@ class Run:
       self._tally.failed += 1
       self._failed_in_a_row += 1
       if self._failed_in_a_row >= self._config.give_up_after:
-        self._end(
+        self.end(
           UserError(
             f'{self._failed_in_a_row} samples in a row have no answer from'
             f' {self._config.base_url} ({entry.reason}); the others are kept.'
@@ -205,3 +247,11 @@ class Run:
       self._tally.answered += 1
     else:
       self._tally.unusable += 1
+
+
+def _bytes_of(question: Question) -> int:
+  """Returns the bytes of a conversation, more than it has tokens."""
+  return sum(
+    len(m['content'].encode('utf-8', 'surrogatepass')) + _AROUND
+    for m in question.messages
+  )

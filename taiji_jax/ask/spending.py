@@ -6,6 +6,7 @@ import dataclasses
 from taiji_jax.errors import UserError
 
 _PER = 1_000_000
+_MOST = 1e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +25,10 @@ class Prices:
   def __post_init__(self):
     for field in dataclasses.fields(self):
       value = getattr(self, field.name)
-      if not 0 <= value < float('inf'):
+      if not 0 <= value <= _MOST:
         raise UserError(
-          f'{field.name} is {value}; give dollars per million tokens,'
-          ' at least 0.'
+          f'{field.name} is {value}; give dollars per million tokens, from 0'
+          f' to {_MOST:,.0f}.'
         )
 
   def usd(self, prompt_tokens: int, completion_tokens: int) -> float:

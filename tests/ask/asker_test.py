@@ -4,7 +4,7 @@ import pathlib
 
 from absl.testing import absltest
 
-from taiji_jax import ask
+from taiji_jax import ask, interrupt
 from taiji_jax.ask.client import Declined, Passing
 from taiji_jax.errors import UserError
 from tests.ask.fake_client import FakeClient
@@ -75,6 +75,59 @@ class AskerTest(absltest.TestCase):
     self.assertLen(client.names, 2)
     self.assertEqual(self.asker.failures, [(1, 0, 'busy')])
     self.assertEqual(self.ask(client, [0, 1], max_failed=0.5), [None, None])
+
+  def test_a_fault_of_ours_loses_no_answer_under_way(self):
+    def bad(reply):
+      if reply.text == 'odd':
+        raise KeyError('ours')
+      return read(reply)
+
+    answers = {'0?': 'odd', '1?': 'yes', '2?': 'no'}
+    client = FakeClient(lambda messages: answers[messages[0]['content']])
+    client.seconds = {'1?': 0.05, '2?': 0.05}
+    with ask.Journal(self.folder) as journal:
+      asker = ask.Asker(ask.AskConfig('m'), journal, bad, client)
+      with self.assertRaisesRegex(KeyError, 'ours'):
+        asker(questions(range(3)))
+      self.assertLen(journal.find(questions(range(3))), 2)
+      self.assertEqual(asker.tally.prompt_tokens, 10)
+
+  def test_a_signal_that_came_before_lets_nothing_begin(self):
+    client = FakeClient()
+    with interrupt.deferred() as flag:
+      flag.signal_number = 15
+      with self.assertRaises(interrupt.Interrupted) as caught:
+        self.ask(client, range(9), concurrency=2)
+    self.assertEqual(caught.exception.signal_number, 15)
+    self.assertEmpty(client.names)
+
+  def come(self, client, flag):
+    """A signal comes with the first answer; the others take their time."""
+
+    def answer(messages):
+      if messages[0]['content'] == '0?':
+        flag.signal_number = 15
+      return 'yes'
+
+    client.answer = answer
+    client.seconds = {f'{r}?': 0.4 for r in range(1, 9)}
+
+  def test_a_signal_lets_what_is_under_way_come_to_its_end(self):
+    client = FakeClient()
+    with interrupt.deferred() as flag:
+      self.come(client, flag)
+      with self.assertRaises(interrupt.Interrupted):
+        self.ask(client, range(9), concurrency=3)
+    # The first, two beside it and the one begun behind it.
+    self.assertLen(client.names, 4)
+    self.assertLen(self.ask(client, range(4)), 4)
+    self.assertLen(client.names, 4)
+
+  def test_a_signal_with_the_last_answers_is_no_loss(self):
+    client = FakeClient()
+    with interrupt.deferred() as flag:
+      self.come(client, flag)
+      self.assertLen(self.ask(client), 3)
 
   def test_samples_of_a_question_have_keys_of_their_own(self):
     client = FakeClient()

@@ -1,5 +1,7 @@
 """A client that asks nobody, in place of `ask.Client`."""
 
+import asyncio
+
 from taiji_jax.ask.reply import Reply
 
 
@@ -9,11 +11,14 @@ class FakeClient:
   Attributes:
     names: of the requests, in order.
     seeds: theirs.
+    answer: messages to an answer, or an error.
+    seconds: how long some answers take, by the last message.
   """
 
   def __init__(self, answer=lambda messages: 'yes'):
-    self._answer = answer
+    self.answer = answer
     self.names, self.seeds = [], []
+    self.seconds = {}
 
   def __call__(self, config):
     """Returns itself: it is made for any endpoint."""
@@ -28,7 +33,8 @@ class FakeClient:
   async def ask(self, messages, seed, name):
     self.names.append(name)
     self.seeds.append(seed)
-    answer = self._answer(messages)
+    await asyncio.sleep(self.seconds.get(messages[-1]['content'], 0))
+    answer = self.answer(messages)
     if isinstance(answer, Exception):
       raise answer
     return Reply(answer, '', 'stop', None, 5, 1)

@@ -1,5 +1,6 @@
 """The journal: what is appended is found again, whatever happened between."""
 
+import json
 import os
 import pathlib
 import signal
@@ -114,6 +115,48 @@ class JournalTest(parameterized.TestCase):
     self.append(entry(1, 'dunno'))
     with self.assertRaisesRegex(UserError, ':1 .*status'):
       self.find(1)
+
+  @parameterized.parameters(
+    ('usd', '-0.5'),
+    ('usd', '1e400'),
+    ('usd', 'NaN'),
+    ('usd', 'true'),
+    ('usd', '"1"'),
+    ('usd', '1e13'),
+    ('usd', '9' * 400),
+    ('prompt_tokens', '-1'),
+    ('prompt_tokens', str(2**53 + 1)),
+    ('completion_tokens', '9' * 400),
+    ('row', '-1'),
+    ('sample', '-1'),
+    ('draw', '-1'),
+    ('token_logprobs', '["1"]'),
+    ('token_logprobs', '[NaN]'),
+    ('token_logprobs', '"12"'),
+    ('token_logprobs', '[' + '9' * 400 + ']'),
+    ('think', '[' * 100_000),
+  )
+  def test_odd_numbers_are_refused_by_name(self, name, value):
+    fields = json.loads(entry(1).line())
+    text = ','.join(
+      f'"{n}":{value if n == name else json.dumps(v)}'
+      for n, v in fields.items()
+    )
+    self.append(entry(1))
+    with self.file().open('a') as file:
+      file.write('{' + text + '}\n')
+    with self.assertRaisesRegex(
+      UserError, f'rows-0+.jsonl:2 .*({name}|nested).*delete this line'
+    ):
+      self.find(1)
+
+  def test_the_largest_numbers_are_read(self):
+    self.append(entry(2**53, prompt_tokens=2**53, usd=1e12))
+    self.assertLen(self.find(2**53), 1)
+
+  def test_a_lone_surrogate_of_old_is_replaced(self):
+    found = entry(1, think='a\ud800b', answer='\udfffc').kept
+    self.assertEqual((found.think, found.answer), ('a\ufffdb', '\ufffdc'))
 
   def test_one_writer(self):
     with (

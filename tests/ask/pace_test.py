@@ -70,6 +70,27 @@ class PaceTest(parameterized.TestCase):
       times([1] * 3, act=lambda pace: pace.pause(7)), [0.0, 7.0, 14.0]
     )
 
+  def test_a_long_wait_is_told_once(self):
+    async def main():
+      pace = Pace(clock=clock, sleep=clock.sleep)
+      pace.pause(9)
+      await pace.take(1)
+      for _ in range(2):
+        pace.pause(10)
+        await asyncio.gather(pace.take(1), pace.take(1))
+      pace = Pace(6, clock=clock, sleep=clock.sleep)
+      await pace.take(1)
+      await asyncio.gather(pace.take(1), pace.take(1))
+
+    clock = Clock()
+    with self.assertLogs('taiji_jax', 'INFO') as logs:
+      asyncio.run(main())
+    told = [line.removeprefix('INFO:taiji_jax:') for line in logs.output]
+    server = 'nothing is asked for 10 s: the server wants it so'
+    self.assertEqual(told[:2], [server] * 2)
+    self.assertIn('for 10 s: requests_per_minute or tokens', told[2])
+    self.assertLen(told, 3)
+
   def test_no_limit(self):
     self.assertEqual(times([10**9] * 3), [0.0] * 3)
 
@@ -88,6 +109,9 @@ class PaceTest(parameterized.TestCase):
     ('1.5', 1.5),
     ('-3', 0.0),
     ('Wed, 21 Oct 2015 07:28:00 GMT', 0.0),
+    ('1e400', None),
+    ('Wed, 21 Oct 99999 07:28:00 GMT', None),
+    ('Mon, 01 Jan 0001 00:00:00 +2359', 0.0),
   )
   def test_retry_after(self, header, seconds):
     self.assertEqual(retry_after(header), seconds)

@@ -14,6 +14,10 @@ class SpendingTest(absltest.TestCase):
     self.assertAlmostEqual(Prices(1.5, 4.0).usd(2, 3), 15e-6)
     with self.assertRaisesRegex(UserError, '^prompt is -1'):
       Prices(-1)
+    for price in (1e6 + 1, float('inf'), float('nan')):
+      with self.assertRaisesRegex(UserError, '^completion is .*1,000,000'):
+        Prices(0, price)
+    self.assertEqual(Prices(1e6, 0).usd(7, 9), 7)
 
   def test_waits_for_what_is_under_way(self):
     async def main():

@@ -5,14 +5,6 @@ import re
 
 from taiji_jax.data import prompts
 
-_THINK = re.compile(
-  f'{re.escape(prompts.THINK_OPEN)}(.*?){re.escape(prompts.THINK_CLOSE)}',
-  re.DOTALL,
-)
-_ANSWER = re.compile(
-  f'{re.escape(prompts.ANSWER_OPEN)}(.*?){re.escape(prompts.ANSWER_CLOSE)}',
-  re.DOTALL,
-)
 _TAGS = (
   prompts.THINK_OPEN,
   prompts.THINK_CLOSE,
@@ -57,8 +49,8 @@ def read(text: str, aside: str = '', *, answers: bool = False) -> Reasoning:
     return Reasoning('', fault='tags within the reasoning')
   if not answers:
     return Reasoning(think)
-  found = _ANSWER.findall(rest)
-  answer = ' '.join((found[-1] if found else rest).split())
+  found, end = _last(rest, prompts.ANSWER_OPEN, prompts.ANSWER_CLOSE)
+  answer = ' '.join((found if end else rest).split())
   if prompts.parse_item(answer)[0] is None:
     return Reasoning('', fault='no answer that is an item text')
   return Reasoning(think, answer)
@@ -66,10 +58,26 @@ def read(text: str, aside: str = '', *, answers: bool = False) -> Reasoning:
 
 def _think(text: str, aside: str) -> tuple[str, str]:
   """Returns (reasoning, what follows it)."""
-  blocks = list(_THINK.finditer(text))
-  if blocks:
-    return blocks[-1].group(1).strip(), text[blocks[-1].end() :]
+  block, end = _last(text, prompts.THINK_OPEN, prompts.THINK_CLOSE)
+  if end:
+    return block.strip(), text[end:]
   before, closed, after = text.partition(prompts.THINK_CLOSE)
   if closed:
     return before.strip(), after
   return aside.strip(), text
+
+
+def _last(text: str, opening: str, closing: str) -> tuple[str, int]:
+  """Returns what the last whole block holds, and its end; ('', 0) without.
+
+  Each letter is looked at once: a pattern would take hours over a text of many
+  opening tags.
+  """
+  found, end = '', 0
+  while (start := text.find(opening, end)) >= 0:
+    start += len(opening)
+    stop = text.find(closing, start)
+    if stop < 0:
+      break
+    found, end = text[start:stop], stop + len(closing)
+  return found, end

@@ -10,6 +10,8 @@ import socket
 import threading
 import time
 
+from tests.cot.teachers.odd_answers import OddAnswers
+
 KEY = 'sk-Loopback-4f9a71d0c2b86e35'
 GOOD = 'They like tools.'
 ITEM = 'Item title: Saw; Category L1: Tools'
@@ -92,7 +94,7 @@ def chunks_of(text=TEXT, finish='stop'):
   yield {'choices': [], 'usage': body_of()['usage']}
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(OddAnswers, http.server.BaseHTTPRequestHandler):
   protocol_version = 'HTTP/1.1'
 
   def log_message(self, *_):
@@ -139,6 +141,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     if body.get('stream'):
       return self._stream(chunks_of(**values))
     return self._send(200, json.dumps(body_of(**values)).encode())
+
+  def _whole(self):
+    return body_of()
 
   def _stream(self, chunks, end=b'data: [DONE]\n\n'):
     lines = [b'data: ' + json.dumps(c).encode() + b'\n\n' for c in chunks]

@@ -1,5 +1,9 @@
 """What is kept of a model's output, and why nothing is."""
 
+import random
+import re
+import time
+
 from absl.testing import absltest, parameterized
 
 from taiji_jax.cot.teachers import reasoning
@@ -56,6 +60,24 @@ class ReasoningTest(parameterized.TestCase):
     found = reasoning.read(text, answers=True)
     self.assertEqual((found.think, found.answer), ('', ''))
     self.assertIn('item text', found.fault)
+
+  def test_the_blocks_are_those_of_the_pattern(self):
+    pattern = re.compile('<think>(.*?)</think>', re.DOTALL)
+    draw = random.Random(0)
+    for _ in range(2000):
+      pieces = draw.choices(['<think>', '</think>', 'a', '\n'], k=7)
+      text = ''.join(pieces)
+      blocks = pattern.findall(text)
+      if blocks and re.search(r'\w', blocks[-1]) and '<' not in blocks[-1]:
+        self.assertEqual(reasoning.read(text).think, blocks[-1].strip(), text)
+      elif blocks:
+        self.assertNotEmpty(reasoning.read(text).fault, text)
+
+  def test_many_opening_tags_take_no_time(self):
+    start = time.monotonic()
+    found = reasoning.read('<think>' * 50_000)
+    self.assertLess(time.monotonic() - start, 1)
+    self.assertIn('no reasoning', found.fault)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,158 @@
+"""What a server may not do to a run, whatever it answers."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import signal
+import tempfile
+import threading
+import time
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+
+from taiji_jax import interrupt
+from taiji_jax.ask.journal import Journal
+from taiji_jax.ask.spending import Prices
+from taiji_jax.errors import UserError
+from tests.cot.teachers import asking, chat_server
+from tests.cot.teachers.chat_server import serving
+
+HAS_OPENAI = importlib.util.find_spec('openai') is not None
+GOOD = chat_server.GOOD
+DEAR = Prices(prompt=1e6, completion=1e6)
+
+
+def once(bad):
+  """The first try of everything goes wrong."""
+  return lambda tries, body: 'good' if tries else bad
+
+
+def of_row_1(bad):
+  """All tries of row 1 go wrong."""
+  return lambda tries, body: bad if 'age 1\n' in _user(body) else 'good'
+
+
+def _user(body):
+  return body['messages'][1]['content']
+
+
+@absltest.skipUnless(HAS_OPENAI, 'openai is not installed')
+class ClientTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    own = {asking.VARIABLE: chat_server.KEY, 'NO_PROXY': '127.0.0.1,localhost'}
+    self.enterContext(mock.patch.dict(os.environ, own))
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    self.folder = pathlib.Path(folder)
+
+  def texts(self, server, count=3, k=1, **changes):
+    with Journal(self.folder) as journal:
+      self.teacher = asking.teacher(server.url, journal, **changes)
+      found = self.teacher(asking.requests(count), k)
+    return [[one.text for one in own] for own in found]
+
+  def reasons(self):
+    (path,) = self.folder.glob('rows-*.jsonl')
+    entries = map(json.loads, path.read_text('utf-8').splitlines())
+    return [entry['reason'] for entry in entries if entry['reason']]
+
+  @parameterized.parameters(
+    ('deep', 'no JSON'),
+    ('huge_usage', 'more tokens than there are'),
+    ('surrogate', 'lone surrogate'),
+    ('zeros', 'log-probabilities'),
+    ('endless_logprob', 'log-probabilities'),
+    ('no_logprob', 'log-probabilities'),
+    ('much', 'longer than'),
+    ('much_text', 'longer than'),
+    ('bomb', 'longer than'),
+    ('bomb_of_an_error', 'longer than'),
+    ('cut_zip', 'cut short'),
+    ('zipped', 'damaged'),
+    ('other_encoding', 'another way than gzip'),
+    ('other_letters', ''),
+  )
+  def test_an_odd_answer_is_one_failure(self, bad, reason):
+    with serving(of_row_1(bad)) as server:
+      with self.assertRaisesRegex(UserError, f'1 of 3 samples.*{reason}'):
+        self.texts(server, tries=1)
+      self.assertIn(reason, self.reasons()[0])
+      self.assertEqual(self.teacher.tally.answered, 2)
+      self.assertEqual(self.teacher.tally.failed, 1)
+      # The next run pays for that one alone.
+      server.script = once('good')
+      before = server.asked.total()
+      self.assertEqual(self.texts(server), [[GOOD]] * 3)
+      self.assertEqual(server.asked.total(), before + 1)
+
+  @parameterized.parameters('deep_chunk', 'surrogate', 'bomb')
+  def test_an_odd_stream_is_asked_for_again(self, bad):
+    with serving(once(bad)) as server:
+      self.assertEqual(self.texts(server, stream=True), [[GOOD]] * 3)
+      self.assertEqual(self.teacher.tally.retried, 3)
+
+  def test_gzip_is_read(self):
+    with serving(once('well_zipped')) as server:
+      self.assertEqual(self.texts(server), [[GOOD]] * 3)
+      self.assertEqual(self.teacher.tally.retried, 0)
+
+  def test_an_absurd_pause_is_cut_short(self):
+    with serving(once('never')) as server, self.assertLogs('taiji_jax') as logs:
+      start = time.monotonic()
+      self.assertEqual(self.texts(server, most_pause=0.2), [[GOOD]] * 3)
+      self.assertBetween(time.monotonic() - start, 0.2, 10)
+    self.assertIn('asks to wait 1e+18 s', logs.output[0])
+    self.assertIn('most_pause', logs.output[0])
+
+  def test_absurd_usage_holds_nobody_back(self):
+    with serving(lambda tries, body: 'absurd_usage') as server:
+      start = time.monotonic()
+      with self.assertLogs('taiji_jax') as logs:
+        found = self.texts(server, tokens_per_minute=1e6)
+      self.assertEqual(found, [[GOOD]] * 3)
+      self.assertLess(time.monotonic() - start, 10)
+    self.assertIn('counts 1e+12 prompt_tokens', logs.output[0])
+
+  def test_absurd_usage_does_not_use_up_the_budget(self):
+    with serving(lambda tries, body: 'absurd_usage') as server:
+      self.texts(server, 1, prices=DEAR)
+      size = sum(len(m['content']) + 16 for m in server.bodies[0]['messages'])
+    # Ten times its bytes and the 20 tokens it may write, and 10 more.
+    self.assertEqual(self.teacher.tally.usd, 10 * (size + 20) + 10)
+
+  def test_a_signal_ends_the_wait(self):
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    self.addCleanup(signal.signal, signal.SIGTERM, before)
+    kill = threading.Timer(0.6, os.kill, (os.getpid(), signal.SIGTERM))
+    with serving(of_row_1('never')) as server:
+      start = time.monotonic()
+      kill.start()
+      with self.assertRaisesRegex(interrupt.Interrupted, 'all of them kept'):
+        self.texts(server, 3, most_pause=60.0)
+      self.assertLess(time.monotonic() - start, 20)
+      kill.join()
+      self.assertGreater(self.teacher.tally.prompt_tokens, 0)
+      server.script = once('good')
+      self.assertEqual(self.texts(server), [[GOOD]] * 3)
+      # What was answered before the signal was not asked for again.
+      self.assertEqual(set(server.answered.values()), {1})
+
+  def test_a_redirect_elsewhere_is_not_followed(self):
+    with serving(lambda tries, body: 'elsewhere') as server:
+      with self.assertRaisesRegex(
+        UserError,
+        f'redirects to http://localhost:{server.server_port}, .*base_url',
+      ):
+        self.texts(server, 1)
+      self.assertEqual(server.asked.total(), 1)
+
+  def test_a_redirect_within_the_server_is_followed(self):
+    with serving(once('moved')) as server:
+      self.assertEqual(self.texts(server, 1), [[GOOD]])
+      self.assertEqual(self.teacher.tally.retried, 0)
+
+
+if __name__ == '__main__':
+  absltest.main()

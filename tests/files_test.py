@@ -164,9 +164,7 @@ class LockTest(parameterized.TestCase):
   def test_a_file_system_without_locks(self, number):
     with (
       mock.patch('fcntl.flock', side_effect=OSError(number, 'strange')),
-      self.assertRaisesRegex(
-        UserError, 'has no locks .strange.; take a folder'
-      ),
+      self.assertRaisesRegex(UserError, 'no locks .strange.; take a folder'),
     ):
       files.Lock(self.path).acquire()
 

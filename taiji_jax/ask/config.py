@@ -2,16 +2,25 @@
 
 from collections.abc import Mapping
 import dataclasses
+import hashlib
+import json
 import re
 from typing import Any
 import urllib.parse
 
+from taiji_jax import config as config_lib
 from taiji_jax.ask.spending import Prices
 from taiji_jax.errors import UserError
 
 # A key put here by mistake has small letters or hyphens.
 _VARIABLE = re.compile(r'[A-Z_][A-Z0-9_]*')
 _TOKEN_FIELDS = ('max_tokens', 'max_completion_tokens')
+# What decides the texts; the rest says where, how fast and for how much.
+_OF_TEXTS = (
+  'model', 'seed', 'temperature', 'top_p', 'max_tokens', 'max_tokens_field',
+  'send_seed', 'logprobs', 'redraws',
+)  # fmt: skip
+_MASK = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +137,20 @@ class AskConfig:
     }
     return {name: v for name, v in fields.items() if v is not None}
 
+  def identity(self) -> dict[str, Any]:
+    """Returns what decides the texts, defaults left out, as plain JSON.
+
+    The rest may change between two runs of one job. Of `extra_body` each value
+    is told by a hash, for it may be a secret of the endpoint.
+    """
+    found = config_lib.deviations(self)
+    texts = {name: found[name] for name in _OF_TEXTS if name in found}
+    if self.extra_body:
+      texts['extra_body'] = {
+        name: _masked(value) for name, value in self.extra_body.items()
+      }
+    return texts
+
   def _require(self, name: str, holds: bool, wanted: str) -> None:
     if not holds:
       raise UserError(f'{name} is {getattr(self, name)!r}; give {wanted}.')
@@ -148,3 +171,9 @@ class AskConfig:
         f'base_url is {self.base_url!r}; give an address as'
         ' http://127.0.0.1:8000/v1.'
       )
+
+
+def _masked(value: Any) -> str:
+  """Returns a hash that tells values apart and not what they are."""
+  text = json.dumps(value, sort_keys=True, default=str)
+  return f'sha256:{hashlib.sha256(text.encode()).hexdigest()[:_MASK]}'

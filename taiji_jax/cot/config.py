@@ -1,7 +1,9 @@
 """How reasoning is made, guarded, scored and chosen."""
 
 import dataclasses
+from typing import Any
 
+from taiji_jax import config as config_lib
 from taiji_jax.ask.config import AskConfig
 from taiji_jax.cot.guard.config import GuardConfig
 from taiji_jax.cot.reer import ReerConfig
@@ -159,6 +161,18 @@ class CotConfig:
       )
     except UserError as error:
       raise UserError(f'cot.search_{error}') from error
+
+  def identity(self) -> dict[str, Any]:
+    """Returns what decides the data, defaults left out, as plain JSON.
+
+    Of an endpoint only what decides its texts, and nothing where it is not the
+    teacher: see `AskConfig.identity`.
+    """
+    found = config_lib.deviations(self)
+    found.pop('openai', None)
+    if self.teacher == 'openai':
+      found['openai'] = self.openai.identity()
+    return found
 
   @property
   def search(self) -> ReerConfig | None:

@@ -213,7 +213,7 @@ class CotData:
       'teacher_prompt': prompt,
       'logs': self._run.logs.digest,
       'backbone': self._run.backbone.key,
-      'cot': deviations(recipe.cot),
+      'cot': recipe.cot.identity(),
       'prompt': deviations(recipe.prompt),
       'examples': recipe.sft.examples,
       'rl_rows': len(self._run.logs.rl),

@@ -167,6 +167,8 @@ class Recipe:
     for name in _TABLES:
       found['data'].get('tables', {}).pop(name, None)
     found.get('evaluation', {}).pop('resamples', None)
+    if 'cot' in found:
+      found['cot'] = self.cot.identity()
     return found
 
 

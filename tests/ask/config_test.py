@@ -1,8 +1,11 @@
 """Mistakes in the endpoint's fields, and keys where none belong."""
 
+import dataclasses
+
 from absl.testing import absltest, parameterized
 
 from taiji_jax.ask.config import AskConfig
+from taiji_jax.ask.spending import Prices
 from taiji_jax.errors import UserError
 
 
@@ -11,6 +14,7 @@ class AskConfigTest(parameterized.TestCase):
     ({'concurrency': 0}, 'concurrency is 0'),
     ({'tries': 0}, 'tries is 0'),
     ({'try_seconds': 0.0}, 'try_seconds is 0.0'),
+    ({'most_pause': 0.0}, 'most_pause is 0.0'),
     ({'budget_usd': -1.0}, 'budget_usd is -1.0'),
     ({'max_failed': 2.0}, 'max_failed is 2.0'),
     ({'model': ''}, 'model is'),
@@ -31,6 +35,51 @@ class AskConfigTest(parameterized.TestCase):
     with self.assertRaisesRegex(UserError, 'environment') as caught:
       AskConfig(model='m', **changes)
     self.assertNotIn('SECRET', str(caught.exception))
+
+  def test_what_changes_no_text_is_no_part_of_the_identity(self):
+    changes = {
+      'base_url': 'http://127.0.0.1:9/v1',
+      'key_variable': 'OTHER',
+      'stream': True,
+      'concurrency': 1,
+      'tries': 1,
+      'try_seconds': 1.0,
+      'sample_seconds': 1.0,
+      'first_backoff': 2.0,
+      'most_backoff': 2.0,
+      'most_pause': 2.0,
+      'requests_per_minute': 1.0,
+      'tokens_per_minute': 1.0,
+      'prices': Prices(1.0, 1.0),
+      'budget_usd': 1.0,
+      'max_failed': 0.5,
+      'give_up_after': 1,
+    }
+    self.assertEqual(AskConfig('m', **changes).identity(), {'model': 'm'})
+    of_texts = {
+      'seed': 1,
+      'temperature': None,
+      'top_p': 0.5,
+      'max_tokens': 1,
+      'max_tokens_field': 'max_completion_tokens',
+      'send_seed': False,
+      'logprobs': True,
+      'redraws': 0,
+    }
+    found = AskConfig('m', **changes, **of_texts).identity()
+    self.assertEqual(found, {'model': 'm', **of_texts})
+    # Every field is of one kind or the other.
+    fields = {field.name for field in dataclasses.fields(AskConfig)}
+    self.assertEqual(fields, {'model', 'extra_body', *changes, *of_texts})
+
+  def test_extra_body_is_masked_and_counts(self):
+    secret = {'top_k': 5, 'who': {'token': 'sk-SECRET'}}
+    one = AskConfig('m', extra_body=secret).identity()
+    self.assertNotIn('SECRET', str(one))
+    self.assertEqual(list(one['extra_body']), ['top_k', 'who'])
+    other = AskConfig('m', extra_body=secret | {'top_k': 6}).identity()
+    self.assertEqual(other['extra_body']['who'], one['extra_body']['who'])
+    self.assertNotEqual(other, one)
 
 
 if __name__ == '__main__':

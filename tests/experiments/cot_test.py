@@ -15,6 +15,7 @@ from taiji_jax.shards import dataset
 from tests.cot.teachers import chat_server
 
 VARIABLE = 'TAIJI_TEST_KEY'
+SECRET = 'sk-Extra-77aa'
 QUIET = '--beam=--runner=DirectRunner --allow_unsafe_triggers'
 
 
@@ -125,30 +126,40 @@ class CotTest(absltest.TestCase):
     self.assertIn('is of another job', errors)
     self.assertNotIn('Traceback', errors)
 
+  def endpoint(self, server, **changes):
+    openai = {
+      'model': 'm',
+      'base_url': server.url,
+      'key_variable': VARIABLE,
+      'max_tokens': 20,
+      'extra_body': {'who': SECRET},
+    }
+    return tiny.write_taiji_recipe(
+      self.folder, 'endpoint', teacher='openai', openai=openai | changes
+    )
+
   @absltest.skipUnless(importlib.util.find_spec('openai'), 'needs openai')
   def test_an_endpoint_is_asked_once_for_each_sample(self):
     key = chat_server.KEY
     self.enter_context(absltest.mock.patch.dict(os.environ, {VARIABLE: key}))
-    with chat_server.serving() as server:
-      recipe = tiny.write_taiji_recipe(
-        self.folder,
-        'endpoint',
-        teacher='openai',
-        openai={
-          'model': 'm',
-          'base_url': server.url,
-          'key_variable': VARIABLE,
-          'max_tokens': 20,
-        },
-      )
+    with chat_server.serving() as server, chat_server.serving() as other:
+      recipe = self.endpoint(server, budget_usd=1.0)
       self.make('endpoint', stop=('cot', 8, signal.SIGKILL), recipe=recipe)
       begun = sum(server.answered.values())
-      code, errors, out = self.make('endpoint', recipe=recipe)
+      # Another port, budget and pace are no other job.
+      again = self.endpoint(
+        other, budget_usd=2.0, concurrency=3, max_failed=0.5, prices={}
+      )
+      code, errors, out = self.make('endpoint', recipe=again)
     self.assertEqual(code, 0, errors)
     # 6 held-out rows and 24 rows, three samples each.
     self.assertGreater(begun, 18)
-    self.assertEqual(sum(server.answered.values()), 90)
-    self.assertEqual(set(server.answered.values()), {1})
+    self.assertEqual(begun, sum(server.answered.values()))
+    answered = server.answered + other.answered
+    self.assertEqual(sum(answered.values()), 90)
+    self.assertEqual(set(answered.values()), {1})
+    for path in (*out.glob('*.json'), *self.folder.rglob('product.json')):
+      self.assertNotIn(SECRET, path.read_text('utf-8'), path)
     for record in dataset.read(out, CODEC):
       self.assertEqual(record.think, chat_server.GOOD)
       self.assertEqual(

@@ -204,6 +204,15 @@ class ImportsTest(parameterized.TestCase):
     ]
     self.assertEmpty(faults, '\n'.join(faults))
 
+  @parameterized.parameters(*source_files())
+  def test_no_code_of_a_checkpoint(self, file: str):
+    for node in ast.walk(ast.parse((ROOT / file).read_text('utf-8'))):
+      if isinstance(node, ast.Call) and 'from_pretrained' in ast.unparse(
+        node.func
+      ):
+        given = {k.arg: ast.unparse(k.value) for k in node.keywords}
+        self.assertEqual(given.get('trust_remote_code'), 'False', file)
+
   def test_reach(self):
     graph = import_graph()
     for part, other in OUT_OF_REACH.items():

@@ -18,6 +18,7 @@ NAMESPACES = {'array_record': 'array-record', 'orbax': 'orbax-checkpoint'}
 OPTIONAL = {
   'apache_beam': 'beam',
   'httpx2': 'openai',
+  'jinja2': 'chat',
   'openai': 'openai',
   'pyarrow': 'parquet',
 }

@@ -1,10 +1,16 @@
 """A tokenizer of transformers."""
 
 from collections.abc import Mapping, Sequence
+import functools
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taiji_jax.errors import UserError
+
+if TYPE_CHECKING:
+  from taiji_jax.data.chat_template import ChatTemplate
+
+_SAID = 200
 
 
 class HuggingFaceTokenizer:
@@ -41,16 +47,20 @@ class HuggingFaceTokenizer:
       messages: each with 'role' ('system', 'user', 'assistant') and 'content'.
 
     Raises:
-      UserError: the tokenizer has no chat template, or it refuses them.
+      UserError: the tokenizer has no chat template, or it refuses them, or
+        goes on or writes beyond the bounds of `data.chat_environment`.
     """
-    if not self._tokenizer.chat_template:
+    source = self._tokenizer.chat_template
+    if isinstance(source, dict):  # Several, by name.
+      source = source.get('default')
+    if not source:
       raise UserError(
         f'The tokenizer at {self._path} has no chat template; use an'
         ' instruction-tuned model, or give plain text.'
       )
     try:
-      text = self._tokenizer.apply_chat_template(
-        list(messages), tokenize=False, add_generation_prompt=True
+      text = _chat_template(source).render(
+        messages, self._tokenizer.special_tokens_map
       )
     except ImportError as error:
       raise UserError(
@@ -59,8 +69,9 @@ class HuggingFaceTokenizer:
       ) from error
     except Exception as error:  # The template raises what it likes.
       raise UserError(
-        f'The chat template at {self._path} refuses the messages ({error});'
-        ' give other roles.'
+        f'The chat template at {self._path} refuses the messages'
+        f' ({str(error)[:_SAID]}); give other roles, or a tokenizer with'
+        ' another template.'
       ) from error
     return self.encode(text)
 
@@ -71,3 +82,11 @@ class HuggingFaceTokenizer:
       directory: an existing one.
     """
     self._tokenizer.save_pretrained(str(directory))
+
+
+@functools.lru_cache(8)
+def _chat_template(source: str) -> 'ChatTemplate':
+  # jinja2 is needed for chats alone.
+  from taiji_jax.data.chat_template import ChatTemplate
+
+  return ChatTemplate(source)

@@ -203,11 +203,12 @@ def _hugging_face(file: pathlib.Path) -> HuggingFaceTokenizer:
     if (file / 'tokenizer.json').is_file():
       # AutoTokenizer may put a family's own class over what this file says.
       tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(
-        str(file), local_files_only=True
+        str(file), local_files_only=True, trust_remote_code=False
       )
     elif file.is_dir():
+      # Else it asks on the terminal whether a checkpoint's code may run.
       tokenizer = transformers.AutoTokenizer.from_pretrained(
-        str(file), local_files_only=True
+        str(file), local_files_only=True, trust_remote_code=False
       )
     else:
       tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(file))

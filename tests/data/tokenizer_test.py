@@ -1,6 +1,9 @@
 """Tokenizers: lossless, reproducible, short on real items, safe to load."""
 
+import builtins
+import json
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 import numpy as np
@@ -150,7 +153,7 @@ class MovieLensTest(absltest.TestCase):
     self.assertTrue(late_titles.isdisjoint(names))
 
 
-class HuggingFaceTest(absltest.TestCase):
+class HuggingFaceTest(parameterized.TestCase):
   def _folder(self) -> pathlib.Path:
     import tokenizers
     from tokenizers import decoders, models, pre_tokenizers, trainers
@@ -210,6 +213,40 @@ class HuggingFaceTest(absltest.TestCase):
     self.assertEqual(tokenizer.chat(message), tokenizer.encode('Star!'))
     with self.assertRaisesRegex(UserError, 'refuses the messages .no tools'):
       tokenizer.chat([{'role': 'tool', 'content': ''}])
+
+  def test_a_chat_template_that_goes_on_is_refused(self):
+    folder = self._folder()
+    (folder / 'chat_template.jinja').write_text('{{ "x" * 10**10 }}')
+    with self.assertRaisesRegex(UserError, 'refuses .*writes more than'):
+      tokenizer_lib.load(folder).chat([{'role': 'user', 'content': 'Star'}])
+
+  @parameterized.parameters(False, True)
+  def test_code_of_a_checkpoint_is_never_run(self, whole):
+    folder, mark = self._folder(), self.create_tempdir().full_path + '/ran'
+    if not whole:
+      (folder / 'tokenizer.json').unlink()
+    (folder / 'tokenizer_config.json').write_text(
+      json.dumps(
+        {
+          'tokenizer_class': 'Evil',
+          'auto_map': {'AutoTokenizer': ['tokenizer_evil.Evil', None]},
+          'eos_token': '</s>',
+        }
+      )
+    )
+    (folder / 'config.json').write_text('{}')
+    (folder / 'tokenizer_evil.py').write_text(
+      f'import transformers\nopen({mark!r}, "w")\n'
+      'class Evil(transformers.PreTrainedTokenizerFast):\n  pass\n'
+    )
+    with mock.patch.object(builtins, 'input', return_value='y') as asked:
+      if whole:
+        tokenizer_lib.load(folder)
+      else:
+        with self.assertRaisesRegex(UserError, 'cannot be read'):
+          tokenizer_lib.load(folder)
+    asked.assert_not_called()
+    self.assertFalse(pathlib.Path(mark).exists())
 
   def test_damage_is_refused(self):
     folder = self._folder()

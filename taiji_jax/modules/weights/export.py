@@ -180,7 +180,7 @@ def _save_tokenizer(
 
   tokenizer.save(folder)
   back = transformers.AutoTokenizer.from_pretrained(
-    str(folder), local_files_only=True
+    str(folder), local_files_only=True, trust_remote_code=False
   )
   if back.encode(_PROBE, add_special_tokens=False) != tokenizer.encode(_PROBE):
     raise UserError(

@@ -26,18 +26,25 @@ SMOLLM2_SHA256 = (
   'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53'
 )
 
-# What a checkpoint of the hub is read from; never a pickle, never code.
+_NUMBER = '[0-9]' * 5
+# What a checkpoint of the hub is read from; never a pickle, never code. Whole
+# names, but for the numbers of a checkpoint's parts.
 HUB_PATTERNS = (
   'config.json',
   'generation_config.json',
-  '*.safetensors',
-  '*.safetensors.index.json',
-  'tokenizer*',
+  'model.safetensors',
+  'model.safetensors.index.json',
+  f'model-{_NUMBER}-of-{_NUMBER}.safetensors',
+  'tokenizer.json',
+  'tokenizer.model',
+  'tokenizer_config.json',
   'special_tokens_map.json',
   'added_tokens.json',
   'vocab.json',
+  'vocab.txt',
   'merges.txt',
-  'chat_template*',
+  'chat_template.jinja',
+  'chat_template.json',
 )
 
 

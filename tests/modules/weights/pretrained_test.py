@@ -3,7 +3,7 @@ import os
 import pathlib
 from unittest import mock
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 import chex
 import huggingface_hub
 from huggingface_hub import errors
@@ -13,7 +13,7 @@ from taiji_jax.modules.weights import pretrained, published
 from tests.modules.weights import tiny
 
 
-class PretrainedTest(absltest.TestCase):
+class PretrainedTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path, 'model')
@@ -83,6 +83,33 @@ class PretrainedTest(absltest.TestCase):
       self.assertIs(download.call_args.kwargs['token'], False)
     chex.assert_trees_all_equal(variables, made)
     self.assertNotIn('*.bin', download.call_args.kwargs['allow_patterns'])
+
+  @parameterized.parameters(
+    ('tokenizer.json', True),
+    ('tokenizer_config.json', True),
+    ('chat_template.jinja', True),
+    ('model.safetensors', True),
+    ('model-00001-of-00012.safetensors', True),
+    ('tokenizer_evil.py', False),
+    ('tokenizer.py', False),
+    ('chat_template.py', False),
+    ('evil.safetensors', False),
+    ('model-evil-of-00012.safetensors', False),
+    ('pytorch_model.bin', False),
+    ('sub/config.json', False),
+  )
+  def test_what_is_fetched(self, name, wanted):
+    with mock.patch.object(
+      huggingface_hub, 'snapshot_download', return_value=''
+    ) as download:
+      published.fetch('org/name')
+    given = download.call_args.kwargs
+    found = huggingface_hub.utils.filter_repo_objects(
+      [name],
+      allow_patterns=given['allow_patterns'],
+      ignore_patterns=given['ignore_patterns'],
+    )
+    self.assertEqual(list(found), [name] if wanted else [])
 
   def test_offline(self):
     error = errors.LocalEntryNotFoundError('No connection.')

@@ -14,7 +14,7 @@ import tempfile
 import uuid
 
 from taiji_jax.errors import UserError
-from taiji_jax.shards import dataset, job, shard
+from taiji_jax.shards import dataset, job, notes
 from taiji_jax.shards.spec import JobSpec
 
 try:
@@ -128,7 +128,7 @@ class _Build(beam.DoFn):
   def _put(self, index: int, store: BeamStore) -> None:
     file = self._spec.file(index)
     if (note := store.note(file)) is not None:
-      shard.refuse_other_job(store.url, note, self._spec.stamp)
+      notes.refuse_other_job(store.url, note, self._spec.stamp)
       return
     with tempfile.TemporaryDirectory() as folder:
       own = dataclasses.replace(self._spec, folder=pathlib.Path(folder))
@@ -141,7 +141,7 @@ def _prepared(url: str, spec: JobSpec) -> BeamStore:
   store = BeamStore(url, spec.prefix)
   store.prepare()
   for name, note in store.notes().items():
-    shard.refuse_other_job(f'{url}/{name}', note, spec.stamp)
+    notes.refuse_other_job(f'{url}/{name}', note, spec.stamp)
   return store
 
 

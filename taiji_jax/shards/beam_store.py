@@ -6,7 +6,6 @@ worker and put here, its note last; from here it is got into a folder that
 """
 
 import dataclasses
-import json
 import pathlib
 import shutil
 from typing import Any
@@ -16,7 +15,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from taiji_jax import files
 from taiji_jax.errors import UserError
-from taiji_jax.shards import shard
+from taiji_jax.shards import notes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,27 +44,27 @@ class BeamStore:
   def notes(self) -> dict[str, dict[str, Any]]:
     """Returns the notes of all finished shards, by file name."""
     (found,) = FileSystems.match(
-      [FileSystems.join(self.url, shard.notes_of(self.prefix))]
+      [FileSystems.join(self.url, notes.pattern(self.prefix))]
     )
     names = sorted(m.path.rsplit('/', 1)[-1] for m in found.metadata_list)
     return {name: self._read_note(name) for name in names}
 
   def note(self, file: str) -> dict[str, Any] | None:
     """Returns the note of a shard, None where it is still to be made."""
-    name = shard.note_name(file)
+    name = notes.name_of(file)
     if not FileSystems.exists(FileSystems.join(self.url, name)):
       return None
     return self._read_note(name)
 
   def put(self, folder: pathlib.Path, file: str) -> None:
     """Copies a shard from the folder, its note last."""
-    for name in (file, shard.note_name(file)):
+    for name in (file, notes.name_of(file)):
       with (folder / name).open('rb') as own, self._create(name) as there:
         shutil.copyfileobj(own, there)
 
   def get(self, folder: pathlib.Path, file: str) -> None:
     """Copies a shard into the folder, its note last."""
-    for name in (file, shard.note_name(file)):
+    for name in (file, notes.name_of(file)):
       with (
         files.replacing(folder / name) as part,
         self._open(name) as there,
@@ -77,7 +76,10 @@ class BeamStore:
     with self._open(name) as file:
       text = file.read()
     try:
-      return json.loads(text)
+      note = files.parse_json(text)
+      if not isinstance(note, dict):
+        raise ValueError('it holds no JSON object')
+      return note
     except ValueError as error:
       raise UserError(
         f"{self.url}/{name} can't be read; delete it and run the job again,"

@@ -16,6 +16,8 @@ from typing import (
   get_type_hints,
 )
 
+from taiji_jax import files
+
 Record = TypeVar('Record')
 _KNOWN = (str, int, float, bool, types.NoneType)
 
@@ -72,7 +74,7 @@ class Codec(Generic[Record]):
     Raises:
       ValueError: it is no JSON object of exactly the schema's fields and types.
     """
-    values = json.loads(text)
+    values = files.parse_json(text)
     if not isinstance(values, dict):
       raise ValueError(f'it holds a {type(values).__name__} and no object')
     if values.keys() != self._fields.keys():

@@ -1,6 +1,6 @@
 """A finished data set: its manifest, and how it is read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import operator
 import pathlib
@@ -10,9 +10,9 @@ from array_record.python import array_record_data_source
 
 from taiji_jax import files
 from taiji_jax.errors import UserError
-from taiji_jax.shards import shard
+from taiji_jax.shards import notes, shard
 from taiji_jax.shards.codec import Codec, Record
-from taiji_jax.shards.shard import Shard
+from taiji_jax.shards.notes import Shard
 from taiji_jax.shards.spec import JobSpec
 
 MANIFEST = 'manifest.json'
@@ -56,7 +56,9 @@ def finish(spec: JobSpec, tag: str = '') -> Manifest | None:
   folder, stamp = spec.folder, spec.stamp
   found = []
   for index in range(spec.blocks):
-    one = shard.finished(folder, spec.file(index), stamp, check=False)
+    one = shard.finished(
+      folder, spec.file(index), spec.block(index), stamp, check=False
+    )
     if one is None:
       return None
     found.append(one)
@@ -67,7 +69,7 @@ def finish(spec: JobSpec, tag: str = '') -> Manifest | None:
     'kept': whole.kept,
     'shards': [dataclasses.asdict(one) for one in found],
   }
-  for left in folder.glob(f'{spec.prefix}-*.part'):
+  for left in shard.leftovers(folder, spec.prefix):
     left.unlink(missing_ok=True)
   files.write_json(folder / MANIFEST, values, tag, sort_keys=True)
   return whole
@@ -99,7 +101,28 @@ def manifest(folder: pathlib.Path, codec: Codec[Any]) -> Manifest:
       f'{path} is of another version of the records; run the job again into a'
       ' new folder, or read it with the version that wrote it.'
     )
-  return Manifest(stamp, tuple(shard.shard_of(path, row) for row in rows))
+  found = tuple(notes.shard_of(path, row) for row in rows)
+  _check_rows(path, found, stamp.get('rows_in_all'))
+  return Manifest(stamp, found)
+
+
+def _check_rows(
+  path: pathlib.Path, shards: Sequence[Shard], rows_in_all: Any
+) -> None:
+  """Raises UserError where the shards don't follow each other to the end."""
+  row = 0
+  for one in shards:
+    if one.first_row != row:
+      raise UserError(
+        f'{path} lists {one.file} from row {one.first_row} where row {row}'
+        ' belongs; delete it and run the job again.'
+      )
+    row += one.rows
+  if row != rows_in_all or len({one.file for one in shards}) != len(shards):
+    raise UserError(
+      f'{path} lists shards of {row} rows, or one of them twice, and is of'
+      f' {rows_in_all!r:.20} rows; delete it and run the job again.'
+    )
 
 
 def read(
@@ -144,6 +167,11 @@ class Source(Generic[Record]):
     self._source = array_record_data_source.ArrayRecordDataSource(
       [str(folder / s.file) for s in self._manifest.shards if s.records]
     )
+    if len(self._source) != len(self):
+      raise UserError(
+        f'{folder} holds {len(self._source)} records and its {MANIFEST} says'
+        f' {len(self)}; delete that and run the job again.'
+      )
 
   def __len__(self) -> int:
     return self._manifest.records

@@ -5,9 +5,9 @@ from typing import Any
 
 from taiji_jax import files, interrupt, metrics
 from taiji_jax.errors import UserError
-from taiji_jax.shards import dataset, shard
+from taiji_jax.shards import dataset, notes, shard
 from taiji_jax.shards.dataset import Manifest
-from taiji_jax.shards.shard import Shard
+from taiji_jax.shards.notes import Shard
 from taiji_jax.shards.spec import JobSpec
 
 Work = Callable[[range], Iterable[Any]]
@@ -24,7 +24,9 @@ def run(spec: JobSpec, work: Work) -> Manifest | None:
   A finished shard is read once to compare its hash, and skipped. So a job that
   was killed at any point goes on with the same command, and leaves the same
   bytes as one that was not: every record exactly once. A first SIGTERM or
-  Ctrl-C ends it after the shard in progress, a second at once.
+  Ctrl-C ends it after the shard in progress, or before where the work itself
+  heeds `interrupt` (as an endpoint's teacher does); a second at once. What an
+  earlier run of this host left unfinished is removed.
 
   Args:
     spec: which job.
@@ -43,6 +45,7 @@ def run(spec: JobSpec, work: Work) -> Manifest | None:
     ' it, end it, or give each its own host number.',
   )
   with alone, interrupt.deferred() as stop:
+    _clean(spec)
     own = range(spec.host, spec.blocks, spec.hosts)
     todo = [i for i in own if finished(spec, i) is None]
     _build_all(spec, todo, work, stop)
@@ -78,6 +81,14 @@ def _build_all(
     progress.close()
 
 
+def _clean(spec: JobSpec) -> None:
+  """Removes what this host left when it was killed; its lock is held."""
+  tag = _tag(spec.host)
+  for path in shard.leftovers(spec.folder, spec.prefix, tag):
+    path.unlink(missing_ok=True)
+  (spec.folder / f'{dataset.MANIFEST}{tag}.part').unlink(missing_ok=True)
+
+
 def prepare(spec: JobSpec) -> None:
   """Makes the folder; raises UserError where it holds another job."""
   try:
@@ -87,8 +98,8 @@ def prepare(spec: JobSpec) -> None:
       f"can't make {spec.folder} ({error.strerror}); give another folder."
     ) from error
   stamp = spec.stamp
-  for path in sorted(spec.folder.glob(shard.notes_of(spec.prefix))):
-    shard.refuse_other_job(path, files.read_json(path), stamp)
+  for path in sorted(spec.folder.glob(notes.pattern(spec.prefix))):
+    notes.refuse_other_job(path, files.read_json(path), stamp)
 
 
 def build(spec: JobSpec, index: int, work: Work, tag: str) -> Shard:
@@ -117,7 +128,9 @@ def write(spec: JobSpec, index: int, work: Work, tag: str = '') -> Shard:
 
 def finished(spec: JobSpec, index: int) -> Shard | None:
   """Returns the shard of one block, None where it is still to be made."""
-  return shard.finished(spec.folder, spec.file(index), spec.stamp)
+  return shard.finished(
+    spec.folder, spec.file(index), spec.block(index), spec.stamp
+  )
 
 
 def _tag(host: int) -> str:

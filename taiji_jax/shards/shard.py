@@ -10,58 +10,22 @@ from collections.abc import Iterable, Iterator, Mapping
 import contextlib
 import dataclasses
 import pathlib
+import re
 from typing import Any, TypeVar
 
 from array_record.python import array_record_module
 
 from taiji_jax import files
 from taiji_jax.errors import UserError
+from taiji_jax.shards import notes
 from taiji_jax.shards.codec import Codec
+from taiji_jax.shards.notes import Shard
 
 Record = TypeVar('Record')
 
 # Choice: one record a chunk, what grain's random access asks for; chunks of
 # many records are smaller on disk, for a prompt stands in k records.
 _OPTIONS = 'group_size:1,zstd:3,max_parallelism:1'
-_SUFFIX = '.array_record'
-
-
-@dataclasses.dataclass(frozen=True)
-class Shard:
-  """What the note says of one shard.
-
-  Attributes:
-    file: its name, without the folder.
-    first_row: of its block.
-    rows: of its block; a row without a record counts.
-    records: how many it holds.
-    kept: how many of them are kept.
-    bytes: its size.
-    sha256: of the whole file.
-  """
-
-  file: str
-  first_row: int
-  rows: int
-  records: int
-  kept: int
-  bytes: int
-  sha256: str
-
-
-def file_name(prefix: str, index: int, count: int) -> str:
-  """Returns the name of shard `index` of `count`."""
-  return f'{prefix}-{index:05d}-of-{count:05d}{_SUFFIX}'
-
-
-def note_name(file: str) -> str:
-  """Returns the name of a shard's note."""
-  return file.removesuffix(_SUFFIX) + '.json'
-
-
-def notes_of(prefix: str) -> str:
-  """Returns the pattern of the names of all notes of a job."""
-  return f'{prefix}-*-of-*.json'
 
 
 def write(
@@ -101,7 +65,7 @@ def write(
         sha256=files.sha256(part),
       )
   note = {**dataclasses.asdict(made), **stamp}
-  files.write_json(folder / note_name(file), note, tag, sort_keys=True)
+  files.write_json(folder / notes.name_of(file), note, tag, sort_keys=True)
   return made
 
 
@@ -125,13 +89,38 @@ def _write_lines(
   return records, kept
 
 
+def leftovers(
+  folder: pathlib.Path, prefix: str, tag: str | None = None
+) -> Iterator[pathlib.Path]:
+  """Yields what killed writers left of shards and notes, and nothing else.
+
+  Args:
+    folder: of the job.
+    prefix: of its file names.
+    tag: of the writer, see `write`; None takes those of all.
+  """
+  whose = r'(\.[\w.-]+)?' if tag is None else re.escape(tag)
+  name = re.compile(
+    rf'{re.escape(prefix)}-\d{{5,}}-of-\d{{5,}}'
+    rf'({re.escape(notes.SUFFIX)}|\.json){whose}\.part'
+  )
+  for path in sorted(folder.glob('*.part')):
+    if name.fullmatch(path.name) and path.is_file():
+      yield path
+
+
 def finished(
-  folder: pathlib.Path, file: str, stamp: Mapping[str, Any], check: bool = True
+  folder: pathlib.Path,
+  file: str,
+  rows: range,
+  stamp: Mapping[str, Any],
+  check: bool = True,
 ) -> Shard | None:
   """Returns the finished shard, None where it is still to be written.
 
   Args:
     folder, file: where it is.
+    rows: its block.
     stamp: what a note must say of the job, as JSON values: another job's
       shards are never mixed in.
     check: whether the whole file is read to compare its hash.
@@ -140,50 +129,24 @@ def finished(
     UserError: it is damaged, or of another job.
   """
   path = folder / file
-  note_path = folder / note_name(file)
+  note_path = folder / notes.name_of(file)
   if not note_path.exists() or not path.exists():
     return None
   note = files.read_json(note_path)
-  refuse_other_job(note_path, note, stamp)
-  found = shard_of(note_path, note)
+  notes.refuse_other_job(note_path, note, stamp)
+  found = notes.shard_of(note_path, note)
+  if (found.file, found.first_row, found.rows) != (
+    file,
+    rows.start,
+    len(rows),
+  ):
+    raise UserError(
+      f'{note_path} is not of this shard: it tells of {found.rows} rows from'
+      f' {found.first_row} in {found.file}; delete it and run the job again.'
+    )
   if check:
     verify(folder, found)
   return found
-
-
-def refuse_other_job(
-  path: pathlib.Path | str, note: Mapping[str, Any], stamp: Mapping[str, Any]
-) -> None:
-  """Raises UserError where the note is not of the job with this stamp."""
-  if wrong := _differences({k: note.get(k) for k in stamp}, stamp):
-    raise UserError(
-      f'{path} is of another job: {"; ".join(wrong)}. Give a new folder, or'
-      ' delete this one to begin anew.'
-    )
-
-
-def _differences(
-  found: Mapping[str, Any], wanted: Mapping[str, Any], where: str = ''
-) -> list[str]:
-  """Returns what differs, the innermost key of each difference."""
-  wrong = []
-  for key in sorted(found.keys() | wanted.keys()):
-    a, b = found.get(key), wanted.get(key)
-    if isinstance(a, dict) and isinstance(b, dict):
-      wrong += _differences(a, b, f'{where}{key}.')
-    elif a != b:
-      wrong.append(f'{where}{key} is {a!r} there and {b!r} now')
-  return wrong
-
-
-def shard_of(path: pathlib.Path, values: Mapping[str, Any]) -> Shard:
-  """Returns the shard that a note or a manifest's row at `path` describes."""
-  try:
-    return Shard(**{f.name: values[f.name] for f in dataclasses.fields(Shard)})
-  except (KeyError, TypeError) as error:
-    raise UserError(
-      f'{path} lacks {error}; delete it and run the job again.'
-    ) from error
 
 
 def verify(folder: pathlib.Path, shard: Shard) -> None:
@@ -202,24 +165,47 @@ def verify(folder: pathlib.Path, shard: Shard) -> None:
       f'{path} is damaged: its hash is not that of its note. Delete it and run'
       ' the job again, which writes it anew.'
     )
+  with _reading(folder, shard) as reader:
+    _check_count(path, reader, shard)
 
 
 def records(
   folder: pathlib.Path, shard: Shard, codec: Codec[Record]
 ) -> Iterator[Record]:
-  """Yields the records of one shard, in order, one held at a time."""
+  """Yields the records of one shard, in order, one held at a time.
+
+  Raises:
+    UserError: it can't be read, or holds another number of records.
+  """
+  path = folder / shard.file
+  with _reading(folder, shard) as reader:
+    for _ in range(reader.num_records()):
+      yield decode(path, reader.read(), codec)
+    _check_count(path, reader, shard)
+
+
+@contextlib.contextmanager
+def _reading(folder: pathlib.Path, shard: Shard) -> Iterator[Any]:
+  """Yields a reader of the shard's file."""
   path = folder / shard.file
   try:
     with contextlib.closing(
       array_record_module.ArrayRecordReader(str(path), 'max_parallelism:0')
     ) as reader:
-      for _ in range(reader.num_records()):
-        yield decode(path, reader.read(), codec)
+      yield reader
   except (RuntimeError, IndexError) as error:
     raise UserError(
       f"{path} can't be read as ArrayRecord ({files.reason(error)});"
       f' {files.MAKE_ANEW}.'
     ) from error
+
+
+def _check_count(path: pathlib.Path, reader: Any, shard: Shard) -> None:
+  if (there := reader.num_records()) != shard.records:
+    raise UserError(
+      f'{path} holds {there} records and its note says {shard.records}; delete'
+      ' both and run the job again, which writes them anew.'
+    )
 
 
 def decode(path: pathlib.Path, text: bytes, codec: Codec[Record]) -> Record:

@@ -7,7 +7,7 @@ import pathlib
 from typing import Any
 
 from taiji_jax.errors import UserError
-from taiji_jax.shards import shard
+from taiji_jax.shards import notes
 from taiji_jax.shards.codec import Codec
 
 
@@ -76,7 +76,7 @@ class JobSpec:
 
   def file(self, index: int) -> str:
     """Returns the file name of one block."""
-    return shard.file_name(self.prefix, index, self.blocks)
+    return notes.file_name(self.prefix, index, self.blocks)
 
   @property
   def stamp(self) -> dict[str, Any]:

@@ -113,6 +113,60 @@ class JobTest(parameterized.TestCase):
     job.run(spec(folder), work)
     self.assertEqual(contents(folder), self.whole())
 
+  def test_a_signal_that_the_work_heeds_ends_it_within_a_shard(self):
+    folder, seen = self.folder(), []
+
+    def heeding(rows: range):
+      with interrupt.deferred() as stop:
+        for record in work(rows):
+          if stop:
+            raise interrupt.Interrupted(stop.signal_number, 'a record')
+          seen.append(record)
+          if len(seen) == 14:
+            signal.raise_signal(signal.SIGTERM)
+          yield record
+
+    with self.assertRaisesRegex(interrupt.Interrupted, 'a record'):
+      job.run(spec(folder), heeding)
+    self.assertLen(seen, 14)
+    self.assertEmpty(list(folder.glob('*.part')))
+    job.run(spec(folder), work)
+    self.assertEqual(contents(folder), self.whole())
+
+  def test_leftovers_of_a_killed_run_are_removed_and_no_other(self):
+    folder = self.folder()
+    own = [
+      'cot-00002-of-00006.array_record.host-1.part',
+      'cot-00003-of-00006.json.host-1.part',
+      'manifest.json.host-1.part',
+    ]
+    another_host = 'cot-00000-of-00006.array_record.host-0.part'
+    theirs = [
+      'cot-notes.part',
+      'cot-1.host-1.part',
+      'cot-00002-of-00006.array_record.host-1',
+      'cot-00002-of-00006.txt.host-1.part',
+      'my-cot-00002-of-00006.json.host-1.part',
+      'notes.json.host-1.part',
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*own, another_host, *theirs):
+      (folder / name).write_text('x')
+    left = []
+
+    def look(rows: range):
+      left.append({path.name for path in folder.iterdir()})
+      return work(rows)
+
+    job.run(spec(folder, host=1, hosts=2), look)
+    self.assertNoCommonElements(own, left[0])
+    self.assertContainsSubset([another_host, *theirs], left[0])
+    # Once all is finished nobody writes: the others' are removed as well.
+    job.run(spec(folder, host=0, hosts=2), work)
+    names = {path.name for path in folder.iterdir()}
+    self.assertNoCommonElements([*own, another_host], names)
+    self.assertContainsSubset(theirs, names)
+
   def test_a_failure_is_handed_on_and_mended(self):
     folder = self.folder()
 

@@ -11,7 +11,7 @@ import grain
 from taiji_jax import files
 from taiji_jax.cot.record import CODEC
 from taiji_jax.errors import UserError
-from taiji_jax.shards import dataset, job
+from taiji_jax.shards import dataset, job, notes
 from tests.shards.small_job import contents, everything, spec, work
 
 SECOND = 'cot-00001-of-00006'
@@ -80,6 +80,81 @@ class ShardsTest(parameterized.TestCase):
       list(dataset.read(self.folder, CODEC))
     job.run(spec(self.folder), work)
     self.assertEqual(contents(self.folder), contents(self.made))
+
+  def change_note(self, **changes):
+    path = self.folder / f'{SECOND}.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+  @parameterized.parameters(
+    ({'file': '../cot-00001-of-00006.array_record'}, 'says file'),
+    ({'file': '/etc/passwd'}, 'says file'),
+    ({'file': '.array_record'}, 'says file'),
+    ({'file': 7}, 'says file 7'),
+    ({'file': 'cot-00002-of-00006.array_record'}, 'is not of this shard'),
+    ({'first_row': 5}, 'is not of this shard: it tells of 4 rows from 5'),
+    ({'rows': 5}, 'is not of this shard'),
+    ({'rows': -4}, 'says rows -4'),
+    ({'rows': 4.0}, 'says rows 4.0'),
+    ({'records': True}, 'says records True'),
+    ({'records': 10}, 'holds 9 records and its note says 10'),
+    ({'records': 10**300}, 'says records 1000'),
+    ({'bytes': '7'}, "says bytes '7'"),
+    ({'kept': 10}, 'says that 10 of 9 records are kept'),
+    ({'sha256': 'A' * 64}, 'says sha256'),
+    ({'sha256': 'a' * 63}, 'says sha256'),
+  )
+  def test_a_note_that_says_what_can_t_be(self, changes, said):
+    self.change_note(**changes)
+    with self.assertRaisesRegex(UserError, said):
+      job.run(spec(self.folder), work)
+
+  def test_no_number_is_too_large_for_a_note(self):
+    values = json.loads((self.folder / f'{SECOND}.json').read_text())
+    self.assertEqual(
+      notes.shard_of(self.folder, values | {'bytes': 2**53}).bytes, 2**53
+    )
+    with self.assertRaisesRegex(UserError, 'says bytes'):
+      notes.shard_of(self.folder, values | {'bytes': 2**53 + 1})
+    self.assertEqual(notes.shard_of(self.folder, values | {'kept': 9}).kept, 9)
+
+  def change_manifest(self, change):
+    path = self.folder / 'manifest.json'
+    values = json.loads(path.read_text())
+    change(values['shards'])
+    path.write_text(json.dumps(values))
+
+  @parameterized.parameters(
+    (lambda rows: rows[1].update(file='../secret.array_record'), 'says file'),
+    (lambda rows: rows.pop(), 'of 20 rows, or .* is of 23 rows'),
+    (lambda rows: rows.pop(1), 'from row 8 where row 4 belongs'),
+    (lambda rows: rows.reverse(), 'from row 20 where row 0'),
+    (lambda rows: rows[1].update(file=rows[0]['file']), 'one of them twice'),
+    (lambda rows: rows[1].update(records=10), 'its note says 10'),
+  )
+  def test_a_manifest_that_says_what_can_t_be(self, change, said):
+    self.change_manifest(change)
+    with self.assertRaisesRegex(UserError, said):
+      list(dataset.read(self.folder, CODEC))
+
+  def test_a_count_is_compared_without_a_hash_too(self):
+    self.change_manifest(lambda rows: rows[1].update(records=10))
+    with self.assertRaisesRegex(UserError, 'its note says 10'):
+      list(dataset.read(self.folder, CODEC, verify=False))
+    with self.assertRaisesRegex(UserError, 'its manifest.json says'):
+      dataset.Source(self.folder, CODEC, verify=False)
+
+  def test_what_differs_is_told_in_a_line(self):
+    self.change_note(provenance={'teacher': {'name': 'x' * 9999, 'seed': 3}})
+    with self.assertRaisesRegex(UserError, 'teacher.name is .xxx') as caught:
+      job.run(spec(self.folder), work)
+    self.assertLess(len(str(caught.exception)), 500)
+
+  def test_deep_json_is_refused_by_name(self):
+    (self.folder / f'{SECOND}.json').write_text('{"a": ' + '[' * 100_000)
+    with self.assertRaisesRegex(UserError, f'{SECOND}.json.*nested too deep'):
+      job.run(spec(self.folder), work)
+    with self.assertRaisesRegex(ValueError, 'nested too deep'):
+      CODEC.decode(b'[' * 100_000)
 
   def test_another_version_of_the_records(self):
     path = self.folder / 'manifest.json'

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import dataclasses
+import math
 import mmap
 import pathlib
 import struct
@@ -12,6 +13,8 @@ from taiji_jax.errors import UserError
 _VERSIONS = (2, 3)
 _ALIGNMENT = 32
 _MOST_AXES = 4
+# Of one array, and of fields and tensors; a vocabulary has a million at most.
+_MOST_ENTRIES = 1 << 24
 # Number of a type in the file -> how struct calls it.
 _SCALARS = {
   0: 'B', 1: 'b', 2: 'H', 3: 'h', 4: 'I', 5: 'i', 6: 'f', 7: '?', 10: 'Q',
@@ -67,7 +70,7 @@ class GgufHeader:
       raise UserError(
         f"'{self.path}' lacks {name}: take another file of the model."
       )
-    if type(value) is not kind:
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
       raise UserError(
         f"'{self.path}' says {name} {value!r:.60}, no {kind.__name__}: take"
         ' another file of the model.'
@@ -119,7 +122,7 @@ class _Cursor:
   def count(self) -> int:
     """Returns a number of things, each of which takes a byte at least."""
     found = self.number('Q')
-    if found > self.end:
+    if found > min(self.end, _MOST_ENTRIES):
       raise ValueError(f'it has {found} entries in {self.end} bytes')
     return found
 

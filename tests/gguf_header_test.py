@@ -1,5 +1,6 @@
 import pathlib
 import struct
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -72,6 +73,25 @@ class GgufHeaderTest(parameterized.TestCase):
       header.value('none', int)
     with self.assertRaisesRegex(UserError, "'llama', no int"):
       header.value('general.architecture', int)
+    for odd in (float('nan'), float('inf')):
+      fields = (field('odd', 6, struct.pack('<f', odd)),)
+      with self.assertRaisesRegex(UserError, f'says odd {odd}, no float'):
+        self._read(file_of(fields)).value('odd', float)
+
+  def test_no_array_is_longer_than_any_vocabulary(self):
+    array = field('a', 9, struct.pack('<IQ5B', 0, 5, *range(5)))
+    with mock.patch.object(gguf_header, '_MOST_ENTRIES', 5):
+      self.assertEqual(self._read(file_of((array,))).fields['a'], [*range(5)])
+    with (
+      mock.patch.object(gguf_header, '_MOST_ENTRIES', 4),
+      self.assertRaisesRegex(UserError, '5 entries'),
+    ):
+      self._read(file_of((array,)))
+
+  def test_arrays_in_arrays_without_end(self):
+    nest = struct.pack('<IQ', 9, 1) * 50_000
+    with self.assertRaisesRegex(UserError, 'no whole GGUF file'):
+      self._read(file_of((field('a', 9, nest),)))
 
   @parameterized.parameters(*range(0, len(file_of()), 7))
   def test_cut_off_anywhere(self, size):

@@ -6,11 +6,11 @@ categories}}`, the layout in which research code passes the Amazon releases on.
 root of all items: 'Industrial & Scientific,Fasteners,Staples'.
 """
 
-import json
 import pathlib
 import re
 from typing import Any
 
+from taiji_jax import files
 from taiji_jax.data.log import Events, Item, build_catalog, build_log
 from taiji_jax.errors import UserError
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
@@ -98,7 +98,7 @@ def _one(folder: pathlib.Path, pattern: str) -> pathlib.Path:
 
 def _object(file: pathlib.Path) -> dict[str, Any]:
   try:
-    value = json.loads(file.read_text(encoding='utf-8'))
+    value = files.parse_json(file.read_text(encoding='utf-8'))
   except (ValueError, OSError) as error:
     raise UserError(f'{file} cannot be read ({error}); write it anew.') from (
       error

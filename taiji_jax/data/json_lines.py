@@ -10,6 +10,8 @@ import zlib
 from taiji_jax.errors import UserError
 
 _GZIP = b'\x1f\x8b'
+# Bytes of a line; a small gzip may hold one of gigabytes.
+_LONGEST = 1 << 24
 
 
 def read(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -34,7 +36,13 @@ def read(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
       zipped = raw.read(len(_GZIP)) == _GZIP
       raw.seek(0)
       stream = gzip.GzipFile(fileobj=raw) if zipped else raw
-      for number, line in enumerate(stream, 1):
+      lines = iter(lambda: stream.readline(_LONGEST + 1), b'')
+      for number, line in enumerate(lines, 1):
+        if len(line) > _LONGEST:
+          raise UserError(
+            f'{file}:{number}: the line is longer than {_LONGEST:,} bytes; give'
+            ' one JSON object a line.'
+          )
         if line.strip():
           yield number, _object(line, f'{file}:{number}')
   except (gzip.BadGzipFile, EOFError, zlib.error) as error:

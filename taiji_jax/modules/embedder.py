@@ -15,7 +15,12 @@ from taiji_jax.errors import UserError
 from taiji_jax.modules import last_token, text_encoder
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.text_encoder import TextEncoderConfig
-from taiji_jax.modules.weights import hugging_face, pretrained, published
+from taiji_jax.modules.weights import (
+  config_fields,
+  hugging_face,
+  pretrained,
+  published,
+)
 
 BUCKET = 16
 
@@ -138,7 +143,9 @@ class TextEmbedder:
     fields = hugging_face.read_json(folder / 'config.json')
     if fields.get('model_type') == 'bert':
       return cls.minilm(str(folder), batch=batch)
-    limit = fields.get('max_position_embeddings', max_tokens)
+    limit = config_fields.reader(fields, str(folder / 'config.json'))(
+      'max_position_embeddings', int, max_tokens
+    )
     if max_tokens > limit:
       raise UserError(
         f"The model in '{folder}' takes {limit} tokens, not"

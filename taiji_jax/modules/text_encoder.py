@@ -1,7 +1,6 @@
 """A bidirectional text encoder of the BERT family, for sentence embeddings."""
 
 import dataclasses
-import json
 import pathlib
 from typing import Any, Self
 
@@ -9,8 +8,19 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from taiji_jax import masked
+from taiji_jax import files, masked
 from taiji_jax.errors import UserError
+
+# No encoder of this family comes near.
+_MOST = {
+  'vocab_size': 1 << 24,
+  'width': 1 << 16,
+  'num_layers': 1 << 10,
+  'num_heads': 1 << 10,
+  'mlp_width': 1 << 18,
+  'max_positions': 1 << 20,
+  'num_types': 1 << 10,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +47,19 @@ class TextEncoderConfig:
   dtype: str = 'float32'
 
   def __post_init__(self):
+    for name, most in _MOST.items():
+      value = getattr(self, name)
+      if type(value) is not int or not 1 <= value <= most:
+        raise UserError(
+          f'The text encoder has {name} {value!r:.30}, which is no whole number'
+          f' from 1 to {most:,}: take the config.json that belongs to the'
+          ' weights.'
+        )
+    if not 0 < self.epsilon < 1:
+      raise UserError(
+        f'The text encoder has epsilon {self.epsilon!r:.30}, which is not'
+        ' between 0 and 1: take the config.json that belongs to the weights.'
+      )
     if self.width % self.num_heads:
       raise UserError(
         f'The text encoder has width {self.width}, no multiple of its'
@@ -55,7 +78,7 @@ class TextEncoderConfig:
       UserError: it is missing, damaged, or of another kind of model.
     """
     try:
-      fields = json.loads(path.read_text('utf-8'))
+      fields = files.parse_json(path.read_text('utf-8'))
       config = cls(**{ours: fields[theirs] for ours, theirs in _FIELDS.items()})
     except OSError as error:
       raise UserError(

@@ -1,13 +1,14 @@
 """The CoT data sets of a run: RUPR or direct, scored, chosen, in shards."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import dataclasses
 import functools
 import json
+import math
 import pathlib
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -106,19 +107,19 @@ class CotData:
         files.write_json(
           file, {'bound': self.bound(kind), **self._inputs(kind)}
         )
-      found = json.loads(file.read_text())
+      found = files.read_json(file)
     wanted = json.loads(json.dumps(self._inputs(kind)))
     if wrong := [k for k, v in wanted.items() if found.get(k) != v]:
       raise UserError(
         f'{file} is of another job: its {wrong[0]} differs. Give a new folder,'
         ' or delete this one to begin anew.'
       )
-    return found['bound']
+    return _bound_in(file, found)
 
   def bound(self, kind: str) -> float:
     """Returns the threshold R."""
     file = self.threshold(kind).folder / THRESHOLD
-    return json.loads(file.read_text())['bound']
+    return _bound_in(file, files.read_json(file))
 
   def threshold(self, kind: str) -> Product:
     """Returns the product with R, from prompts that nothing trains on."""
@@ -220,3 +221,11 @@ class CotData:
       'seed': recipe.seed,
       **({'checkpoints': read} if read else {}),
     }
+
+
+def _bound_in(file: pathlib.Path, values: Mapping[str, Any]) -> float:
+  """Returns the threshold that a file holds."""
+  bound = values.get('bound')
+  if type(bound) not in (int, float) or not -math.inf < bound < math.inf:
+    raise UserError(f"'{file}' holds no bound; {files.MAKE_ANEW}.")
+  return bound

@@ -2,6 +2,8 @@
 
 import gzip
 import pathlib
+import tracemalloc
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -43,6 +45,28 @@ class JsonLinesTest(parameterized.TestCase):
   def test_refuses(self, content, message):
     with self.assertRaisesRegex(UserError, message):
       list(json_lines.read(self._file(content)))
+
+  @parameterized.parameters(lambda text: text, gzip.compress)
+  def test_a_line_without_end(self, pack):
+    line = b'{"a": "' + b'x' * 100 + b'"}'
+    path = self._file(pack(_TEXT + b'\n' + line))
+    with mock.patch.object(json_lines, '_LONGEST', len(line)):
+      self.assertLen(list(json_lines.read(path)), 3)
+    with (
+      mock.patch.object(json_lines, '_LONGEST', len(line) - 1),
+      self.assertRaisesRegex(UserError, 'x.json:4: the line is longer than'),
+    ):
+      list(json_lines.read(path))
+
+  def test_a_small_gzip_of_a_long_line(self):
+    path = self._file(gzip.compress(b' ' * (40 << 20), 1))
+    tracemalloc.start()
+    try:
+      with self.assertRaisesRegex(UserError, 'longer than 16,777,216 bytes'):
+        list(json_lines.read(path))
+      self.assertLess(tracemalloc.get_traced_memory()[1], 48 << 20)
+    finally:
+      tracemalloc.stop()
 
   def test_a_flipped_byte_of_a_gzip_is_found(self):
     content = bytearray(gzip.compress((_TEXT + b'\n') * 999))

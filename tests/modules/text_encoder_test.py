@@ -202,6 +202,11 @@ class ConfigTest(parameterized.TestCase):
     ({'model_type': 'llama'}, "model_type 'llama'"),
     ({'hidden_size': None}, 'hidden_size'),
     ({'num_attention_heads': 5}, '5 heads'),
+    ({'num_hidden_layers': 10**6}, 'num_layers 1000000.*1,024'),
+    ({'num_hidden_layers': 0}, 'num_layers 0'),
+    ({'vocab_size': '9'}, "vocab_size '9'"),
+    ({'layer_norm_eps': float('nan')}, 'epsilon nan'),
+    ({'layer_norm_eps': '1'}, 'config'),
   )
   def test_unfit_configs(self, changes: dict, sentence: str):
     with self.assertRaisesRegex(UserError, sentence):

@@ -6,7 +6,12 @@ from typing import Any
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.weights import rotary_fields
-from taiji_jax.modules.weights.config_fields import REMEDY, reader, refused
+from taiji_jax.modules.weights.config_fields import (
+  REMEDY,
+  check_sizes,
+  reader,
+  refused,
+)
 
 ARCHITECTURES = {
   'llama': 'LlamaForCausalLM',
@@ -50,13 +55,14 @@ def from_json(
   sizes = {ours: read(theirs, int) for ours, theirs in _SIZES.items()}
   qwen3 = family == 'qwen3'
   head_width = read('head_dim', int, None if qwen3 else 0)
+  sizes['num_kv_heads'] = read(
+    'num_key_value_heads', int, None if qwen3 else sizes['num_heads']
+  )
+  check_sizes(where, sizes | {'head_width': head_width})
   if head_width * sizes['num_heads'] == sizes['width']:
     head_width = 0
   return DecoderConfig(
     **sizes,
-    num_kv_heads=read(
-      'num_key_value_heads', int, None if qwen3 else sizes['num_heads']
-    ),
     head_width=head_width,
     norm_epsilon=read('rms_norm_eps', float),
     tie_embeddings=read('tie_word_embeddings', bool, False),

@@ -17,7 +17,14 @@ from taiji_jax.errors import UserError
 from taiji_jax.gguf_header import GgufHeader, GgufTensor
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.rotary import RopeScaling
-from taiji_jax.modules.weights import assemble, families, gguf_rotary, key_map
+from taiji_jax.modules.weights import (
+  assemble,
+  config_fields,
+  families,
+  gguf_rotary,
+  key_map,
+  rotary_fields,
+)
 
 FAMILIES = ('llama', 'qwen2', 'qwen3')
 QUANTIZATIONS = (
@@ -159,13 +166,18 @@ def _config(header: GgufHeader, options: Mapping[str, Any]) -> DecoderConfig:
   for name in ('attention.value_length', 'rope.dimension_count'):
     if read(name, int, head) != head:
       raise _refused(header, f'{family}.{name}', read(name, int))
+  sizes['vocab_size'] = _tensor(header, 'token_embd.weight').shape[0]
+  sizes['num_kv_heads'] = read(
+    'attention.head_count_kv', int, sizes['num_heads']
+  )
+  config_fields.check_sizes(str(header.path), sizes | {'head_width': head})
+  scaling = _scaling(header, read, head)
+  rotary_fields.check_scaling(str(header.path), scaling)
   return DecoderConfig(
-    vocab_size=_tensor(header, 'token_embd.weight').shape[0],
     **sizes,
-    num_kv_heads=read('attention.head_count_kv', int, sizes['num_heads']),
     head_width=0 if head * sizes['num_heads'] == sizes['width'] else head,
     rope_theta=read('rope.freq_base', float, 10_000.0),
-    rope_scaling=_scaling(header, read, head),
+    rope_scaling=scaling,
     norm_epsilon=read('attention.layer_norm_rms_epsilon', float),
     tie_embeddings='output.weight' not in header.tensors,
     qkv_bias=family == 'qwen2',

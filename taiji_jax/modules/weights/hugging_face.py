@@ -1,12 +1,12 @@
 """A Hugging Face directory: its config.json, and its safetensors streamed."""
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
 from jax.sharding import Mesh
 
+from taiji_jax import files
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.weights import (
@@ -18,6 +18,8 @@ from taiji_jax.modules.weights import (
 from taiji_jax.modules.weights.safetensors_file import StoredTensor
 
 SINGLE = 'model.safetensors'
+# The index of a model of a trillion parameters has ten million.
+_MOST_JSON = 100_000_000
 INDEX = f'{SINGLE}.index.json'
 
 
@@ -102,21 +104,21 @@ def _open_shards(directory: pathlib.Path) -> dict[str, StoredTensor]:
       f"'{path}' has no weight_map from tensors to files beside it: take the"
       " checkpoint's own index."
     )
-  files = {}
+  headers = {}
   for name in sorted(set(places.values())):
     if not (directory / name).is_file():
       raise UserError(
         f"'{path}' names '{name}', which is not there: download that file too."
       )
-    files[name] = safetensors_file.read_header(directory / name)[0]
+    headers[name] = safetensors_file.read_header(directory / name)[0]
   for name, file in places.items():
-    if name not in files[file]:
+    if name not in headers[file]:
       raise UserError(
         f"'{path}' says that '{file}' holds '{name}', which it does not: take"
         ' all files of one and the same checkpoint.'
       )
-  found = {n: t for held in files.values() for n, t in held.items()}
-  return found | {name: files[file][name] for name, file in places.items()}
+  found = {n: t for held in headers.values() for n, t in held.items()}
+  return found | {name: headers[file][name] for name, file in places.items()}
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
@@ -126,7 +128,9 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     UserError: it is missing or damaged.
   """
   try:
-    fields = json.loads(path.read_text('utf-8'))
+    if path.stat().st_size > _MOST_JSON:
+      raise ValueError(f'it has more than {_MOST_JSON:,} bytes')
+    fields = files.parse_json(path.read_text('utf-8'))
   except OSError as error:
     raise UserError(
       f"'{path}' cannot be read ({error.strerror}): name a directory that holds"

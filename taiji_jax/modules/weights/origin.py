@@ -6,7 +6,7 @@ from typing import Any
 
 from taiji_jax import gguf_header
 from taiji_jax.errors import UserError
-from taiji_jax.modules.weights import hugging_face
+from taiji_jax.modules.weights import config_fields, hugging_face
 
 _IDS = ('bos_token_id', 'eos_token_id', 'pad_token_id')
 _GGUF_IDS = {'bos': 'bos', 'eos': 'eos', 'pad': 'padding'}
@@ -63,7 +63,9 @@ def _directory(path: pathlib.Path) -> Origin:
   fields = hugging_face.read_json(path / 'config.json')
   generation = path / 'generation_config.json'
   return Origin(
-    context=fields.get('max_position_embeddings', 0),
+    context=config_fields.reader(fields, str(path / 'config.json'))(
+      'max_position_embeddings', int, 0
+    ),
     ids={name: fields[name] for name in _IDS if name in fields},
     generation=(
       hugging_face.read_json(generation) if generation.is_file() else {}

@@ -4,7 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from taiji_jax.modules.rotary import RopeScaling
-from taiji_jax.modules.weights.config_fields import REMEDY, reader, refused
+from taiji_jax.modules.weights.config_fields import (
+  REMEDY,
+  above,
+  reader,
+  refused,
+)
 
 Get = Callable[..., Any]
 _ORIGINAL = 'original_max_position_embeddings'
@@ -36,12 +41,14 @@ def read(fields: Mapping[str, Any], where: str) -> dict[str, Any]:
       )
   theta = outer('rope_theta', float, 10_000.0)
   theta = reader(rope, where)('rope_theta', float, theta)
+  above(where, 'rope_theta', theta, 1)
   kind = rope.get('rope_type', rope.get('type', 'default')) or 'default'
-  if kind not in _SCALINGS:
+  if not isinstance(kind, str) or kind not in _SCALINGS:
     raise refused(where, 'rope_type', kind, REMEDY)
   longest = outer('max_position_embeddings', int, 0)
   rope.setdefault(_ORIGINAL, outer(_ORIGINAL, int, longest) or None)
   scaling = _SCALINGS[kind](reader(rope, where), longest)
+  check_scaling(where, scaling)
   if rope.get('mscale') and rope.get('mscale_all_dim'):
     raise refused(where, 'mscale_all_dim', rope['mscale_all_dim'], REMEDY)
   return {'rope_theta': theta, 'rope_scaling': scaling}
@@ -56,12 +63,13 @@ def _linear(get: Get, longest: int) -> RopeScaling:
 
 
 def _llama3(get: Get, longest: int) -> RopeScaling:
+  low, high = (get(f'{name}_freq_factor', float) for name in ('low', 'high'))
   return RopeScaling(
     'llama3',
     get('factor', float),
     get(_ORIGINAL, int),
-    low_frequency=get('low_freq_factor', float),
-    high_frequency=get('high_freq_factor', float),
+    low_frequency=low,
+    high_frequency=high,
   )
 
 
@@ -85,6 +93,16 @@ _SCALINGS = {
   'llama3': _llama3,
   'yarn': _yarn,
 }
+
+
+def check_scaling(where: str, scaling: RopeScaling) -> None:
+  """Raises UserError where the wavelengths would be divided by nothing."""
+  above(where, 'low_freq_factor', scaling.low_frequency, 0)
+  above(
+    where, 'high_freq_factor', scaling.high_frequency, scaling.low_frequency
+  )
+  above(where, 'beta_fast', scaling.beta_fast, 0)
+  above(where, 'beta_slow', scaling.beta_slow, 0)
 
 
 def to_json(scaling: RopeScaling) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import jax.numpy as jnp
 import numpy as np
 
+from taiji_jax import files
 from taiji_jax.errors import UserError
 
 DTYPES = {
@@ -20,6 +21,7 @@ DTYPES = {
   'BF16': np.dtype(jnp.bfloat16),
 }
 _MOST_HEADER = 100_000_000  # The format's own limit.
+_MOST_AXES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
   (length,) = struct.unpack('<Q', file.read(8))
   if length > min(_MOST_HEADER, size - 8):
     raise ValueError(f'a header of {length} bytes in a file of {size}')
-  header = json.loads(file.read(length))
+  header = files.parse_json(file.read(length))
   if not isinstance(header, dict):
     raise ValueError('its header is no table')
   return header, 8 + length
@@ -104,14 +106,16 @@ def _tensor(
     dtype, shape = entry['dtype'], tuple(entry['shape'])
     first, last = entry['data_offsets']
     numbers = all(type(n) is int and n >= 0 for n in (*shape, first, last))
+    numbers &= isinstance(dtype, str) and len(shape) <= _MOST_AXES
   except (TypeError, KeyError, ValueError) as error:
     raise _damaged(path, name) from error
   if not numbers:
     raise _damaged(path, name)
   if dtype not in DTYPES:
     raise UserError(
-      f"'{name}' in '{path}' has the dtype {dtype}; only {', '.join(DTYPES)}"
-      ' are read: take the checkpoint that is not quantised.'
+      f"'{name}' in '{path}' has the dtype {dtype:.20}; only"
+      f' {", ".join(DTYPES)} are read: take the checkpoint that is not'
+      ' quantised.'
     )
   if last - first != math.prod(shape) * DTYPES[dtype].itemsize:
     raise _damaged(path, name)

@@ -179,6 +179,34 @@ class ReadTest(parameterized.TestCase):
     (QWEN2, {'rope_scaling': {'type': 'linear'}}, 'lacks factor'),
     (QWEN2, {'rope_scaling': 'linear'}, "rope_scaling 'linear', no dict"),
     (QWEN2, {'rope_scaling': YARN | {'factor': 0.5}}, 'at least 1'),
+    (SMOLLM2, {'num_hidden_layers': 10**6}, 'num_layers 1000000.*4,096'),
+    (SMOLLM2, {'num_hidden_layers': 10**300}, 'num_hidden_layers 1000'),
+    (SMOLLM2, {'vocab_size': (1 << 24) + 1}, 'vocab_size 16777217'),
+    (SMOLLM2, {'hidden_size': 9 << 20}, 'width 9437184'),
+    (SMOLLM2, {'intermediate_size': 1 << 23}, 'mlp_width 8388608'),
+    (SMOLLM2, {'num_attention_heads': 1 << 15}, 'num_heads 32768'),
+    (QWEN3, {'num_key_value_heads': 1 << 15}, 'num_kv_heads 32768'),
+    (QWEN3, {'head_dim': 1 << 15}, 'head_width 32768'),
+    (SMOLLM2, {'num_hidden_layers': True}, 'num_hidden_layers True'),
+    (SMOLLM2, {'rms_norm_eps': 10**400}, 'rms_norm_eps 1000'),
+    (SMOLLM2, {'rms_norm_eps': float('inf')}, 'rms_norm_eps inf'),
+    (SMOLLM2, {'rope_theta': float('nan')}, 'rope_theta nan'),
+    (SMOLLM2, {'rope_theta': 1.0}, 'rope_theta 1.0.*above 1'),
+    (SMOLLM2, {'model_type': 'x' * 10**6}, 'model_type .{1,70}, which'),
+    (SMOLLM2, {'hidden_size': ['x'] * 10**6}, 'hidden_size .{1,90}, no int'),
+    (QWEN2, {'rope_scaling': {'type': ['linear']}}, r"rope_type \['linear'\]"),
+    (QWEN2, {'rope_scaling': YARN | {'beta_fast': 0}}, 'beta_fast 0.*above 0'),
+    (QWEN2, {'rope_scaling': YARN | {'beta_slow': -1}}, 'beta_slow -1'),
+    (
+      QWEN2,
+      {'rope_scaling': LLAMA3['rope_scaling'] | {'low_freq_factor': 4}},
+      'high_freq_factor 4.*above 4',
+    ),
+    (
+      QWEN2,
+      {'rope_scaling': LLAMA3['rope_scaling'] | {'low_freq_factor': 0}},
+      'low_freq_factor 0',
+    ),
     (
       QWEN2,
       {'rope_scaling': YARN | {'mscale': 1.0, 'mscale_all_dim': 0.5}},
@@ -193,6 +221,11 @@ class ReadTest(parameterized.TestCase):
   def test_refused_by_name(self, fields, changes, message):
     with self.assertRaisesRegex(UserError, message):
       families.from_json(fields | changes)
+
+  def test_the_largest_that_is_read(self):
+    sizes = {'num_hidden_layers': 1 << 12, 'vocab_size': 1 << 24}
+    config = families.from_json(SMOLLM2 | sizes)
+    self.assertEqual((config.num_layers, config.vocab_size), (1 << 12, 1 << 24))
 
   def test_a_window_that_no_layer_uses(self):
     families.from_json(QWEN2 | {'use_sliding_window': True})

@@ -49,6 +49,10 @@ MLP = 'model.layers.0.mlp.up_proj.weight'
 
 
 @absltest.skipUnless(HAS_GGUF, 'gguf is not installed')
+def many_blocks(writer):
+  writer.kv_data[0]['llama.block_count'].value = 10**6
+
+
 class GgufTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
@@ -133,6 +137,7 @@ class GgufTest(parameterized.TestCase):
     ({'extra': {'blk.0.what.weight': np.ones(3)}}, "unknown.*'blk.0.what.we"),
     ({'extra': {'a': np.ones(3)}}, "unknown tensor 'a'"),
     ({'kind': 'Q5_0'}, 'quantised as Q5_0; only F32'),
+    ({'fields': many_blocks}, 'num_layers 1000000.*at most 4,096'),
     ({'fields': lambda w: w.add_expert_count(8)}, 'llama.expert_count 8'),
     ({'fields': lambda w: w.add_sliding_window(8)}, 'sliding_window 8'),
     (

@@ -201,10 +201,32 @@ class HuggingFaceTest(parameterized.TestCase):
       b'{"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}',
       'cut off',
     ),
+    (
+      b'{"a": {"dtype": ["F32"], "shape": [1], "data_offsets": [0, 4]}}',
+      "damaged header at 'a'",
+    ),
+    (
+      b'{"a": {"dtype": "F32", "shape": [1,1,1,1,1,1,1,1,1],'
+      b' "data_offsets": [0, 4]}}',
+      "damaged header at 'a'",
+    ),
+    (
+      b'{"a": {"dtype": "' + b'X' * 9999 + b'", "shape": [1],'
+      b' "data_offsets": [0, 4]}}',
+      'has the dtype X{20}; only',
+    ),
+    (b'[' * 100_000, 'no safetensors file .it is nested too deeply'),
   )
   def test_a_corrupt_header(self, header, message):
     self.file.write_bytes(struct.pack('<Q', len(header)) + header)
     self._refused(message)
+
+  def test_json_that_means_ill(self):
+    path = self.file.with_name('config.json')
+    path.write_text('{"a": ' + '[' * 100_000)
+    self._refused('config.json.* nested too deeply')
+    with mock.patch.object(hugging_face, '_MOST_JSON', 10):
+      self._refused('config.json.* more than 10 bytes')
 
   def test_a_header_longer_than_the_file(self):
     self.file.write_bytes(struct.pack('<Q', 1 << 60) + b'{}')

@@ -31,3 +31,19 @@ def mean(
   x = jnp.where(mask, x.astype(jnp.float32), 0.0)
   count = mask.sum(axis=axis, dtype=jnp.float32)
   return x.sum(axis=axis) / jnp.maximum(count, 1.0)
+
+
+def differences(x: jax.Array, mask: jax.Array, axis: int) -> jax.Array:
+  """Returns `x` less its first value of the mask, float32; 0 outside the mask.
+
+  Of equal values all differences are exactly 0. x - mean(x) is not: the mean is
+  rounded.
+
+  Args:
+    x: `[...]`; values outside the mask may be anything, also NaN.
+    mask: bool, of the shape of `x`.
+    axis: along which the first is looked for.
+  """
+  x = x.astype(jnp.float32)
+  first = jnp.argmax(mask, axis, keepdims=True)
+  return jnp.where(mask, x - jnp.take_along_axis(x, first, axis), 0.0)

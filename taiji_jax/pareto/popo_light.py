@@ -48,7 +48,8 @@ def popo_light(epsilon: float = 1e-4) -> Weighting:
   ) -> tuple[jax.Array, tuple[()]]:
     reward_bgk = require(observation.reward_bgk, 'popo_light', 'reward_bgk')
     reward_bgk = reward_bgk.astype(jnp.float32)
-    spread_bk = reward_bgk.std(1)
+    # The deviation of equal rewards is exactly 0 once one of them is taken off.
+    spread_bk = (reward_bgk - reward_bgk[:, :1]).std(1)
     ratio_k = (spread_bk / (jnp.abs(reward_bgk.mean(1)) + epsilon)).mean(0)
     ratio_k = jnp.where(jnp.isfinite(ratio_k), ratio_k, 0.0)
     total = ratio_k.sum()

@@ -42,7 +42,7 @@ def group_normalize(
   """Returns (r - mean) / (std + eps) within each group, float32 `[b, g]`.
 
   The advantage of GRPO (arXiv:2402.03300). `Choice:` population standard
-  deviation, eps = 1e-4. A group whose rewards are all equal gets zeros.
+  deviation, eps = 1e-4. A group whose rewards are all equal gets exact zeros.
 
   Args:
     reward_bg: rewards of g rollouts of b prompts.
@@ -51,13 +51,13 @@ def group_normalize(
     epsilon: > 0.
   """
   chex.assert_rank(reward_bg, 2)
-  reward_bg = reward_bg.astype(jnp.float32)
-  if known_bg is None:
-    centred_bg = reward_bg - reward_bg.mean(-1, keepdims=True)
-    return centred_bg / (reward_bg.std(-1, keepdims=True) + epsilon)
-  centred_bg = _centred(reward_bg, known_bg)
-  variance_b = masked.mean(centred_bg**2, known_bg, axis=-1)
-  return centred_bg / (jnp.sqrt(variance_b)[:, None] + epsilon)
+  known_bg = _mask(reward_bg, known_bg)
+  # A constant reward has differences of exactly 0, and so has what follows.
+  gap_bg = masked.differences(reward_bg, known_bg, axis=1)
+  mean_b1 = masked.mean(gap_bg, known_bg, axis=1)[:, None]
+  centred_bg = jnp.where(known_bg, gap_bg - mean_b1, 0.0)
+  variance_b1 = masked.mean(centred_bg**2, known_bg, axis=1)[:, None]
+  return centred_bg / (jnp.sqrt(variance_b1) + epsilon)
 
 
 def sum_then_normalize(
@@ -84,14 +84,13 @@ def sum_then_normalize(
     float32 `[b, g]`, mean 0 in each group.
   """
   _check(reward_bgk, known_bgk, weights_k)
-  reward_bgk = reward_bgk.astype(jnp.float32)
-  weights_k = weights_k.astype(jnp.float32)
-  if known_bgk is None:
-    return group_normalize(reward_bgk @ weights_k, None, epsilon)
-  centred_bgk = jax.vmap(_centred, in_axes=-1, out_axes=-1)(
-    reward_bgk, known_bgk
+  known_bgk = _mask(reward_bgk, known_bgk)
+  gap_bgk = masked.differences(reward_bgk, known_bgk, axis=1)
+  mean_b1k = masked.mean(gap_bgk, known_bgk, axis=1)[:, None]
+  centred_bgk = jnp.where(known_bgk, gap_bgk - mean_b1k, 0.0)
+  return group_normalize(
+    _weighted(centred_bgk, weights_k), known_bgk.any(-1), epsilon
   )
-  return group_normalize(centred_bgk @ weights_k, known_bgk.any(-1), epsilon)
 
 
 def normalize_then_sum(
@@ -116,7 +115,7 @@ def normalize_then_sum(
   """
   _check(reward_bgk, known_bgk, weights_k)
   advantage_bgk = each_normalized(reward_bgk, known_bgk, epsilon)
-  return advantage_bgk @ weights_k.astype(jnp.float32)
+  return _weighted(advantage_bgk, weights_k)
 
 
 def each_normalized(
@@ -139,10 +138,13 @@ def each_normalized(
   )(reward_bgk, known_bgk)
 
 
-def _centred(reward_bg: jax.Array, known_bg: jax.Array) -> jax.Array:
-  """Returns the known rewards less their group's mean, 0 for the others."""
-  mean_b = masked.mean(reward_bg, known_bg, axis=-1)
-  return jnp.where(known_bg, reward_bg - mean_b[:, None], 0.0)
+def _mask(reward: jax.Array, known: jax.Array | None) -> jax.Array:
+  return jnp.ones(reward.shape, bool) if known is None else known
+
+
+def _weighted(value_bgk: jax.Array, weights_k: jax.Array) -> jax.Array:
+  """Returns sum_k w_k x_k; no matrix product, which may round its inputs."""
+  return (value_bgk * weights_k.astype(jnp.float32)).sum(-1)
 
 
 def _check(reward_bgk, known_bgk, weights_k) -> None:

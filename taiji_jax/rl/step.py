@@ -178,18 +178,16 @@ def _metrics(
 def _of_reward(update: Update, batch: RolloutBatch, k: int):
   """Yields (name, value) of the metrics of reward k."""
   reward_bg, known_bgk = batch.reward_bgk[..., k], batch.known_bgk
-  if known_bgk is None:
-    mean, spread_b = reward_bg.mean(), reward_bg.std(1)
-  else:
-    known_bg = known_bgk[..., k]
-    mean = masked.mean(reward_bg, known_bg)
-    mean_b1 = masked.mean(reward_bg, known_bg, axis=1)[:, None]
-    spread_b = masked.mean((reward_bg - mean_b1) ** 2, known_bg, axis=1) ** 0.5
+  known_bg = (
+    jnp.ones(reward_bg.shape, bool) if known_bgk is None else known_bgk[..., k]
+  )
+  mean = masked.mean(reward_bg, known_bg)
+  gap_b = jnp.abs(masked.differences(reward_bg, known_bg, axis=1)).max(1)
   yield 'reward', mean
   if known_bgk is not None:
     yield 'known', known_bgk[..., k].mean(dtype=jnp.float32)
   yield 'weight', update.weights_k[k]
-  yield 'zero_variance', (spread_b < 1e-6).mean(dtype=jnp.float32)
+  yield 'zero_variance', (gap_b < 1e-6).mean(dtype=jnp.float32)
   seen = update.seen
   if seen.alignment_k is not None:
     yield 'alignment', seen.alignment_k[k]

@@ -124,6 +124,14 @@ class PopoLightTest(absltest.TestCase):
     )
     np.testing.assert_allclose(weights_k, 0.25)
 
+  def test_equal_rewards_have_no_spread_by_rounding(self):
+    for group in (3, 5, 7):
+      reward_bgk = jnp.tile(jnp.float32([0.1, 12345.678]), (2, group, 1))
+      weights_k, _ = pareto.popo_light().update(
+        pareto.Observation(reward_bgk=reward_bgk), ()
+      )
+      np.testing.assert_array_equal(weights_k, [0.5, 0.5])
+
 
 class LossRulesTest(absltest.TestCase):
   def test_dwa(self):

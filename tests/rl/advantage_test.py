@@ -1,6 +1,7 @@
 import math
 
 from absl.testing import absltest, parameterized
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -27,10 +28,30 @@ class AdvantageTest(parameterized.TestCase):
       np.testing.assert_array_equal(row, alone)
       self.assertAlmostEqual(float(row.sum()), 0, places=5)
 
-  @parameterized.parameters(0.0, 0.1, -7.3, 1e6)
-  def test_equal_rewards_earn_nothing(self, value):
-    advantage_bg = advantage.group_normalize(jnp.full((2, 4), value))
-    np.testing.assert_allclose(advantage_bg, 0.0, atol=1e-6)
+  @parameterized.product(
+    value=(0.0, 0.1, -7.3, 1e6, 12345.678), group=(3, 4, 7), known=(False, True)
+  )
+  def test_equal_rewards_earn_nothing(self, value, group, known):
+    # Exactly: what a rounded mean leaves, divided by epsilon, is large.
+    reward_bg = jnp.full((2, group), value, jnp.float32)
+    known_bg = None
+    if known:  # What is not known holds something else, and comes first.
+      known_bg = jnp.arange(group) > 0
+      known_bg = jnp.broadcast_to(known_bg, reward_bg.shape)
+      reward_bg = reward_bg.at[:, 0].set(jnp.nan)
+    advantage_bg = advantage.group_normalize(reward_bg, known_bg)
+    np.testing.assert_array_equal(advantage_bg, np.zeros((2, group)))
+
+  @parameterized.product(
+    combine=advantage.COMBINE, group=(3, 5, 7), known=(False, True)
+  )
+  def test_equal_rewards_of_each_kind_earn_nothing(self, combine, group, known):
+    reward_bgk = jnp.tile(jnp.float32([0.1, 12345.678, -7.3]), (2, group, 1))
+    known_bgk = jnp.ones(reward_bgk.shape, bool) if known else None
+    advantage_bg = jax.jit(advantage.make(combine))(
+      reward_bgk, known_bgk, jnp.float32([0.31, 0.29, 0.4])
+    )
+    np.testing.assert_array_equal(advantage_bg, np.zeros((2, group)))
 
   def test_sum_then_normalize_golden(self):
     # 3/4 r_1 + 1/4 r_2 = 0, .75, .75, 1; mean .625, variance .140625 = .375^2:

@@ -23,7 +23,9 @@ EPSILON = 1e-4
 def logp(params, batch):
   """A bigram policy: log p(token | token before)."""
   token_bgc = batch.completion_bgc
-  first_bg1 = jnp.broadcast_to(batch.prompt_bp[:, None, -1:], (B, G, 1))
+  first_bg1 = jnp.broadcast_to(
+    batch.prompt_bp[:, None, -1:], (*token_bgc.shape[:2], 1)
+  )
   before_bgc = jnp.concatenate([first_bg1, token_bgc[..., :-1]], -1)
   logits = params['table'][before_bgc] * params['scale']
   return jnp.take_along_axis(
@@ -308,6 +310,29 @@ class PopoStepTest(parameterized.TestCase):
     chex.assert_trees_all_close(state.params, params, atol=1e-6)
     self.assertEqual(float(metrics['zero_variance_id']), 1)
     self.assertAlmostEqual(float(metrics['weight_id']), 0.5, places=5)
+
+  @parameterized.parameters(False, True)
+  def test_zero_variance_whatever_the_size(self, known):
+    # The mean of seven equal numbers of this size is rounded.
+    params, reference, _ = make(0)
+    rng = np.random.default_rng(0)
+    shape = (B, 7, C)
+    token_bgc = rng.integers(0, V, shape).astype(np.int32)
+    reward_bgk = np.full((B, 7, 2), 12345.678, np.float32)
+    reward_bgk[0, 0, 1] += 1
+    batch = RolloutBatch(
+      prompt_bp=np.zeros((B, 2), np.int32),
+      prompt_length_b=np.full(B, 2, np.int32),
+      completion_bgc=token_bgc,
+      length_bg=np.full((B, 7), C, np.int32),
+      old_logp_bgc=np.zeros(shape, np.float32),
+      reward_bgk=reward_bgk,
+      known_bgk=np.ones((B, 7, 2), bool) if known else None,
+    )
+    config = RLConfig(weighting='fixed', kl_beta=0.0)
+    _, metrics, _ = update(config, params, reference, batch)
+    self.assertEqual(float(metrics['zero_variance_semantic']), 1)
+    self.assertAlmostEqual(float(metrics['zero_variance_id']), 1 - 1 / B)
 
   def test_one_trace(self):
     config = RLConfig()

@@ -38,7 +38,9 @@ class MaskedTest(absltest.TestCase):
     mask = np.array([[False, True, True], [True] * 3, [False] * 3])
     expected = np.array([[0, 0, 2], [0, 0, 0], [0, 0, 0]])
     np.testing.assert_array_equal(masked.differences(x, mask, 1), expected)
-    np.testing.assert_array_equal(masked.differences(x.T, mask.T, 0), expected.T)
+    np.testing.assert_array_equal(
+      masked.differences(x.T, mask.T, 0), expected.T
+    )
 
   def test_gradient_stops_at_the_mask(self):
     gradient = jax.grad(lambda x: masked.mean(x * x, MASK, axis=1).sum())(X)

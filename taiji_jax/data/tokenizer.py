@@ -30,7 +30,10 @@ class Tokenizer(Protocol):
     ...
 
   def decode(self, ids: Sequence[int]) -> str:
-    """Returns the text of `ids`; pad, bos and eos are left out."""
+    """Returns the text of `ids`.
+
+    Pad, bos, eos and what is beyond the vocabulary are left out.
+    """
     ...
 
   def save(self, directory: str | os.PathLike[str]) -> None:
@@ -61,7 +64,9 @@ class SentencePieceTokenizer:
     return self._model.encode(text)
 
   def decode(self, ids: Sequence[int]) -> str:
-    return self._model.decode([int(i) for i in ids])
+    # A model's vocabulary may be longer than its tokenizer's: no text there.
+    known = [int(i) for i in ids if 0 <= i < self.vocab_size]
+    return self._model.decode(known)
 
   def save(self, directory: str | os.PathLike[str]) -> None:
     import transformers

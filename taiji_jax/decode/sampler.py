@@ -94,8 +94,8 @@ class Sampler:
       limits: the most tokens of each completion, up to `config.max_tokens`.
 
     Raises:
-      UserError: an empty prompt, a limit out of range, stop strings without a
-        tokenizer.
+      UserError: an empty prompt, a limit out of range, not one limit for each
+        completion, stop strings without a tokenizer or not in a list.
     """
     group = self._check(prompts, seeds, stop, limits)
     found: list[Generation | None] = [None] * len(seeds)
@@ -123,7 +123,7 @@ class Sampler:
 
   def _check(self, prompts, seeds, stop, limits) -> int:
     """Returns the group's size; raises where the arguments don't fit."""
-    if not prompts:
+    if not len(prompts):
       return 1
     if not len(seeds) or len(seeds) % len(prompts):
       raise ValueError(
@@ -137,11 +137,17 @@ class Sampler:
         )
       if not len(prompt):
         raise UserError(f'prompt {i} has no token; give it at least one.')
+    if isinstance(stop, str):
+      raise UserError(f'stop is the text {stop!r}; give [{stop!r}].')
     if stop and self._decode is None:
       raise UserError('stop strings need a tokenizer; give one as `decode`.')
     if '' in stop:
       raise UserError("'' as stop string would end every text; leave it out.")
-    for limit in limits or ():
+    if limits is not None and len(limits) != len(seeds):
+      raise UserError(
+        f'{len(limits)} limits for {len(seeds)} completions; give one for each.'
+      )
+    for limit in () if limits is None else limits:
       if not 1 <= limit <= self._config.max_tokens:
         raise UserError(
           f'a limit of {limit} tokens; give 1 to {self._config.max_tokens}'
@@ -203,9 +209,11 @@ class Sampler:
       return None
     before = text[: min(places)]
     low, high = 0, len(tokens)
-    while low < high:  # The fewest tokens whose text holds all before the stop.
+    # The fewest tokens whose text begins with all before the stop. Of a letter
+    # whose bytes are not all there the text has a mark, so lengths do not tell.
+    while low < high:
       middle = (low + high) // 2
-      if len(self._decode(tokens[:middle])) >= len(before):
+      if self._decode(tokens[:middle]).startswith(before):
         high = middle
       else:
         low = middle + 1

@@ -154,10 +154,11 @@ def _look_up(mass_nv: jax.Array, u_n: jax.Array) -> tuple[jax.Array, jax.Array]:
   """Returns the token whose stretch of the masses holds u, and the sum."""
   n, v = mass_nv.shape
   mass_nkw = jnp.pad(mass_nv, ((0, 0), (0, -v % _BLOCK))).reshape(n, -1, _BLOCK)
-  upto_nk = jnp.cumsum(mass_nkw.sum(-1), -1)
+  block_nk = mass_nkw.sum(-1)
+  upto_nk = jnp.cumsum(block_nk, -1)
   total_n = upto_nk[:, -1]
   goal_n = u_n * total_n
-  block_n = _first_above(upto_nk, goal_n)
+  block_n = _first_above(block_nk, upto_nk, goal_n)
   before_n = jnp.where(
     block_n > 0,
     jnp.take_along_axis(upto_nk, jnp.maximum(block_n - 1, 0)[:, None], -1)[
@@ -166,17 +167,27 @@ def _look_up(mass_nv: jax.Array, u_n: jax.Array) -> tuple[jax.Array, jax.Array]:
     0.0,
   )
   own_nw = jnp.take_along_axis(mass_nkw, block_n[:, None, None], 1)[:, 0]
-  inner_n = _first_above(jnp.cumsum(own_nw, -1), goal_n - before_n)
+  upto_nw = jnp.cumsum(own_nw, -1)
+  inner_n = _first_above(own_nw, upto_nw, goal_n - before_n)
   return block_n * _BLOCK + inner_n, total_n
 
 
-def _first_above(upto_nk: jax.Array, goal_n: jax.Array) -> jax.Array:
-  """Returns the first index above the goal, one that has a mass, int32.
+def _first_above(
+  mass_nk: jax.Array, upto_nk: jax.Array, goal_n: jax.Array
+) -> jax.Array:
+  """Returns the first index above the goal, of those that have a mass, int32.
 
-  Rounding may leave none above; then it is the last that has a mass.
+  Rounding may leave none above; then it is the last that has a mass. Where the
+  sums are of many, they may also grow where there is no mass.
+
+  Args:
+    mass_nk: >= 0, one above 0 in each row.
+    upto_nk: their sums up to each.
+    goal_n: in [0, sum).
   """
-  above_nk = upto_nk > goal_n[:, None]
-  last_n = (upto_nk >= upto_nk[:, -1:]).argmax(-1)
+  some_nk = mass_nk > 0
+  above_nk = some_nk & (upto_nk > goal_n[:, None])
+  last_n = some_nk.shape[-1] - 1 - some_nk[:, ::-1].argmax(-1)
   found_n = jnp.where(above_nk.any(-1), above_nk.argmax(-1), last_n)
   return found_n.astype(jnp.int32)
 

@@ -44,6 +44,14 @@ class SentencePieceTest(parameterized.TestCase):
     self.assertEqual(tokenizer.decode([*ends, *ids, *ends]), text)
     self.assertLess(max(ids), tokenizer.vocab_size)
 
+  def test_ids_beyond_the_vocabulary_have_no_text(self):
+    # A model's vocabulary may be padded beyond its tokenizer's.
+    tokenizer = self._train()
+    ids = tokenizer.encode('Star Wars')
+    beyond = [tokenizer.vocab_size, 10**6]
+    self.assertEqual(tokenizer.decode([*beyond, *ids, *beyond]), 'Star Wars')
+    self.assertEqual(tokenizer.decode(beyond), '')
+
   @parameterized.parameters(*prompts.STRUCTURE)
   def test_structure_is_one_token_between_any_texts(self, symbol):
     tokenizer = self._train()

@@ -102,6 +102,23 @@ class GeneratorTest(parameterized.TestCase):
       stopped += bool(match)
     self.assertGreater(stopped, 0)
 
+  def test_a_stop_string_behind_letters_of_several_bytes(self):
+    # Tokens are bytes; a letter that is not whole yet is told by a mark, one
+    # letter long as the letter itself.
+    text = 'a\u00e9\u6771\N{GRINNING FACE}|x'
+    decode = lambda ids: bytes(ids).decode(errors='replace')  # noqa: E731
+    made = Sampler(DECODER, params(), CONFIG, BATCH, decode=decode)
+    tokens = list(text.encode())
+    for stop, before in (
+      ('|', text[:-2]),
+      ('\N{GRINNING FACE}', text[:3]),
+      ('\u6771', text[:2]),
+      ('\u00e9', 'a'),
+    ):
+      kept, found = made._cut(tokens, (stop,))
+      self.assertEqual(found, before)
+      self.assertEqual(kept, len(before.encode()))
+
   def test_stop_ids_end_like_the_end_token(self):
     plain = generator()(prompts(), np.arange(7))
     stop = max(plain, key=lambda one: len(one.tokens)).tokens[5]
@@ -117,6 +134,13 @@ class GeneratorTest(parameterized.TestCase):
     found = generator()(prompts(), np.arange(7), limits=limits)
     for one, full, limit in zip(found, plain, limits, strict=True):
       self.assertEqual(one.tokens, full.tokens[:limit])
+    given = np.array(limits, np.int64)
+    self.assertEqual(generator()(prompts(), np.arange(7), limits=given), found)
+
+  def test_prompts_in_an_array(self):
+    three = prompts((4, 4, 4))
+    found = generator()(np.array(three), np.arange(3))
+    self.assertEqual(found, generator()(three, range(3)))
 
   def test_batching_does_not_matter(self):
     found = generator()(prompts(), np.arange(7))
@@ -158,6 +182,12 @@ class GeneratorTest(parameterized.TestCase):
       generator()([[3], [4]], [0, 1, 2])
     with self.assertRaisesRegex(UserError, 'limit of 13 tokens; give 1 to 12'):
       generator()([[3]], [0], limits=[13])
+    with self.assertRaisesRegex(UserError, '1 limits for 2 completions'):
+      generator()([[3], [4]], [0, 1], limits=[3])
+    with self.assertRaisesRegex(
+      UserError, r"stop is the text 'ab'; give \['ab"
+    ):
+      generator()([[3]], [0], stop='ab')
     with self.assertRaisesRegex(UserError, "'' as stop string"):
       generator()([[3]], [0], stop=('',))
     mute = Sampler(DECODER, params(), CONFIG, BATCH)

@@ -1,4 +1,5 @@
 import dataclasses
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 import jax
@@ -96,6 +97,28 @@ class DrawTest(parameterized.TestCase):
     )
     self.assertEqual(set(np.asarray(token_n).tolist()), {0, 255, 256, 599})
     np.testing.assert_allclose(logp_n, np.log(0.25), rtol=1e-6)
+
+  def test_what_has_no_mass_is_never_drawn_of_many_blocks(self):
+    # Sums up to a place are rounded in another order where there are many, so
+    # that they grow, a little, or fall where there is no mass. As of a large
+    # vocabulary with top-k, and numbers that lie just beside those sums.
+    rng = np.random.default_rng(0)
+    mass_v = np.exp(rng.normal(size=1200) * 2).astype(np.float32)
+    mass_v[rng.random(1200) < 0.8] = 0
+    with mock.patch.object(sampling, '_BLOCK', 2):
+      upto_k = jnp.cumsum(mass_v.reshape(-1, 2).sum(-1))
+      u_n = np.float32(upto_k[:-1] / upto_k[-1])
+      u_n = np.concatenate([np.nextafter(u_n, np.float32(0)), u_n])
+      token_n, total_n = jax.jit(sampling._look_up)(
+        jnp.broadcast_to(mass_v, (len(u_n), 1200)), u_n
+      )
+    self.assertGreater(mass_v[np.asarray(token_n)].min(), 0)
+    np.testing.assert_allclose(total_n, mass_v.sum(), rtol=1e-5)
+    # And it is the token at whose stretch the number lies.
+    upto_v = np.cumsum(mass_v.astype(np.float64)) / mass_v.sum()
+    np.testing.assert_allclose(upto_v[token_n] >= u_n - 1e-5, True)
+    before_n = upto_v[token_n] - mass_v[token_n] / mass_v.sum()
+    np.testing.assert_allclose(before_n <= u_n + 1e-5, True)
 
   def test_greedy(self):
     logits_nv = jnp.array([[0.0, 2.0, 1.0]])

@@ -21,37 +21,48 @@ import numpy as np
 # Tokens of a block; lengths are padded to a multiple of it, and of the lanes.
 _BLOCK = 512
 _LANES = 128
-# A query's slot and its branch in one number.
-_SLOT_BITS = 22
-_SLOTS = 1 << _SLOT_BITS
 
 
 class TextMask(masks.Mask):
   """Which slot may see which: those before it, of its own branch or the prompt.
 
   Attributes:
-    q_sequence: int32, slot and branch of each query, packed.
+    q_sequence: int32, of each query its branch and its place there, packed.
     mask_function: (of `q_sequence`, slots of keys) -> bool, evaluated block by
       block, also inside the kernel, so that the mask never exists.
   """
 
   def __init__(self, length: int, fork: tuple[int, int] | None):
     self._length, self._fork = length, fork
-    slot = np.arange(length, dtype=np.int32)
-    branch = 0
-    if fork is not None:
-      prompt, completion = fork
-      branch = np.where(slot < prompt, 0, 1 + (slot - prompt) // completion)
-    self.q_sequence = (slot + branch * _SLOTS).astype(np.int32)
+    self.q_sequence = slot = np.arange(length, dtype=np.int32)
+    if fork is None:
+      return
+    prompt, completion = fork
+    # A place is a slot less `_first` of its branch. The prompt ends where a
+    # completion would, so where it is longer its first places would be negative.
+    self._before = max(prompt - completion, 0)
+    self._bits = (max(prompt, completion) - 1).bit_length()
+    branch = np.where(slot < prompt, 0, 1 + (slot - prompt) // completion)
+    if int(branch[-1] + 1) << self._bits > np.iinfo(np.int32).max:
+      raise ValueError(
+        f'a row of {length} slots with a prompt of {prompt} and completions of'
+        f' {completion} is too long for the kernel; give fewer completions.'
+      )
+    place = slot - self._first(branch) + self._before
+    self.q_sequence = ((branch << self._bits) | place).astype(np.int32)
+
+  def _first(self, branch):
+    """Returns the first slot of a completion (of the prompt: no slot of it)."""
+    prompt, completion = self._fork
+    return branch * completion + (prompt - completion)
 
   def mask_function(self, query, key):
     if self._fork is None:
       return query >= key
-    prompt, completion = self._fork
-    slot, branch = query & (_SLOTS - 1), query >> _SLOT_BITS
+    first = self._first(query >> self._bits)
+    slot = first + (query & ((1 << self._bits) - 1)) - self._before
     # Of branch 0, the prompt, it doesn't matter: its slots see the prompt only.
-    first = branch * completion + (prompt - completion)
-    return (slot >= key) & ((key < prompt) | (key >= first))
+    return (slot >= key) & ((key < self._fork[0]) | (key >= first))
 
   @property
   def shape(self) -> tuple[int, int]:

@@ -90,6 +90,22 @@ class SplashTest(parameterized.TestCase):
       np.testing.assert_array_equal(mask[:, :], plain)
       np.testing.assert_array_equal(mask[3:7, 2:11], plain[3:7, 2:11])
 
+  def test_mask_of_many_completions(self):
+    # Slot and branch must fit into one number.
+    for prompt, group, completion in ((3, 700, 2), (600, 1500, 1), (1, 2, 900)):
+      fork = prompt, completion
+      length = prompt + group * completion
+      mask = splash.TextMask(length, fork)
+      some = slice(None, None, 7)
+      branch_t = attention.branch(np.arange(length), fork)
+      slot_t = np.arange(length)
+      plain = (slot_t[some, None] >= slot_t) & (
+        (branch_t[some, None] == branch_t) | (branch_t == 0)
+      )
+      np.testing.assert_array_equal(mask[some, :], plain)
+    with self.assertRaisesRegex(ValueError, 'too long for the kernel'):
+      splash.TextMask(8, (4, 1 << 30))
+
   def test_masks_are_told_apart(self):
     self.assertEqual(splash.TextMask(8, (4, 2)), splash.TextMask(8, (4, 2)))
     self.assertNotEqual(splash.TextMask(8, (4, 2)), splash.TextMask(8, None))

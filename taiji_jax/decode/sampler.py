@@ -137,23 +137,32 @@ class Sampler:
         )
       if not len(prompt):
         raise UserError(f'prompt {i} has no token; give it at least one.')
+    self._check_stop(stop)
+    if limits is not None:
+      self._check_limits(limits, len(seeds))
+    return len(seeds) // len(prompts)
+
+  def _check_stop(self, stop: Sequence[str]) -> None:
+    """Raises UserError where these are no stop strings."""
     if isinstance(stop, str):
       raise UserError(f'stop is the text {stop!r}; give [{stop!r}].')
     if stop and self._decode is None:
       raise UserError('stop strings need a tokenizer; give one as `decode`.')
     if '' in stop:
       raise UserError("'' as stop string would end every text; leave it out.")
-    if limits is not None and len(limits) != len(seeds):
+
+  def _check_limits(self, limits: Sequence[int], count: int) -> None:
+    """Raises UserError where there is not one for each, or one is too large."""
+    if len(limits) != count:
       raise UserError(
-        f'{len(limits)} limits for {len(seeds)} completions; give one for each.'
+        f'{len(limits)} limits for {count} completions; give one for each.'
       )
-    for limit in () if limits is None else limits:
+    for limit in limits:
       if not 1 <= limit <= self._config.max_tokens:
         raise UserError(
           f'a limit of {limit} tokens; give 1 to {self._config.max_tokens}'
           ' (max_tokens).'
         )
-    return len(seeds) // len(prompts)
 
   def _run(
     self, batch: tuple, own_n: np.ndarray, stop: tuple[str, ...]

@@ -108,11 +108,9 @@ def vjps(logp: Logp, look: Callable[[Any], pareto.Observation]) -> Observe:
     logp_bgc, pullback = jax.vjp(_forward(logp, losses, frozen), params)
     _, gradients_k = pareto.by_vjps(logp_bgc, pullback, losses.each)
 
-    def descend(weights_k: jax.Array) -> Any:
-      if losses.in_span:
-        return pareto.combine(gradients_k, weights_k)
-      return pullback(losses.cotangent(logp_bgc, weights_k))[0]
-
+    descend = _descend(
+      losses, logp_bgc, gradients_k, lambda cotangent: pullback(cotangent)[0]
+    )
     return Observed(logp_bgc, look(gradients_k), descend)
 
   return observe
@@ -123,8 +121,9 @@ def one_backward(
 ) -> Observe:
   """Returns the way of one backward for all rewards, one for the sum.
 
-  Where the rollouts are the policy's own, rho = 1 and
-  dL_k/dlogp = -A_kn / (N |o_n|): one number a sequence tells the rewards apart.
+  Where no ratio is clipped, dL_k/dlogp = -rho A_kn / (N |o_n|): one number a
+  sequence tells the rewards apart. Where some are, the per-reward gradients
+  are those without the clip; what is descended has it.
 
   Args:
     sequence_vjp: (params, batch, coef_kn) -> (log-probabilities, pullback,
@@ -140,13 +139,9 @@ def one_backward(
       params, losses.batch, coef_kn, **beside
     )
     length_bg1 = jnp.maximum(losses.batch.length_bg, 1)[..., None]
-    gradients_k = objectives(-(losses.mask_bgc / length_bg1))
-
-    def descend(weights_k: jax.Array) -> Any:
-      if losses.in_span:
-        return pareto.combine(gradients_k, weights_k)
-      return pullback(losses.cotangent(logp_bgc, weights_k))
-
+    ratio_bgc = jax.lax.stop_gradient(losses.ratio(logp_bgc))
+    gradients_k = objectives(-(losses.mask_bgc * ratio_bgc / length_bg1))
+    descend = _descend(losses, logp_bgc, gradients_k, pullback)
     return Observed(logp_bgc, look(gradients_k), descend)
 
   return observe
@@ -168,6 +163,37 @@ def jvp(logp: Logp) -> Observe:
     return plain(params, losses, frozen)._replace(seen=seen)
 
   return observe
+
+
+def _descend(
+  losses: Losses,
+  logp_bgc: jax.Array,
+  gradients_k: Any,
+  pullback: Callable[[jax.Array], Any],
+) -> Callable[[jax.Array], Any]:
+  """Returns weights_k -> the gradient of the combined loss.
+
+  It is sum_k w_k g_k where the losses are in the span and nothing is clipped:
+  the clip looks at the sign of an advantage, and a sum may have another.
+
+  Args:
+    losses: of the batch.
+    logp_bgc: log-probabilities now.
+    gradients_k: the K gradients.
+    pullback: cotangent of `logp_bgc` -> gradient.
+  """
+
+  def plain(weights_k: jax.Array) -> Any:
+    return pullback(losses.cotangent(logp_bgc, weights_k))
+
+  def spanned(weights_k: jax.Array) -> Any:
+    return pareto.combine(gradients_k, weights_k)
+
+  if not losses.in_span:
+    return plain
+  return lambda weights_k: jax.lax.cond(
+    losses.unclipped(logp_bgc), spanned, plain, weights_k
+  )
 
 
 def _forward(logp: Logp, losses: Losses, frozen: Any):

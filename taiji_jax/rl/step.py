@@ -48,8 +48,9 @@ def popo_step(
 ) -> Callable[..., tuple[TrainState, dict]]:
   """Returns `step(state, batch, reference, frozen=None) -> (state, metrics)`.
 
-  Pure. `reference` are all variables of the SFT model, `frozen` those that are
-  not trained (`train_state.joined`).
+  Pure. `reference` are all variables of the SFT model, or None where
+  `config.kl_beta` is 0, which reads none; `frozen` those that are not trained
+  (`train_state.joined`).
 
   With K rewards: L_k is the clipped surrogate of reward k alone, z-scored in
   its group; I_k = <grad L_k, sum_j grad L_j>; the rule turns I into w; the
@@ -84,7 +85,14 @@ def popo_step(
   def step(
     state: TrainState, batch: RolloutBatch, reference: Any, frozen: Any = None
   ) -> tuple[TrainState, dict]:
-    reference_bgc = jax.lax.stop_gradient(logp(reference, batch))
+    reference_bgc = None
+    if config.kl_beta > 0:
+      if reference is None:
+        raise ValueError(
+          f'rl.kl_beta is {config.kl_beta}, which needs a reference; give its'
+          ' variables, or set rl.kl_beta to 0.'
+        )
+      reference_bgc = jax.lax.stop_gradient(logp(reference, batch))
     losses = Losses(config, advantage, batch, reference_bgc)
     update = read(state, losses, frozen)
     metrics = _metrics(update, losses, reward_names)
@@ -119,7 +127,7 @@ def _reading(observe: Observe, rule: pareto.Weighting) -> Read:
       )
     found = observe(state.params, losses, frozen)
     weights_k, rule_state = rule.update(
-      dataclasses.replace(found.seen, reward_bgk=losses.reward_bgk),
+      dataclasses.replace(found.seen, reward_bgk=losses.batch.reward_bgk),
       state.weighting,
     )
     weights_k = jax.lax.stop_gradient(weights_k)
@@ -165,11 +173,12 @@ def _metrics(
   moved_bgc = jnp.abs(logp_bgc - batch.old_logp_bgc)
   metrics = {
     'loss': losses.combined(logp_bgc, update.weights_k),
-    'kl': losses.kl(logp_bgc),
     'off_policy': masked.mean(moved_bgc, losses.mask_bgc),
     'completion_tokens': batch.length_bg.mean(dtype=jnp.float32),
     'gradient_norm': optax.tree.norm(update.gradient),
   }
+  if (kl := losses.kl(logp_bgc)) is not None:
+    metrics['kl'] = kl
   for k, name in enumerate(names):
     metrics |= {f'{n}_{name}': v for n, v in _of_reward(update, batch, k)}
   return metrics

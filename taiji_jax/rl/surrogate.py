@@ -7,6 +7,17 @@ import jax.numpy as jnp
 from taiji_jax import masked
 
 
+def ratio(
+  logp_bgc: jax.Array, old_logp_bgc: jax.Array, mask_bgc: jax.Array
+) -> jax.Array:
+  """Returns rho = exp(logp - old logp), float32 `[b, g, C]`; 1 off the mask.
+
+  Args:
+    logp_bgc, old_logp_bgc, mask_bgc: as for `clipped_loss`.
+  """
+  return jnp.exp(jnp.where(mask_bgc, logp_bgc - old_logp_bgc, 0.0))
+
+
 def clipped_loss(
   logp_bgc: jax.Array,
   old_logp_bgc: jax.Array,
@@ -28,7 +39,7 @@ def clipped_loss(
     clip: eps, > 0.
   """
   chex.assert_rank([logp_bgc, old_logp_bgc, advantage_bg], [3, 3, 2])
-  ratio_bgc = jnp.exp(jnp.where(mask_bgc, logp_bgc - old_logp_bgc, 0.0))
+  ratio_bgc = ratio(logp_bgc, old_logp_bgc, mask_bgc)
   advantage_bg1 = advantage_bg[..., None]
   gain_bgc = jnp.minimum(
     ratio_bgc * advantage_bg1,

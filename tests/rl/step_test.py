@@ -1,129 +1,36 @@
+"""One update against the papers' loss and rule, written out."""
+
 import functools
 
 from absl.testing import absltest, parameterized
 import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
-from taiji_jax import train_state
 from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.errors import UserError
 from taiji_jax.rl import advantage
 from taiji_jax.rl.config import RLConfig
 from taiji_jax.rl.step import popo_step
-
-NAMES = ('semantic', 'id')
-B, G, C, V = 3, 4, 5, 7
-TX = optax.sgd(0.1)
-EPSILON = 1e-4
-
-
-def logp(params, batch):
-  """A bigram policy: log p(token | token before)."""
-  token_bgc = batch.completion_bgc
-  first_bg1 = jnp.broadcast_to(
-    batch.prompt_bp[:, None, -1:], (*token_bgc.shape[:2], 1)
-  )
-  before_bgc = jnp.concatenate([first_bg1, token_bgc[..., :-1]], -1)
-  logits = params['table'][before_bgc] * params['scale']
-  return jnp.take_along_axis(
-    jax.nn.log_softmax(logits), token_bgc[..., None], -1
-  )[..., 0]
-
-
-def make(seed=0, noise=0.1):
-  rng = np.random.default_rng(seed)
-
-  def policy():
-    return {
-      'table': jnp.float32(rng.normal(size=(V, V))),
-      'scale': jnp.float32(1.1),
-    }
-
-  params, reference = policy(), policy()
-  batch = RolloutBatch(
-    prompt_bp=rng.integers(0, V, (B, 2)).astype(np.int32),
-    prompt_length_b=np.full(B, 2, np.int32),
-    completion_bgc=rng.integers(0, V, (B, G, C)).astype(np.int32),
-    length_bg=rng.integers(1, C + 1, (B, G)).astype(np.int32),
-    old_logp_bgc=np.zeros((B, G, C), np.float32),
-    reward_bgk=rng.normal(size=(B, G, 2)).astype(np.float32),
-  )
-  noise_bgc = noise * rng.normal(size=(B, G, C)).astype(np.float32)
-  old_bgc = np.asarray(logp(params, batch)) + noise_bgc
-  return params, reference, batch.replace(old_logp_bgc=old_bgc)
-
-
-def start(params, config):
-  weighting = config.make_weighting().init(2)
-  return train_state.create(params, TX, 0, weighting)
-
-
-@functools.cache
-def jitted(config):
-  return jax.jit(popo_step(logp, TX, config, NAMES))
-
-
-def update(config, params, reference, batch):
-  """Returns (state after, metrics, gradient that was descended)."""
-  state, metrics = jitted(config)(start(params, config), batch, reference)
-  gradient = jax.tree.map(lambda a, b: (a - b) / 0.1, params, state.params)
-  return state, metrics, gradient
-
-
-def written_loss(params, batch, reference, advantage_bg, config):
-  """The loss of the papers, written out for one advantage a rollout."""
-  now, old = logp(params, batch), batch.old_logp_bgc
-  then = logp(reference, batch)
-  mask_bgc = np.arange(C) < batch.length_bg[..., None]
-  ratio = jnp.exp(now - old)
-  clipped = jnp.clip(ratio, 1 - config.clip, 1 + config.clip)
-  a = advantage_bg[..., None]
-  kl = jnp.exp(then - now) - (then - now) - 1
-  gain = jnp.minimum(ratio * a, clipped * a) - config.kl_beta * kl
-  return -((gain * mask_bgc).sum(-1) / batch.length_bg).mean()
-
-
-written_gradient = jax.jit(jax.value_and_grad(written_loss), static_argnums=4)
-
-
-def z_score(reward_bg):
-  centred = reward_bg - reward_bg.mean(1, keepdims=True)
-  return centred / (reward_bg.std(1, keepdims=True) + EPSILON)
-
-
-def weights_by_hand(params, batch, reference, config, log_w=None):
-  """POPO's weights from one `jax.grad` a reward, in numpy float64."""
-  no_kl = RLConfig(kl_beta=0.0, clip=config.clip)
-  gradients = []
-  for k in range(2):
-    advantage_bg = z_score(batch.reward_bgk[..., k])
-    _, gradient = written_gradient(
-      params, batch, reference, advantage_bg, no_kl
-    )
-    flat = [np.asarray(x, np.float64).ravel() for x in gradient.values()]
-    gradients.append(np.concatenate(flat))
-  alignment_k = np.array([g @ sum(gradients) for g in gradients])
-  weight = np.exp(0 if log_w is None else log_w)
-  weight = weight * np.exp(config.eta / config.mu * alignment_k)
-  return weight / weight.sum(), gradients
+from tests.rl import bigram
 
 
 class PopoStepTest(parameterized.TestCase):
   @parameterized.parameters(0, 1, 2)
   def test_weights_equal_those_by_hand(self, seed):
     config = RLConfig(eta=30.0, mu=3.0)
-    params, reference, batch = make(seed)
-    expected, gradients = weights_by_hand(params, batch, reference, config)
-    state, metrics, _ = update(config, params, reference, batch)
+    params, reference, batch = bigram.make(seed)
+    expected, gradients = bigram.weights_by_hand(
+      params, batch, reference, config
+    )
+    state, metrics, _ = bigram.update(config, params, reference, batch)
     weights = [metrics['weight_semantic'], metrics['weight_id']]
     np.testing.assert_allclose(weights, expected, rtol=1e-4)
     np.testing.assert_allclose(
       np.exp(state.weighting.log_weight_k), expected, rtol=1e-4
     )
-    norms = [float(metrics[f'objective_norm_{n}']) for n in NAMES]
+    norms = [float(metrics[f'objective_norm_{n}']) for n in bigram.NAMES]
     np.testing.assert_allclose(
       norms, [np.linalg.norm(g) for g in gradients], rtol=1e-4
     )
@@ -132,14 +39,14 @@ class PopoStepTest(parameterized.TestCase):
 
   def test_weights_go_on_from_the_state(self):
     config = RLConfig(eta=30.0, mu=3.0)
-    params, reference, batch = make(0)
-    state = start(params, config)
+    params, reference, batch = bigram.make(0)
+    state = bigram.start(params, config)
     log_w = None
     for _ in range(3):
-      expected, _ = weights_by_hand(
+      expected, _ = bigram.weights_by_hand(
         state.params, batch, reference, config, log_w
       )
-      state, metrics = jitted(config)(state, batch, reference)
+      state, metrics = bigram.jitted(config)(state, batch, reference)
       self.assertAlmostEqual(float(metrics['weight_id']), expected[1], places=4)
       log_w = np.log(expected)
     self.assertGreater(abs(expected[0] - 0.5), 0.01)
@@ -148,13 +55,13 @@ class PopoStepTest(parameterized.TestCase):
   def test_gradient_is_that_of_the_papers_loss(self, kl_beta):
     # sum_then_normalize, the default: z-score of sum_k w_k r_k in each group.
     config = RLConfig(eta=30.0, kl_beta=kl_beta)
-    params, reference, batch = make(0)
-    weights_k, _ = weights_by_hand(params, batch, reference, config)
-    advantage_bg = z_score(batch.reward_bgk @ weights_k)
-    loss, expected = written_gradient(
+    params, reference, batch = bigram.make(0)
+    weights_k, _ = bigram.weights_by_hand(params, batch, reference, config)
+    advantage_bg = bigram.z_score(batch.reward_bgk @ weights_k)
+    loss, expected = bigram.written_gradient(
       params, batch, reference, advantage_bg, config
     )
-    _, metrics, gradient = update(config, params, reference, batch)
+    _, metrics, gradient = bigram.update(config, params, reference, batch)
     self.assertAlmostEqual(float(metrics['loss']), float(loss), places=5)
     chex.assert_trees_all_close(gradient, expected, rtol=1e-3, atol=1e-5)
     self.assertAlmostEqual(
@@ -163,12 +70,12 @@ class PopoStepTest(parameterized.TestCase):
 
   def test_normalize_then_sum_lies_in_the_span(self):
     config = functools.partial(RLConfig, eta=30.0, kl_beta=0.0, clip=1e3)
-    params, reference, batch = make(0)
+    params, reference, batch = bigram.make(0)
     gradients, apart = {}, {}
     for combine in ('sum_then_normalize', 'normalize_then_sum'):
       c = config(combine=combine)
-      weights_k, basis = weights_by_hand(params, batch, reference, c)
-      _, _, gradient = update(c, params, reference, batch)
+      weights_k, basis = bigram.weights_by_hand(params, batch, reference, c)
+      _, _, gradient = bigram.update(c, params, reference, batch)
       flat = np.concatenate([np.ravel(x) for x in gradient.values()])
       gradients[combine] = flat
       fit = np.linalg.lstsq(np.stack(basis, 1), flat, rcond=None)[0]
@@ -185,51 +92,53 @@ class PopoStepTest(parameterized.TestCase):
 
   def test_descends_towards_the_rewarded(self):
     config = RLConfig(kl_beta=0.0)
-    params, reference, batch = make(0, noise=0.0)
-    state, _, _ = update(config, params, reference, batch)
-    mask_bgc = np.arange(C) < batch.length_bg[..., None]
-    rise_bgc = logp(state.params, batch) - logp(params, batch)
+    params, reference, batch = bigram.make(0, noise=0.0)
+    state, _, _ = bigram.update(config, params, reference, batch)
+    mask_bgc = np.arange(bigram.C) < batch.length_bg[..., None]
+    rise_bgc = bigram.logp(state.params, batch) - bigram.logp(params, batch)
     rise_bg = (rise_bgc * mask_bgc).sum(-1) / batch.length_bg
-    advantage_bg = z_score(batch.reward_bgk.mean(-1))
+    advantage_bg = bigram.z_score(batch.reward_bgk.mean(-1))
     self.assertGreater(float((rise_bg * advantage_bg).sum()), 0)
 
   def test_light_weighs_by_the_spread(self):
     config = RLConfig(weighting='popo_light')
-    params, reference, batch = make(0)
+    params, reference, batch = bigram.make(0)
     reward_bgk = np.abs(batch.reward_bgk) + np.float32([0, 3])
     batch = batch.replace(reward_bgk=reward_bgk)
     ratio_k = (reward_bgk.std(1) / (reward_bgk.mean(1) + 1e-4)).mean(0)
-    _, metrics, gradient = update(config, params, reference, batch)
+    _, metrics, gradient = bigram.update(config, params, reference, batch)
     weights_k = ratio_k / ratio_k.sum()
     np.testing.assert_allclose(metrics['weight_id'], weights_k[1], rtol=1e-4)
-    _, expected = written_gradient(
-      params, batch, reference, z_score(reward_bgk @ weights_k), config
+    _, expected = bigram.written_gradient(
+      params, batch, reference, bigram.z_score(reward_bgk @ weights_k), config
     )
     chex.assert_trees_all_close(gradient, expected, rtol=1e-3, atol=1e-5)
 
   @parameterized.parameters(((), (0.5, 0.5)), ((1.0, 3.0), (0.25, 0.75)))
   def test_fixed(self, given, expected):
     config = RLConfig(weighting='fixed', fixed_weights=given)
-    params, reference, batch = make(0)
-    _, metrics, gradient = update(config, params, reference, batch)
+    params, reference, batch = bigram.make(0)
+    _, metrics, gradient = bigram.update(config, params, reference, batch)
     self.assertAlmostEqual(float(metrics['weight_id']), expected[1], places=6)
-    _, by_hand = written_gradient(
+    _, by_hand = bigram.written_gradient(
       params,
       batch,
       reference,
-      z_score(batch.reward_bgk @ np.float32(expected)),
+      bigram.z_score(batch.reward_bgk @ np.float32(expected)),
       config,
     )
     chex.assert_trees_all_close(gradient, by_hand, rtol=1e-3, atol=1e-5)
 
   def test_what_lies_behind_the_end_is_ignored(self):
-    params, reference, batch = make(0)
-    mask_bgc = np.arange(C) < batch.length_bg[..., None]
+    params, reference, batch = bigram.make(0)
+    mask_bgc = np.arange(bigram.C) < batch.length_bg[..., None]
     other = batch.replace(
       completion_bgc=np.where(mask_bgc, batch.completion_bgc, 0),
       old_logp_bgc=np.where(mask_bgc, batch.old_logp_bgc, -50.0),
     )
-    a, b = (update(RLConfig(), params, reference, x) for x in (batch, other))
+    a, b = (
+      bigram.update(RLConfig(), params, reference, x) for x in (batch, other)
+    )
     chex.assert_trees_all_close(a, b, rtol=1e-6)
 
   @parameterized.product(
@@ -237,10 +146,10 @@ class PopoStepTest(parameterized.TestCase):
   )
   def test_bad_reward_keeps_the_state_and_is_named(self, weighting, bad):
     config = RLConfig(weighting=weighting)
-    params, reference, batch = make(0)
+    params, reference, batch = bigram.make(0)
     batch.reward_bgk[1, 2, 1] = bad
-    state, metrics, _ = update(config, params, reference, batch)
-    chex.assert_trees_all_equal(state, start(params, config))
+    state, metrics, _ = bigram.update(config, params, reference, batch)
+    chex.assert_trees_all_equal(state, bigram.start(params, config))
     self.assertFalse(np.isfinite(metrics['reward_id']))
     self.assertTrue(np.isfinite(metrics['reward_semantic']))
 
@@ -250,22 +159,20 @@ class PopoStepTest(parameterized.TestCase):
     config = RLConfig(
       weighting='fixed', combine='normalize_then_sum', kl_beta=0.0
     )
-    params, reference, batch = make(0)
-    known_bgk = np.ones((B, G, 2), bool)
+    params, reference, batch = bigram.make(0)
+    known_bgk = np.ones((bigram.B, bigram.G, 2), bool)
     known_bgk[0, 1, 1] = False
-    score_bgk = np.stack(
-      [z_score(batch.reward_bgk[..., k]) for k in (0, 1)], -1
-    )
+    score_bgk = bigram.each_score(batch.reward_bgk)
     left_n = np.delete(batch.reward_bgk[0, :, 1], 1)
     score_bgk[0, :, 1] = 0
-    score_bgk[0, [0, 2, 3], 1] = z_score(left_n[None])[0]
-    _, expected = written_gradient(
+    score_bgk[0, [0, 2, 3], 1] = bigram.z_score(left_n[None])[0]
+    _, expected = bigram.written_gradient(
       params, batch, reference, score_bgk.mean(-1), config
     )
     for hidden in (0.0, 1e3):
       batch.reward_bgk[0, 1, 1] = hidden
       known = batch.replace(known_bgk=known_bgk)
-      _, metrics, gradient = update(config, params, reference, known)
+      _, metrics, gradient = bigram.update(config, params, reference, known)
       chex.assert_trees_all_close(gradient, expected, rtol=1e-3, atol=1e-5)
       np.testing.assert_allclose(
         metrics['reward_id'],
@@ -274,39 +181,43 @@ class PopoStepTest(parameterized.TestCase):
       )
 
   def test_a_rule_that_reads_rewards_wants_all_of_them(self):
-    params, reference, batch = make(0)
-    known = batch.replace(known_bgk=np.ones((B, G, 2), bool))
+    params, reference, batch = bigram.make(0)
+    known = batch.replace(known_bgk=np.ones((bigram.B, bigram.G, 2), bool))
     with self.assertRaisesRegex(ValueError, 'some are not known'):
-      update(RLConfig(weighting='popo_light'), params, reference, known)
+      bigram.update(RLConfig(weighting='popo_light'), params, reference, known)
 
   @parameterized.parameters('sum_then_normalize', 'normalize_then_sum')
   def test_the_advantage_is_an_argument(self, combine):
     config = RLConfig(combine=combine)
-    params, reference, batch = make(0)
+    params, reference, batch = bigram.make(0)
 
     def twice(reward_bgk, known_bgk, weights_k):
       return 2 * advantage.make(combine)(reward_bgk, known_bgk, weights_k)
 
-    step = jax.jit(popo_step(logp, TX, config, NAMES, advantage=twice))
-    state, _ = step(start(params, config), batch, reference)
+    step = jax.jit(
+      popo_step(bigram.logp, bigram.TX, config, bigram.NAMES, advantage=twice)
+    )
+    state, _ = step(bigram.start(params, config), batch, reference)
     gradient = jax.tree.map(lambda a, b: (a - b) / 0.1, params, state.params)
-    weights_k, _ = weights_by_hand(params, batch, reference, config)
+    weights_k, _ = bigram.weights_by_hand(params, batch, reference, config)
     advantage_bg = twice(batch.reward_bgk, None, np.float32(weights_k))
-    _, expected = written_gradient(
+    _, expected = bigram.written_gradient(
       params, batch, reference, advantage_bg, config
     )
     chex.assert_trees_all_close(gradient, expected, rtol=1e-3, atol=1e-5)
 
   def test_wrong_axes_are_refused(self):
-    params, reference, batch = make(0)
+    params, reference, batch = bigram.make(0)
     batch = batch.replace(reward_bgk=batch.reward_bgk[..., 0])
     with self.assertRaises(AssertionError):
-      update(RLConfig(), params, reference, batch)
+      bigram.update(RLConfig(), params, reference, batch)
 
   def test_equal_rewards_leave_the_policy(self):
-    params, reference, batch = make(0)
+    params, reference, batch = bigram.make(0)
     batch = batch.replace(reward_bgk=np.ones_like(batch.reward_bgk))
-    state, metrics, _ = update(RLConfig(kl_beta=0.0), params, reference, batch)
+    state, metrics, _ = bigram.update(
+      RLConfig(kl_beta=0.0), params, reference, batch
+    )
     chex.assert_trees_all_close(state.params, params, atol=1e-6)
     self.assertEqual(float(metrics['zero_variance_id']), 1)
     self.assertAlmostEqual(float(metrics['weight_id']), 0.5, places=5)
@@ -314,35 +225,35 @@ class PopoStepTest(parameterized.TestCase):
   @parameterized.parameters(False, True)
   def test_zero_variance_whatever_the_size(self, known):
     # The mean of seven equal numbers of this size is rounded.
-    params, reference, _ = make(0)
+    params, reference, _ = bigram.make(0)
     rng = np.random.default_rng(0)
-    shape = (B, 7, C)
-    token_bgc = rng.integers(0, V, shape).astype(np.int32)
-    reward_bgk = np.full((B, 7, 2), 12345.678, np.float32)
+    shape = (bigram.B, 7, bigram.C)
+    token_bgc = rng.integers(0, bigram.V, shape).astype(np.int32)
+    reward_bgk = np.full((bigram.B, 7, 2), 12345.678, np.float32)
     reward_bgk[0, 0, 1] += 1
     batch = RolloutBatch(
-      prompt_bp=np.zeros((B, 2), np.int32),
-      prompt_length_b=np.full(B, 2, np.int32),
+      prompt_bp=np.zeros((bigram.B, 2), np.int32),
+      prompt_length_b=np.full(bigram.B, 2, np.int32),
       completion_bgc=token_bgc,
-      length_bg=np.full((B, 7), C, np.int32),
+      length_bg=np.full((bigram.B, 7), bigram.C, np.int32),
       old_logp_bgc=np.zeros(shape, np.float32),
       reward_bgk=reward_bgk,
-      known_bgk=np.ones((B, 7, 2), bool) if known else None,
+      known_bgk=np.ones((bigram.B, 7, 2), bool) if known else None,
     )
     config = RLConfig(weighting='fixed', kl_beta=0.0)
-    _, metrics, _ = update(config, params, reference, batch)
+    _, metrics, _ = bigram.update(config, params, reference, batch)
     self.assertEqual(float(metrics['zero_variance_semantic']), 1)
-    self.assertAlmostEqual(float(metrics['zero_variance_id']), 1 - 1 / B)
+    self.assertAlmostEqual(float(metrics['zero_variance_id']), 1 - 1 / bigram.B)
 
   def test_one_trace(self):
     config = RLConfig()
-    params, reference, _ = make(0)
+    params, reference, _ = bigram.make(0)
     chex.clear_trace_counter()
-    pure = popo_step(logp, TX, config, NAMES)
+    pure = popo_step(bigram.logp, bigram.TX, config, bigram.NAMES)
     step = jax.jit(chex.assert_max_traces(pure, n=1), donate_argnums=0)
-    state = start(params, config)
+    state = bigram.start(params, config)
     for seed in range(3):
-      state, _ = step(state, make(seed)[2], reference)
+      state, _ = step(state, bigram.make(seed)[2], reference)
     self.assertEqual(int(state.step), 3)
 
 

@@ -39,7 +39,7 @@ class TextMask(masks.Mask):
       return
     prompt, completion = fork
     # A place is a slot less `_first` of its branch. The prompt ends where a
-    # completion would, so where it is longer its first places would be negative.
+    # completion would: where it is longer, its first would lie below 0.
     self._before = max(prompt - completion, 0)
     self._bits = (max(prompt, completion) - 1).bit_length()
     branch = np.where(slot < prompt, 0, 1 + (slot - prompt) // completion)

@@ -190,13 +190,19 @@ class Policy:
 
   @functools.cached_property
   def _to_rollouts(self) -> Any:
-    """Returns a jitted copy of variables: unstacked, in the compute dtype."""
+    """Returns a jitted copy of variables: unstacked, as they are computed with.
+
+    Matrices are in the compute dtype.
+    """
     config = self.decoder.config
 
     def copy(variables: Any) -> Any:
       if config.stacked:
         variables = decoder_lib.unstack(variables, config.num_layers)
-      return jax.tree.map(lambda x: x.astype(config.dtype), variables)
+      # Products are in that dtype; the scales of norms multiply in float32.
+      return jax.tree.map(
+        lambda x: x.astype(config.dtype) if x.ndim > 1 else x, variables
+      )
 
     jitted = jax.jit(copy)
 
@@ -306,6 +312,17 @@ class Policy:
       self.tokenizer.decode(tokens[:length].tolist())
       for tokens, length in zip(token_nc, length_n, strict=True)
     ]
+
+
+def trained_shapes(model: DecoderConfig) -> Any:
+  """Returns shapes and dtypes of what is trained of a model: `init_trained`'s.
+
+  Args:
+    model: its sizes.
+  """
+  one = np.ones((1, 8), np.int32)
+  shapes = jax.eval_shape(Decoder(model).init, jax.random.key(0), one, one, one)
+  return {layers.LORA: shapes[layers.LORA]} if model.lora_rank else shapes
 
 
 def _attention(form: str, mesh: Mesh | AbstractMesh) -> str:

@@ -179,8 +179,12 @@ class Decoder(nn.Module):
       head_dv = self.embedding_vd.T if tied else self.head_dv
       slot_kdv = jnp.swapaxes(slot, 1, 2) if tied else slot
       return objective_slots.dense(
-        hidden_btd.astype(dtype), head_dv.astype(dtype), slot_kdv, coef_kb
-      ).astype(jnp.float32)
+        hidden_btd.astype(dtype),
+        head_dv.astype(dtype),
+        slot_kdv,
+        coef_kb,
+        jnp.dtype(jnp.float32),
+      )
     flat = hidden_btd.reshape(-1, hidden_btd.shape[-1]).astype(dtype)
     table = self.embedding_vd if tied else self.head_dv
     logits = jax.lax.dot_general(

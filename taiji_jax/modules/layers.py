@@ -69,7 +69,9 @@ class Dense(nn.Module):
     x, kernel_io = x.astype(self.dtype), kernel_io.astype(self.dtype)
     slot_kio = objective_slots.slot_of(self, name)
     if slot_kio is not None:
-      return objective_slots.dense(x, kernel_io, slot_kio, coef_kn)
+      return objective_slots.dense(
+        x, kernel_io, slot_kio, coef_kn, jnp.dtype(self.dtype)
+      )
     y = x.reshape(-1, x.shape[-1]) @ kernel_io
     return y.reshape(*x.shape[:-1], kernel_io.shape[-1])
 

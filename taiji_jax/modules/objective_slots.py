@@ -15,6 +15,7 @@ is never read, whose cotangent they are. The parameters have one copy.
 """
 
 from collections.abc import Callable
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -69,34 +70,54 @@ def _contract(coef_kn: jax.Array, left_nti, right_nto) -> jax.Array:
   return total
 
 
-@jax.custom_vjp
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
 def dense(
   x_nti: jax.Array,
   kernel_io: jax.Array,
   slot_kio: jax.Array,
   coef_kn: jax.Array,
+  dtype: jnp.dtype,
 ) -> jax.Array:
-  """Returns x W; the slot's cotangent is W's gradient by K objectives."""
+  """Returns x W; the slot's cotangent is W's gradient by K objectives.
+
+  Args:
+    x_nti: the input.
+    kernel_io: W, of the input's dtype.
+    slot_kio: zeros, float32.
+    coef_kn: the sequences' coefficients.
+    dtype: of the result, which is not rounded to the inputs' before.
+  """
   del slot_kio, coef_kn
-  return _flat(x_nti, kernel_io)
+  return _flat(x_nti, kernel_io, dtype)
 
 
-def _flat(x_nti: jax.Array, kernel_io: jax.Array) -> jax.Array:
-  y = x_nti.reshape(-1, x_nti.shape[-1]) @ kernel_io
+def _flat(
+  x_nti: jax.Array, kernel_io: jax.Array, dtype: jnp.dtype
+) -> jax.Array:
+  x = x_nti.reshape(-1, x_nti.shape[-1])
+  y = jnp.matmul(x, kernel_io, preferred_element_type=dtype)
   return y.reshape(*x_nti.shape[:-1], -1)
 
 
-def _dense_fwd(x_nti, kernel_io, slot_kio, coef_kn):
-  y_nto = _flat(x_nti, kernel_io)
+def _dense_fwd(x_nti, kernel_io, slot_kio, coef_kn, dtype):
+  y_nto = _flat(x_nti, kernel_io, dtype)
   return y_nto, (x_nti, kernel_io, coef_kn, slot_kio)
 
 
-def _dense_bwd(residuals, y_nto):
+def _dense_bwd(dtype, residuals, y_nto):
   x_nti, kernel_io, coef_kn, slot_kio = residuals
   flat_x = x_nti.reshape(-1, x_nti.shape[-1])
-  kernel_bar = flat_x.T @ y_nto.reshape(-1, y_nto.shape[-1])
+  flat_y = y_nto.reshape(-1, y_nto.shape[-1])
+  # As autodiff does it: in the wider of the two dtypes, then rounded.
+  kernel_bar = jnp.matmul(flat_x.T, flat_y, preferred_element_type=dtype)
+  x_bar = _flat(y_nto, kernel_io.T, dtype)
   slot_bar = _contract(coef_kn, x_nti, y_nto).astype(slot_kio.dtype)
-  return _flat(y_nto, kernel_io.T), kernel_bar, slot_bar, None
+  return (
+    x_bar.astype(x_nti.dtype),
+    kernel_bar.astype(kernel_io.dtype),
+    slot_bar,
+    None,
+  )
 
 
 dense.defvjp(_dense_fwd, _dense_bwd)

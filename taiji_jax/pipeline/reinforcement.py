@@ -7,12 +7,33 @@ from typing import TYPE_CHECKING
 from taiji_jax.config import deviations
 from taiji_jax.modules.weights import tree
 from taiji_jax.pipeline import sft
+from taiji_jax.pipeline.arms import Plan
+from taiji_jax.policy import trained_shapes
 from taiji_jax.products import Product
 from taiji_jax.rl import rewards
+from taiji_jax.rl.config import GRADIENT_RULES
+from taiji_jax.rl.observe import check_alignment_on
 from taiji_jax.rl.trainer import Trainer
 
 if TYPE_CHECKING:
+  from taiji_jax.pipeline.recipe import Recipe
   from taiji_jax.pipeline.run import Run
+
+
+def check(recipe: 'Recipe', plan: Plan) -> None:
+  """Raises UserError where an arm can't be reinforced as its fields say.
+
+  Else that would be told once everything before it is trained.
+
+  Args:
+    recipe: the recipe.
+    plan: the arms.
+  """
+  for arm in plan.arms.values():
+    if arm.reinforced:
+      config = dataclasses.replace(recipe.rl, **arm.overrides)
+      if config.alignment_on and config.weighting in GRADIENT_RULES:
+        check_alignment_on(config, trained_shapes(recipe.model))
 
 
 def make(run: 'Run', name: str, seed: int) -> Product:

@@ -65,13 +65,14 @@ class Run:
 
     Raises:
       UserError: a batch or parameter does not divide over a mesh, the recipe
-        does not say where the backbone comes from, or the work directory is of
-        version 0.1.0.
+        does not say where the backbone comes from, an arm's fields of `rl` do
+        not fit, or the work directory is of version 0.1.0.
     """
     if any(arm.base == BACKBONE for arm in plan.arms.values()):
       backbone.check(recipe)
     compiled.keep(recipe.compilation_cache)
     if makes:
+      reinforcement.check(recipe, plan)
       embedder = recipe.embedder
       TextEmbedder.check(None if embedder == recipe_lib.MINILM else embedder)
     self.recipe, self.workdir, self.plan = recipe, workdir, plan

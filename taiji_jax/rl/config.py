@@ -14,6 +14,15 @@ from taiji_jax.train_state import OptimizerConfig
 _READS = {rule.__name__: rule().reads for rule in pareto.RULES}
 WEIGHTINGS = tuple(name for name, reads in _READS.items() if reads != 'losses')
 GRADIENT_RULES = tuple(n for n in WEIGHTINGS if _READS[n] == 'gradients')
+# The fields that are options of some rules only; all others take none.
+_OPTIONS = {
+  'popo': ('eta', 'mu'),
+  'normalized_popo': ('eta', 'mu'),
+  'mirror_min_norm': ('eta',),
+  'fixed': ('fixed_weights',),
+}
+_OF_RULES = ('eta', 'mu', 'fixed_weights')
+_OF_GRADIENTS = ('form', 'alignment_every', 'alignment_on')
 KL = ('loss', 'reward')
 FORMS = ('vjps', 'one_backward', 'jvp')
 
@@ -28,19 +37,24 @@ class RLConfig:
     combine: 'sum_then_normalize' (the paper's: the weighted sum of rewards,
       z-scored anew in each group) or 'normalize_then_sum' (GDPO's).
     group: G, rollouts a prompt.
-    eta: POPO's step size. `Choice:` 1; the paper is silent.
-    mu: POPO's KL weight. `Choice:` 1; the paper is silent.
+    eta: POPO's step size; also that of 'normalized_popo' and
+      'mirror_min_norm'. `Choice:` 1; the paper is silent.
+    mu: POPO's KL weight; also that of 'normalized_popo'. `Choice:` 1; the paper
+      is silent.
     fixed_weights: for 'fixed': one weight a reward; uniform where empty.
     kl: 'loss' (the paper's: beta KL added once to the combined loss) or
-      'reward' (beta times the mean log-ratio of a rollout, subtracted from each
-      of its rewards before the advantage). `Choice:` the per-reward losses hold
-      no KL; the paper does not say whether they do.
-    kl_beta: beta, the weight of KL(policy || SFT model).
+      'reward' (beta times what a rollout's mean log-ratio has above that of its
+      group, subtracted from each of its rewards behind the z-score). `Choice:`
+      with 'loss' the per-reward losses hold no KL; the paper does not say
+      whether they do.
+    kl_beta: beta, the weight of KL(policy || SFT model); with 0 the SFT model
+      is not run.
     form: how the per-reward gradients are made: 'vjps' (one backward a
-      reward, any surrogate), 'one_backward' (all rewards in one, exact for
-      rollouts of the policy itself, one update each: ratio and clip are left
-      out of the per-reward gradients; see `modules.objective_slots`) or 'jvp'
-      (no per-reward gradients, only their alignment: for popo).
+      reward, any surrogate), 'one_backward' (all rewards in one, exact where no
+      ratio is clipped, as in rollouts of the policy itself, one update each:
+      the clip is left out of the per-reward gradients, not of the update; see
+      `modules.objective_slots`) or 'jvp' (no per-reward gradients, only their
+      alignment: for popo).
     alignment_every: the per-reward gradients are read in every n-th step only;
       between, the weights stay and a step costs what a plain one costs.
     alignment_on: regular expression of the parameter paths whose gradients are
@@ -154,13 +168,27 @@ class RLConfig:
     return self.alignment_every > 1 and self.weighting in GRADIENT_RULES
 
   def _rule(self) -> pareto.Weighting:
-    if self.weighting == 'popo':
-      return pareto.popo(self.eta, self.mu)
-    if self.weighting == 'popo_light':
-      return pareto.popo_light()
+    options = [getattr(self, n) for n in _OPTIONS.get(self.weighting, ())]
     if self.weighting == 'fixed':
-      return pareto.fixed(self.fixed_weights or None)
-    return getattr(pareto, self.weighting)()
+      options = [self.fixed_weights or None]
+    return getattr(pareto, self.weighting)(*options)
+
+  def unread(self, weighting: pareto.Weighting | None = None) -> list[str]:
+    """Returns the fields that were set and that the rule does not read.
+
+    Args:
+      weighting: the rule, where it is not the config's; it has its own options
+        and is read in every step.
+    """
+    own = () if weighting else _OPTIONS.get(self.weighting, ())
+    names = [name for name in _OF_RULES if name not in own]
+    reads = weighting.reads if weighting else _READS[self.weighting]
+    if weighting:
+      names += ['weighting', 'alignment_every']
+    if reads != 'gradients':
+      names += _OF_GRADIENTS
+    fields = {f.name: f.default for f in dataclasses.fields(RLConfig)}
+    return [n for n in fields if n in names and getattr(self, n) != fields[n]]
 
 
 def overrides_of(rule: str) -> dict[str, Any]:

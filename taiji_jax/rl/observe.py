@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from taiji_jax import pareto, train_state
+from taiji_jax import pareto, sharding, train_state
 from taiji_jax.decode.rollouts import RolloutBatch
+from taiji_jax.errors import UserError
 from taiji_jax.rl.config import RLConfig
 from taiji_jax.rl.losses import Losses
 
@@ -76,6 +77,22 @@ def choose(
   if config.form == 'one_backward':
     return one_backward(sequence_vjp, look)
   return vjps(logp, look)
+
+
+def check_alignment_on(config: RLConfig, trained: Any) -> None:
+  """Raises UserError where `config.alignment_on` matches no parameter.
+
+  Args:
+    config: the method's numbers.
+    trained: what is trained, arrays or their shapes.
+  """
+  leaves = jax.tree_util.tree_leaves_with_path(trained)
+  paths = [sharding.path_text(path) for path, _ in leaves]
+  if not any(re.search(config.alignment_on, path) for path in paths):
+    raise UserError(
+      f'rl.alignment_on {config.alignment_on!r} matches none of the parameters'
+      f' that are trained; there are {", ".join(paths)}.'
+    )
 
 
 def without_gradients(logp: Logp) -> Observe:

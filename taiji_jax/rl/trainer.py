@@ -20,6 +20,7 @@ from taiji_jax.errors import UserError
 from taiji_jax.policy import Policy
 from taiji_jax.rl.advantage import Advantage
 from taiji_jax.rl.config import RLTrainConfig
+from taiji_jax.rl.observe import check_alignment_on
 from taiji_jax.rl.rewards import Rewards, Sampled
 from taiji_jax.rl.step import popo_step
 
@@ -56,10 +57,20 @@ class Trainer:
 
     Raises:
       UserError: an argument is of another kind, policy and config disagree, the
-        fixed weights are not one for each reward, or the prompts of an update
-        do not divide over the mesh.
+        fixed weights are not one for each reward, `alignment_on` matches no
+        parameter, or the prompts of an update do not divide over the mesh.
     """
     _check(policy, prompts, rewards, config)
+    rule = weighting or config.make_weighting()
+    if rule.reads == 'gradients':
+      check_alignment_on(config, jax.eval_shape(policy.init_trained))
+    for name in config.unread(weighting):
+      metrics.LOG.warning(
+        'rl.%s is %r, and the weighting (%s) does not read it',
+        name,
+        getattr(config, name),
+        'given to the trainer' if weighting else config.weighting,
+      )
     if weighting is not None and weighting.reads == 'losses':
       raise UserError(
         'the weighting reads losses, and rewards have none; choose a rule that'
@@ -78,7 +89,8 @@ class Trainer:
 
     Args:
       start: what is trained, as it is before, on the policy's mesh; with what
-        is frozen it is the reference of the KL term.
+        is frozen it is the reference of the KL term. With `kl_beta` 0 there is
+        none, and `start` is held no longer than the caller holds it.
       scratch: of this training alone: where checkpoints go; an interrupted run
         goes on from there, a finished one is not done again.
       stage: its name in logs and metrics; earlier rows of that name go.
@@ -107,7 +119,11 @@ class Trainer:
       mesh,
       start,
     )
-    reference = train_state.joined(start, policy.frozen)
+    identity = self._identity(start, stage)
+    reference = None
+    if config.kl_beta > 0:
+      reference = train_state.joined(start, policy.frozen)
+    del start
     pure = popo_step(
       policy.rollout_logp,
       tx,
@@ -126,7 +142,7 @@ class Trainer:
       state, values = update(state, placed, reference, policy.frozen)
       return state, values | seen
 
-    checkpointer = Checkpointer(scratch, identity=self._identity(start, stage))
+    checkpointer = Checkpointer(scratch, identity=identity)
     shown = tuple(f'reward_{name}' for name in names)
     state, seconds = loop.run(
       step,

@@ -22,9 +22,10 @@ from taiji_jax.policy import Policy
 TOKENIZER = types.SimpleNamespace(vocab_size=320, eos_id=1, pad_id=0)
 
 
-def draw(**sections):
+def draw(dtype='float32', **sections):
   config = ml100k_cpu.get_config()
   model = {'num_layers': 2, 'width': 32, 'num_heads': 2, 'num_kv_heads': 2}
+  model['dtype'] = dtype
   with config.unlocked():
     config.update(
       {
@@ -46,7 +47,16 @@ def draw(**sections):
     ),
     policy.rollout_mesh,
   )
-  variables = policy.for_rollouts(policy.start())
+  rng = np.random.default_rng(1)
+  start = jax.tree_util.tree_map_with_path(
+    lambda path, x: (
+      x * (1 + rng.normal(size=x.shape).astype(np.float32) / 4)
+      if sharding.path_text(path).endswith('scale')
+      else x
+    ),
+    policy.start(),
+  )
+  variables = policy.for_rollouts(start)
   return variables, jax.device_get(policy.sampler(1.0)(variables, *prompts))
 
 
@@ -59,6 +69,17 @@ class RolloutMeshTest(absltest.TestCase):
     kernel = variables['params']['blocks_1']['mlp']['gate']['kernel']
     self.assertEqual(kernel.sharding.spec, jax.P('fsdp', 'tensor'))
     self.assertEqual(kernel.addressable_shards[0].data.shape, (32, 16))
+
+  def test_norm_scales_are_not_rounded(self):
+    # Products are in bfloat16, norms in float32: both as in training.
+    variables, drawn = draw('bfloat16', rollout_mesh={'data': 2, 'tensor': 2})
+    blocks = variables['params']['blocks_0']
+    self.assertEqual(blocks['mlp']['gate']['kernel'].dtype, jax.numpy.bfloat16)
+    self.assertEqual(blocks['mlp_norm']['scale'].dtype, np.float32)
+    _, same = draw('bfloat16')
+    token_nc, other_nc = np.asarray(drawn.token_nc), np.asarray(same.token_nc)
+    np.testing.assert_array_equal(token_nc, other_nc)
+    np.testing.assert_allclose(drawn.logp_nc, same.logp_nc, atol=1e-5)
 
 
 if __name__ == '__main__':

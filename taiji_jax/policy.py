@@ -190,21 +190,9 @@ class Policy:
 
   @functools.cached_property
   def _to_rollouts(self) -> Any:
-    """Returns a jitted copy of variables: unstacked, as they are computed with.
-
-    Matrices are in the compute dtype.
-    """
+    """Returns a jitted copy of variables, `as_computed`."""
     config = self.decoder.config
-
-    def copy(variables: Any) -> Any:
-      if config.stacked:
-        variables = decoder_lib.unstack(variables, config.num_layers)
-      # Products are in that dtype; the scales of norms multiply in float32.
-      return jax.tree.map(
-        lambda x: x.astype(config.dtype) if x.ndim > 1 else x, variables
-      )
-
-    jitted = jax.jit(copy)
+    jitted = jax.jit(lambda variables: as_computed(variables, config))
 
     def move(variables: Any) -> Any:
       copied = jitted(variables)
@@ -312,6 +300,22 @@ class Policy:
       self.tokenizer.decode(tokens[:length].tolist())
       for tokens, length in zip(token_nc, length_n, strict=True)
     ]
+
+
+def as_computed(variables: Any, model: DecoderConfig) -> Any:
+  """Returns variables unstacked, matrices in the dtype they are multiplied in.
+
+  Vectors stay: in training the scales of norms multiply in float32.
+
+  Args:
+    variables: of the model.
+    model: its sizes.
+  """
+  if model.stacked:
+    variables = decoder_lib.unstack(variables, model.num_layers)
+  return jax.tree.map(
+    lambda x: x.astype(model.dtype) if x.ndim > 1 else x, variables
+  )
 
 
 def trained_shapes(model: DecoderConfig) -> Any:

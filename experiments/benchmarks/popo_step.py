@@ -156,10 +156,10 @@ def separate(problem: Problem, config: RLConfig, k: int) -> Callable:
   mask_bgc = jnp.arange(C) < length_bg1
   penalty_bg = jnp.zeros((B, G))
   if config.kl == 'reward':
-    penalty_bg = config.kl_beta * masked.mean(
+    gap_bg = masked.mean(
       problem.old_bgc - problem.reference_bgc, mask_bgc, axis=-1
     )
-  reward_bgk = batch.reward_bgk - penalty_bg[..., None]
+    penalty_bg = config.kl_beta * (gap_bg - gap_bg.mean(1, keepdims=True))
 
   def loss(params, advantage_bg, beta: float) -> jax.Array:
     logp_bgc = problem.logp(params, batch)
@@ -179,7 +179,9 @@ def separate(problem: Problem, config: RLConfig, k: int) -> Callable:
   def call():
     each = [
       gradient(
-        problem.params, advantage.group_normalize(reward_bgk[..., i]), 0.0
+        problem.params,
+        advantage.group_normalize(batch.reward_bgk[..., i]) - penalty_bg,
+        0.0,
       )
       for i in range(k)
     ]
@@ -189,9 +191,9 @@ def separate(problem: Problem, config: RLConfig, k: int) -> Callable:
     alignment_k = flat @ flat.sum(0)
     weights_k = np.exp(alignment_k - alignment_k.max())
     weights_k /= weights_k.sum()
-    final = gradient(
-      problem.params, combine(reward_bgk, None, jnp.float32(weights_k)), beta
-    )
+    # The weights sum to 1, so that the penalty counts once.
+    final_bg = combine(batch.reward_bgk, None, jnp.float32(weights_k))
+    final = gradient(problem.params, final_bg - penalty_bg, beta)
     return jax.block_until_ready(final), weights_k
 
   return call

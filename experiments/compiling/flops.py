@@ -73,7 +73,14 @@ def rl(recipe: Recipe, rewards: int) -> Work:
     tokens, pairs = g * (p + c), g * causal(p + c)
   forward = blocks(recipe.model, b * tokens, b * pairs)
   forward += head(recipe.model, b * g * c)
-  return _with_backwards(recipe.model, forward, 2, backwards(method, rewards))
+  return _with_backwards(
+    recipe.model, forward, forwards(method), backwards(method, rewards)
+  )
+
+
+def forwards(method: RLConfig) -> int:
+  """Returns the forward passes of a step: the policy's and the reference's."""
+  return 2 if method.kl_beta > 0 else 1
 
 
 def backwards(method: RLConfig, rewards: int) -> int:

@@ -19,7 +19,7 @@ from taiji_jax.decode.sample import start as start_sampling
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.modules import decoder as decoder_lib
 from taiji_jax.pipeline.recipe import Recipe
-from taiji_jax.policy import Policy
+from taiji_jax.policy import Policy, as_computed
 from taiji_jax.rl import rewards
 from taiji_jax.rl.step import popo_step
 from taiji_jax.sft.step import sft_step
@@ -132,11 +132,13 @@ class Programs:
       arguments=(
         self._placed(state),
         by_rows(batch, self._mesh),
-        self._placed(self._params),
+        self._placed(self._params) if method.kl_beta else None,
         *self._frozen(),
       ),
       work=flops.rl(recipe, k),
-      traffic=self._training_traffic(2, flops.backwards(method, k)),
+      traffic=self._training_traffic(
+        flops.forwards(method), flops.backwards(method, k)
+      ),
     )
 
   def prefill(self) -> Program:
@@ -195,14 +197,12 @@ class Programs:
     config = self._policy.decoder.config
     decoder = decoder_lib.Decoder(dataclasses.replace(config, stacked=False))
     params = self._params
-    if config.stacked:
+    if self._rollout_mesh is not None:
+      params = jax.eval_shape(lambda p: as_computed(p, config), params)
+      sharding.check_sharded(params, mesh, WHOLE_BYTES)
+    elif config.stacked:
       params = jax.eval_shape(
         lambda p: decoder_lib.unstack(p, config.num_layers), params
-      )
-    if self._rollout_mesh is not None:
-      sharding.check_sharded(params, mesh, WHOLE_BYTES)
-      params = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, jnp.dtype(config.dtype)), params
       )
     return (
       mesh,
@@ -245,8 +245,10 @@ class Programs:
 
   def _resident(self) -> float:
     """Returns bytes of the RL state and the reference on a device."""
-    state = self._state(self._recipe.rl.opt.make())
-    return bytes_of((self._placed(state), self._placed(self._params)))
+    method = self._recipe.rl
+    state = self._state(method.opt.make())
+    beside = self._placed(self._params) if method.kl_beta else self._frozen()
+    return bytes_of((self._placed(state), beside))
 
   def _training_traffic(self, forwards: int, backwards: int) -> float:
     """Returns bytes of weights: gathered in each pass, then Adam's update."""

@@ -96,6 +96,21 @@ class OpenTest(absltest.TestCase):
     with self.assertRaisesRegex(UserError, 'config.json is damaged; delete it'):
       Run.open(self.workdir)
 
+  def test_arms_that_can_not_be_reinforced_are_told_before_any_training(self):
+    config = ml100k_cpu.get_config()
+    config.rl.form = 'jvp'
+    with self.assertRaisesRegex(UserError, "'nash_mtl' needs one"):
+      Run(recipe_lib.from_config(config), self.workdir, plan('t', MORE))
+    config.rl.form, config.rl.alignment_on = 'vjps', 'layer_1/'
+    recipe = recipe_lib.from_config(config)
+    told = r"'layer_1/' matches none .*params/blocks/attention/key/kernel"
+    with self.assertRaisesRegex(UserError, told):
+      Run(recipe, self.workdir, plan('t', ARMS))
+    # Read by no arm, it may be anything; and so in a run that makes nothing.
+    light = {**ARMS, 'popo': Arm('sft', overrides={'weighting': 'popo_light'})}
+    Run(recipe, self.workdir, plan('t', light))
+    Run(recipe, self.workdir, plan('t', ARMS), makes=False)
+
   def test_a_backbone_has_one_origin(self):
     config = ml100k_cpu.get_config()
     arms = {'a': Arm('backbone', 'rupr')}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import weakref
 
 from absl.testing import absltest
 import jax
@@ -76,9 +77,10 @@ class TrainerTest(absltest.TestCase):
     )
 
   def test_three_rewards(self):
-    own = policy()
+    own = policy(temperature=0.5)
     start = own.start()
-    params, _ = self.trainer(own).run(start, self.folder / 'rl')
+    trainer = self.trainer(own, temperature=0.5)
+    params, _ = trainer.run(start, self.folder / 'rl')
     changed = [
       np.abs(a - b).max()
       for a, b in zip(*map(jax.tree.leaves, (start, params)), strict=True)
@@ -90,6 +92,30 @@ class TrainerTest(absltest.TestCase):
       weights = [row[f'weight_{name}'] for name in FUNCTIONS]
       self.assertAlmostEqual(sum(weights), 1, places=5)
       self.assertLessEqual(row['reward_short'], 0)
+      # The training forward has the temperature of the rollouts.
+      self.assertLess(row['off_policy'], 1e-5)
+
+  def test_without_kl_nothing_holds_the_start(self):
+    begun = []
+
+    def note(texts, index_n):
+      begun.append(leaf() is not None)
+      return np.zeros(len(texts))
+
+    for beta, held in ((0.0, False), (0.1, True)):
+      own = policy()
+      trainer = self.trainer(
+        own, {'note': note}, weighting='fixed', kl_beta=beta
+      )
+      start = own.start()
+      leaf = weakref.ref(jax.tree.leaves(start)[0])
+      given = [start]
+      del start
+      begun.clear()
+      trainer.run(given.pop(), self.folder / f'{held}')
+      self.assertEqual(begun, [held] * 2)
+      row = self.writer.rows()[-1]
+      self.assertEqual('kl' in row, held)
 
   def test_each_function_sees_the_prompt_of_its_text(self):
     seen = []
@@ -174,6 +200,28 @@ class TrainerTest(absltest.TestCase):
       self.trainer(own, FUNCTIONS | {'bad': bad}).run(start, folder)
     self.trainer(own).run(start, folder)
 
+  def test_what_the_weighting_does_not_read_is_told(self):
+    own = policy()
+    for fields, rule, told in (
+      ({'weighting': 'popo_light', 'eta': 2.0}, None, ['eta']),
+      ({'weighting': 'popo', 'eta': 2.0, 'mu': 2.0, 'form': 'jvp'}, None, []),
+      ({'weighting': 'normalized_popo', 'eta': 2.0, 'mu': 2.0}, None, []),
+      ({'weighting': 'mirror_min_norm', 'eta': 2.0, 'mu': 2.0}, None, ['mu']),
+      ({'weighting': 'min_norm', 'fixed_weights': (1, 1, 1)}, None,
+       ['fixed_weights']),
+      ({'weighting': 'fixed', 'fixed_weights': (1, 1, 1),
+        'alignment_every': 2, 'alignment_on': 'x', 'form': 'one_backward'},
+       None, ['form', 'alignment_every', 'alignment_on']),
+      ({'weighting': 'nash_mtl', 'eta': 2.0, 'alignment_every': 2},
+       pareto.popo(), ['weighting', 'eta', 'alignment_every']),
+    ):  # fmt: skip
+      with self.assertLogs('taiji_jax', 'WARNING') as logs:
+        metrics.LOG.warning('One at least.')
+        self.trainer(own, rule=rule, **fields)
+      found = [line.split('rl.')[1].split()[0] for line in logs.output[1:]]
+      self.assertEqual(found, told)
+    self.assertIn('rl.eta is 2.0, and the weighting (given', logs.output[2])
+
   def test_an_earlier_training_of_that_name_is_told(self):
     own = policy()
     start = own.start()
@@ -191,6 +239,8 @@ class TrainerTest(absltest.TestCase):
     for told, make in (
       ("policy's temperature is 0.5, rl.temperature is 1.0",
        lambda: self.trainer(policy(temperature=0.5))),
+      ("rl.alignment_on 'atention' matches none .*blocks/attention/key/kernel",
+       lambda: self.trainer(own, alignment_on='atention')),
       ("policy's share_prompt is False, rl.share_prompt is True",
        lambda: self.trainer(own, share_prompt=True)),
       ('2 numbers for 3 rewards',

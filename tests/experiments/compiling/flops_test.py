@@ -43,6 +43,10 @@ class FlopsTest(absltest.TestCase):
     # forwards, and a backward for each of 2 rewards and their combination.
     forward = 160 * 576 + 10 * 136 * 32 + 80 * 80
     self.assertEqual(flops.rl(make(), 2).model, (2 + 2 * 3) * forward)
+    # Without KL there is no reference.
+    self.assertEqual(
+      flops.rl(make(kl_beta=0.0), 2).model, (1 + 2 * 3) * forward
+    )
     # A prompt and two completions of it: 24 tokens, 36 + 2 (64 + 36) pairs.
     forward = 5 * (24 * 576 + 236 * 32) + 80 * 80
     self.assertEqual(

@@ -7,20 +7,17 @@ reviews and metadata as JSON lines, gzipped or not.
 import array
 from collections.abc import Mapping
 import dataclasses
-import html
-import re
 from typing import Any
 
 import numpy as np
 
 from taiji_jax.data import json_lines
 from taiji_jax.data.k_core import check, first_of_each, k_core
-from taiji_jax.data.log import Events, Item, build_catalog, build_log, clean
+from taiji_jax.data.log import Events, Item, build_catalog, build_log
+from taiji_jax.data.plain import plain, sound
 from taiji_jax.errors import UserError
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
 
-# What is left of a page that was not taken apart: tags, and a script.
-_MARKUP = re.compile(r'</?[A-Za-z][^<>]*>|getTime')
 _LIMIT = np.iinfo(np.int64)
 
 
@@ -193,7 +190,7 @@ def _identifier(row: Mapping[str, Any], field: str, where: str) -> str:
     raise UserError(
       f'{where}: {field} is {value!r}; give an id as text, or remove the row.'
     )
-  return _sound(value)
+  return sound(value)
 
 
 def _time(row: Mapping[str, Any], field: str, where: str) -> int:
@@ -216,7 +213,7 @@ def _text(row: Mapping[str, Any], field: str, where: str) -> str:
     raise UserError(
       f'{where}: {field} is {value!r}; give a text, or remove the row.'
     )
-  return _plain(value)
+  return plain(value)
 
 
 def _levels(row: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
@@ -229,7 +226,7 @@ def _levels(row: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
     )
   levels = []
   for name in value[1 : 1 + CATEGORY_LEVELS]:
-    if not (level := _plain(name)):
+    if not (level := plain(name)):
       break
     levels.append(level)
   return tuple(levels)
@@ -238,17 +235,4 @@ def _levels(row: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
 def _brand_of_details(row: Mapping[str, Any]) -> str:
   details = row.get('details')
   brand = details.get('Brand') if isinstance(details, dict) else None
-  return _plain(brand) if isinstance(brand, str) else ''
-
-
-def _plain(text: str) -> str:
-  """Returns the text without entities on one line, '' if it holds markup."""
-  line = clean(html.unescape(_sound(text)))
-  return '' if _MARKUP.search(line) else line
-
-
-def _sound(text: str) -> str:
-  """Returns the text with halves of characters replaced: JSON lets them by."""
-  if text.isascii():
-    return text
-  return text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')
+  return plain(brand) if isinstance(brand, str) else ''

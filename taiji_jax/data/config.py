@@ -25,6 +25,11 @@ class DataConfig:
       reviews.
     core: for 'amazon_reviews': every user and item has so many events.
     tables: for 'tables': where they lie, and their columns.
+    category_separator: for 'item_sequences': between the names of a category
+      path, such as ', '; '' is a comma that no space follows. Lists need none.
+    drop: for 'tables' and 'item_sequences': rows that cannot be used (an item
+      without id or title, an event of an item or user that the tables do not
+      have) are left out and counted; else they are refused, all at once.
     split: 'time' cuts all events at one moment, 'leave_one_out' keeps the last
       two items of each user.
     train_fraction: share of events before the cut in time.
@@ -48,6 +53,8 @@ class DataConfig:
   metadata: str = ''
   core: int = 5
   tables: TableSpec | None = None
+  category_separator: str = ''
+  drop: bool = False
   split: str = 'time'
   title_words: int = 0
   profile: str = 'log'
@@ -70,6 +77,12 @@ class DataConfig:
     if self.source == 'tables' and self.tables is None:
       raise UserError(
         'data.tables is not set; give it at least interactions and items.'
+      )
+    if self.category_separator and self.source != 'item_sequences':
+      raise UserError(
+        f'data.category_separator is {self.category_separator!r}, but'
+        f' data.source {self.source!r} does not read it; for tables set'
+        ' data.tables.category_separator.'
       )
     for name in ('train_fraction', 'rl_fraction'):
       self._require(name, 0 < getattr(self, name) < 1, 'more than 0, below 1')

@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 
+from taiji_jax.data.faults import Faults, more_rows
 from taiji_jax.errors import UserError
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
 
@@ -64,33 +65,33 @@ def clean(text: str) -> str:
   return ' '.join(text.split())
 
 
-def more_rows(count: int) -> str:
-  """Returns what an error says of `count` wrong rows beside the first.
-
-  >>> more_rows(1), more_rows(3)
-  ('', ' (and 2 more such rows)')
-  """
-  if count < 2:
-    return ''
-  return f' (and {count - 1:,} more such row{"s" if count > 2 else ""})'
-
-
-def build_catalog(items: Iterable[Item]) -> Catalog:
+def build_catalog(
+  items: Iterable[Item], faults: Faults | None = None
+) -> Catalog:
   """Returns the catalogue, sorted by id.
+
+  Args:
+    items: as the source states them.
+    faults: takes note of items without id or title, which are left out, and is
+      settled by the caller; None refuses them here.
 
   Raises:
     UserError: no items, an id twice, an empty id or title, an empty category
       before a filled one, or more than three levels.
   """
+  noted = faults or Faults()
   by_id: dict[str, Item] = {}
   for item in items:
-    _check_item(item)
+    if not _check_item(item, noted):
+      continue
     if item.item_id in by_id:
       raise UserError(
         f'{item.where}: item id {item.item_id!r} was given before, at'
         f' {by_id[item.item_id].where}; keep one of the two rows.'
       )
     by_id[item.item_id] = item
+  if faults is None or not by_id:
+    noted.settle()
   if not by_id:
     raise UserError('The item table holds no items; check the file given.')
   ids = sort_ids(by_id)
@@ -129,24 +130,35 @@ def cut_titles(catalog: Catalog, words: int) -> Catalog:
   )
 
 
-def _check_item(item: Item) -> None:
+def _check_item(item: Item, faults: Faults) -> bool:
+  """Returns whether the item can be used; what is wrong is noted."""
   if not item.item_id:
-    raise UserError(f'{item.where}: the item id is empty; fill it in.')
-  if not clean(item.title):
-    raise UserError(
-      f'{item.where}: item {item.item_id!r} has no title; give it one or'
-      ' leave the item out.'
+    faults.add(
+      'items without an id', f'{item.where}: the item id is empty', 'fill it in'
     )
+    return False
+  if not clean(item.title):
+    faults.items.add(item.item_id)
+    faults.add(
+      'items without a title',
+      f'{item.where}: item {item.item_id!r} has no title',
+      'give it one or leave the item out',
+    )
+    return False
   if len(item.categories) > CATEGORY_LEVELS or not all(item.categories):
     raise UserError(
       f'{item.where}: categories {item.categories!r} of item'
       f' {item.item_id!r} are not up to {CATEGORY_LEVELS} names, filled from'
       ' the first; correct the row.'
     )
+  return True
 
 
 def build_log(
-  catalog: Catalog, events: Events, users: Iterable[User] | None = None
+  catalog: Catalog,
+  events: Events,
+  users: Iterable[User] | None = None,
+  faults: Faults | None = None,
 ) -> Log:
   """Returns the log, sorted by (time, item index, user index).
 
@@ -155,23 +167,39 @@ def build_log(
     events: the interactions in any order.
     users: the user table; None takes the users from the events, without
       profiles.
+    faults: what `build_catalog` noted; events of unknown items and users are
+      added to it, and it is settled here.
 
   Raises:
     UserError: no events, an event of an unknown item or user, a user id
       twice, a time beyond 64 bits, a conversion without a click.
   """
+  faults = faults or Faults()
   if not len(events.user_ids):
+    faults.settle()
     raise UserError(
       'The interaction log holds no interactions; check the file given.'
     )
-  if users is None:
-    profiles = {user_id: {} for user_id in events.user_ids}
+  profiles = None if users is None else _profiles(users)
+  item_e = _indices(events.item_ids, catalog.item_ids)
+  known_e = _known('item', events.item_ids, item_e, events.where, faults)
+  if profiles is None:
+    known_e &= _named(events, faults)
   else:
-    profiles = _profiles(users)
+    place_e = _indices(events.user_ids, tuple(profiles))
+    known_e &= _known('user', events.user_ids, place_e, events.where, faults)
+  faults.settle()
+  kept = np.flatnonzero(known_e)
+  if not len(kept):
+    raise UserError(
+      'No event of the log is left: none is of an item and a user that the'
+      ' tables have; check their ids.'
+    )
+  if profiles is None:
+    profiles = {events.user_ids[e]: {} for e in kept.tolist()}
   user_ids = sort_ids(profiles)
-  user_e = _indices('user', events.user_ids, user_ids, events.where)
-  item_e = _indices('item', events.item_ids, catalog.item_ids, events.where)
-  time_e = _times(events)
+  user_e = _indices([events.user_ids[e] for e in kept.tolist()], user_ids)
+  item_e, time_e = item_e[kept], _times(events)[kept]
   click_e = np.asarray(events.clicks, bool)
   conversion_e = np.asarray(events.conversions, bool)
   orphans = np.flatnonzero(conversion_e & ~click_e)
@@ -187,8 +215,8 @@ def build_log(
     user_e=user_e[order],
     item_e=item_e[order],
     time_e=time_e[order],
-    click_e=click_e[order],
-    conversion_e=conversion_e[order],
+    click_e=click_e[kept][order],
+    conversion_e=conversion_e[kept][order],
   )
 
 
@@ -209,22 +237,48 @@ def _profiles(users: Iterable[User]) -> dict[str, dict[str, str]]:
   return profiles
 
 
-def _indices(
+def _indices(ids: Sequence[str], known: Sequence[str]) -> np.ndarray:
+  """Returns the place of each id among the known ones, -1 where it is none."""
+  index = {key: i for i, key in enumerate(known)}
+  return np.fromiter((index.get(i, -1) for i in ids), np.int32, len(ids))
+
+
+def _named(events: Events, faults: Faults) -> np.ndarray:
+  """Returns which events have a user, bool `[E]`; others are noted."""
+  named_e = np.array([bool(user_id) for user_id in events.user_ids])
+  missing = np.flatnonzero(~named_e)
+  if len(missing):
+    faults.add(
+      'events without a user',
+      f'{events.where(int(missing[0]))}: the user id is empty',
+      'fill it in or remove the row',
+      len(missing),
+    )
+  return named_e
+
+
+def _known(
   kind: str,
   ids: Sequence[str],
-  known: tuple[str, ...],
+  place_e: np.ndarray,
   where: Callable[[int], str],
+  faults: Faults,
 ) -> np.ndarray:
-  index = {key: i for i, key in enumerate(known)}
-  found = np.fromiter((index.get(i, -1) for i in ids), np.int32, len(ids))
-  missing = np.flatnonzero(found < 0)
+  """Returns which events are of a known id, bool `[E]`; others are noted."""
+  missing = np.flatnonzero(place_e < 0)
+  gone = [row for row in missing.tolist() if ids[row] in faults.items]
+  if kind == 'item' and gone:
+    faults.leave_out('events of the items left out', len(gone))
+    missing = np.setdiff1d(missing, gone)
   if len(missing):
     row = int(missing[0])
-    raise UserError(
-      f'{where(row)}: {kind} {ids[row]!r} is not in the {kind} table'
-      f'{more_rows(len(missing))}; add it there or remove the row.'
+    faults.add(
+      f'events whose {kind} is not in the {kind} table',
+      f'{where(row)}: {kind} {ids[row]!r} is not in the {kind} table',
+      'add it there or remove the row',
+      len(missing),
     )
-  return found
+  return place_e >= 0
 
 
 def _times(events: Events) -> np.ndarray:

@@ -5,11 +5,23 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from taiji_jax.data.config import DataConfig
+from taiji_jax.data.history_profile import FIELDS
 from taiji_jax.data.logs import Logs
 
 # Share of the clicks from which on repeats are worth a word.
 _REPEATS = 0.01
 _NAMES = 6
+# Share of the items from which on a lack of categories is worth a word.
+_BARE = 0.5
+_CATEGORIES = {
+  'tables': (
+    'name their columns in data.tables.categories, and'
+    ' data.tables.category_separator where one column holds the path'
+  ),
+  'item_sequences': (
+    "set data.category_separator to what separates them, such as ', '"
+  ),
+}
 
 
 def of(
@@ -23,18 +35,22 @@ def of(
     profile_fields: the fields that a prompt shows.
   """
   log, catalog = logs.log, logs.catalog
-  if not any(catalog.categories):
+  bare = sum(not path for path in catalog.categories)
+  if bare > _BARE * len(catalog):
+    some = f'{bare:,} of {len(catalog):,} items have no'
+    if bare == len(catalog):
+      some = 'no item has a'
     yield (
-      'no item has a category: category accuracy says nothing of this log;'
-      ' name their columns or separator if it has some.'
+      f'{some} category: category accuracy says nothing of'
+      f' {"this log" if bare == len(catalog) else "them"}; if the source has'
+      f' some, {_CATEGORIES.get(config.source, "look at its rows")}.'
     )
   if not log.conversion_e.any():
     yield (
       'no event of the log is a conversion, so CTCVR is 0 for all; name the'
       ' column if it has one.'
     )
-  if config.profile == 'log':
-    yield from _profiles(logs, profile_fields)
+  yield from _profiles(logs, config, profile_fields)
   yield from _repeats(logs, config)
   real = int((~log.click_e).sum())
   if real and config.negatives:
@@ -45,7 +61,19 @@ def of(
     )
 
 
-def _profiles(logs: Logs, wanted: Sequence[str]) -> Iterator[str]:
+def _profiles(
+  logs: Logs, config: DataConfig, wanted: Sequence[str]
+) -> Iterator[str]:
+  if config.profile == 'history':
+    if unknown := [name for name in wanted if name not in FIELDS]:
+      none = len(unknown) == len(wanted)
+      yield (
+        "data.profile='history' makes no"
+        f' {", ".join(unknown)}, which prompt.profile_fields names'
+        f'{", so that it shows nothing of it" if none else ""}; set'
+        f' prompt.profile_fields={FIELDS}.'
+      )
+    return
   known = dict.fromkeys(name for p in logs.log.profiles for name in p)
   if unknown := [name for name in wanted if name not in known]:
     has = ', '.join(list(known)[:_NAMES]) or 'none'

@@ -12,8 +12,10 @@ from taiji_jax.types import Catalog, Log
 # Name -> a function of the `data.config.DataConfig` that names it.
 SOURCES: dict[str, Callable[[Any], tuple[Log, Catalog]]] = {
   'movielens': lambda data: movielens.read(resolve(data.path) or None),
-  'tables': lambda data: tables.read(data.tables),
-  'item_sequences': lambda data: item_sequences.read(resolve(data.path)),
+  'tables': lambda data: tables.read(data.tables, data.drop),
+  'item_sequences': lambda data: item_sequences.read(
+    resolve(data.path), data.category_separator, data.drop
+  ),
   'amazon_reviews': lambda data: amazon_reviews.read(
     resolve(data.path), resolve(data.metadata), k=data.core
   ),

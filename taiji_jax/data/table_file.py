@@ -11,6 +11,8 @@ from taiji_jax.errors import UserError
 
 _SEPARATORS = {'.csv': ',', '.tsv': '\t', '.txt': '\t'}
 _USUAL = ',;\t|'
+LIST = '\x1f'
+"""Between the elements of a cell that is a list."""
 Row = tuple[str, dict[str, str]]
 
 
@@ -65,6 +67,12 @@ def _text(
       lines = itertools.chain([first], stream)
       reader = csv.reader(lines, delimiter=separator, strict=True)
       header = next(reader, [])
+      if not header:
+        raise UserError(
+          f'{file} has no header: its first line is blank, so that column'
+          f' {next(iter(columns))!r} occurs 0 times; write the names of the'
+          ' columns there.'
+        )
       at = [_column(file, header, *names) for names in columns.items()]
       for cells in reader:
         where = f'{file}:{reader.line_num}'
@@ -165,4 +173,6 @@ def _cell(value: Any) -> str:
     return ''
   if isinstance(value, datetime.datetime | datetime.date):
     return value.isoformat()
+  if isinstance(value, list):
+    return LIST.join(map(_cell, value))
   return str(value).strip()

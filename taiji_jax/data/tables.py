@@ -6,6 +6,7 @@ import datetime
 import math
 
 from taiji_jax.data import table_file
+from taiji_jax.data.faults import Faults, more_rows
 from taiji_jax.data.log import (
   Events,
   Item,
@@ -13,7 +14,6 @@ from taiji_jax.data.log import (
   build_catalog,
   build_log,
   clean,
-  more_rows,
 )
 from taiji_jax.errors import UserError
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
@@ -40,9 +40,10 @@ class TableSpec:
     conversion: column with 0/1 or true/false. `Choice:` without it every click
       is a conversion (a log of purchases).
     title: column of the items' titles.
-    categories: up to three columns from L1 to L3, or one with all levels.
-    category_separator: splits that one column; levels after the third are
-      dropped.
+    categories: up to three columns from L1 to L3, or one with all levels: a
+      list (in Parquet), or a text.
+    category_separator: splits the text of that one column; levels after the
+      third are dropped.
     profile: columns of the user table for the profile.
     separator: one character between the fields of all tables in text; '' is ','
       in .csv, a tab in .tsv and .txt.
@@ -92,34 +93,41 @@ class TableSpec:
       )
 
 
-def read(spec: TableSpec) -> tuple[Log, Catalog]:
+def read(spec: TableSpec, drop: bool = False) -> tuple[Log, Catalog]:
   """Returns the log and the catalogue of the tables.
+
+  Args:
+    spec: where they lie, and their columns.
+    drop: whether items without id or title, and events of items or users that
+      the tables do not have, are left out and counted instead of refused.
 
   Raises:
     UserError: a table that is missing, empty or lacks a column, a row that
       cannot be read (with file and line, or row in Parquet), and all that
       `log.build_catalog` and `log.build_log` refuse.
   """
+  faults = Faults(drop, 'data.drop')
   spec = dataclasses.replace(
     spec,
     catalog_item=spec.catalog_item or spec.item,
     profile_user=(spec.profile_user or spec.user) if spec.users else '',
   )
-  catalog = build_catalog(
+  items = [
     Item(
       cells[spec.catalog_item], cells[spec.title], _levels(spec, cells), where
     )
     for where, cells in _rows(
       spec, 'items', 'catalog_item', 'title', 'categories'
     )
-  )
+  ]
+  catalog = build_catalog(items, faults)
   users = None
   if spec.users:
     users = [
       User(cells[spec.profile_user], {f: cells[f] for f in spec.profile}, where)
       for where, cells in _rows(spec, 'users', 'profile_user', 'profile')
     ]
-  return build_log(catalog, _events(spec), users), catalog
+  return build_log(catalog, _events(spec), users, faults), catalog
 
 
 def _rows(
@@ -164,6 +172,8 @@ def _levels(spec: TableSpec, cells: dict[str, str]) -> tuple[str, ...]:
   names = [cells[column] for column in spec.categories]
   if spec.category_separator:
     names = names[0].split(spec.category_separator)
+  elif len(names) == 1:
+    names = names[0].split(table_file.LIST)
   levels = []
   for name in map(clean, names[:CATEGORY_LEVELS]):
     if not name:

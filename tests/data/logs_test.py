@@ -55,6 +55,26 @@ class LogsTest(absltest.TestCase):
     with self.assertRaisesRegex(UserError, 'NOWHERE is not set; export'):
       read(path='$NOWHERE/x')
 
+  def test_separator_and_drop_reach_the_reader(self):
+    self.sequences()
+    file = self.folder / 'x.item.json'
+    items = json.loads(file.read_text())
+    for item in items.values():
+      item['categories'] = 'Root, Office & School, Pens'
+    items['3']['title'] = ''
+    file.write_text(json.dumps(items))
+    with self.assertRaisesRegex(UserError, "item '3' has no title"):
+      read(path=str(self.folder))
+    found = read(path=str(self.folder), category_separator=', ', drop=True)
+    self.assertEqual(
+      set(found.catalog.categories), {('Office & School', 'Pens')}
+    )
+    self.assertLen(found.catalog, 8)
+
+  def test_a_separator_for_another_source_is_refused(self):
+    with self.assertRaisesRegex(UserError, 'data.tables.category_separator'):
+      DataConfig(category_separator=', ')
+
   def test_titles_are_cut_and_profiles_come_from_the_history(self):
     self.sequences()
     found = read(path=str(self.folder), title_words=3)

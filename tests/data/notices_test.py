@@ -8,6 +8,7 @@ import numpy as np
 
 from taiji_jax.data import notices
 from taiji_jax.data.config import DataConfig
+from taiji_jax.data.tables import TableSpec
 from taiji_jax.types import Catalog, Log
 
 CATALOG = Catalog(('1', '2'), ('A', 'B'), (('X',), ()))
@@ -38,6 +39,17 @@ class NoticesTest(parameterized.TestCase):
     (notice,) = told(catalog=bare)
     self.assertIn('no item has a category', notice)
 
+  @parameterized.parameters(
+    ('item_sequences', 'set data.category_separator'),
+    ('tables', 'data.tables.categories'),
+  )
+  def test_few_categories_and_what_to_set(self, source, remedy):
+    few = Catalog(('1', '2', '3'), ('A', 'B', 'C'), (('X',), (), ()))
+    config = DataConfig(source=source, tables=TableSpec('log.csv', 'items.csv'))
+    (notice,) = told(config, catalog=few)
+    self.assertIn('2 of 3 items have no category', notice)
+    self.assertIn(remedy, notice)
+
   def test_no_conversions(self):
     (notice,) = told(conversion_e=np.zeros(4, bool))
     self.assertIn('no event of the log is a conversion', notice)
@@ -46,7 +58,18 @@ class NoticesTest(parameterized.TestCase):
     (notice,) = told(fields=('age', 'gender', 'job'))
     self.assertIn('the profile fields gender, job', notice)
     self.assertIn('it has age, city', notice)
-    self.assertEmpty(told(DataConfig(profile='history'), fields=('gender',)))
+
+  def test_a_profile_of_the_history_needs_its_fields_shown(self):
+    history = DataConfig(profile='history')
+    self.assertEmpty(told(history, fields=('bought', 'favours')))
+    (notice,) = told(history, fields=('age', 'city'))
+    self.assertIn("data.profile='history' makes no age, city", notice)
+    self.assertIn('it shows nothing of it', notice)
+    self.assertIn(
+      "set prompt.profile_fields=('favours', 'brands', 'bought')", notice
+    )
+    (notice,) = told(history, fields=('age', 'bought'))
+    self.assertNotIn('nothing', notice)
 
   def test_repeats(self):
     again = {'item_e': np.int32([0, 0, 1, 1])}

@@ -201,6 +201,24 @@ class TablesTest(parameterized.TestCase):
     with self.assertRaisesRegex(UserError, 'as Parquet'):
       tables.read(self._spec(interactions=path))
 
+  @absltest.skipUnless(importlib.util.find_spec('pyarrow'), 'needs pyarrow')
+  def test_a_path_may_be_a_list_in_parquet(self):
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {
+      'sku': ['a1', 'a2', 'a3'],
+      'name': ['N', 'B', 'S'],
+      'path': [['Tools', 'Nuts, hex', 'x', 'y'], [], ['Tools']],
+    }
+    path = str(self._root / 'items.parquet')
+    parquet.write_table(pyarrow.table(columns), path)
+    spec = self._spec(category_separator=None)
+    _, catalog = tables.read(dataclasses.replace(spec, items=path))
+    self.assertEqual(
+      catalog.categories, (('Tools', 'Nuts, hex', 'x'), (), ('Tools',))
+    )
+
   @parameterized.named_parameters(
     ('few_fields', {'log': 'who,sku,at,clicked,bought\nx,a1,3\n'}, 'csv:2: 3'),
     ('time', {'log': _LOG.replace('10', 'noon')}, "csv:3: time 'noon'"),
@@ -213,7 +231,15 @@ class TablesTest(parameterized.TestCase):
     ('user', {'log': _LOG.replace('y,', 'z,')}, "csv:3: user 'z'"),
     ('no_rows', {'log': 'who,sku,at,clicked,bought\n'}, 'holds no rows'),
     ('empty', {'log': ''}, r'log.csv is empty \(0 bytes\)'),
-    ('no_header', {'log': '\n'}, 'occurs 0 times'),
+    ('no_header', {'log': '\n'}, 'log.csv has no header: its first line is'),
+    ('blanks', {'items': '\n \n\n'}, 'items.csv has no header'),
+    ('mark_alone', {'log': '\ufeff'}, 'log.csv has no header'),
+    ('no_user', {'log': _LOG + ',a1,1,1,1\n'}, "csv:5: user '' is not"),
+    (
+      'no_user_nor_table',
+      {'log': _LOG + ',a1,1,1,1\n', 'users': None, 'profile': ()},
+      'csv:5: the user id is empty',
+    ),
     ('quote', {'items': 'sku,name,path\na1,"open,x\n'}, 'csv:2'),
     ('no_title', {'items': 'sku,name,path\na1,,x\n'}, 'csv:2.*no title'),
     ('no_id', {'items': 'sku,name,path\n,a,x\n'}, 'csv:2.*id is empty'),
@@ -224,6 +250,39 @@ class TablesTest(parameterized.TestCase):
   def test_refuses(self, changes, message):
     with self.assertRaisesRegex(UserError, message):
       tables.read(self._spec(**changes))
+
+  def test_all_kinds_of_unusable_rows_are_told_at_once(self):
+    items = _ITEMS + ',x,\na7,,\na8,,\n'
+    log = _LOG + 'x,a9,1,1,1\nx,a7,1,1,1\nz,a1,1,1,1\nz,a9,2,1,1\n'
+    told = (
+      r"csv:5: the item id is empty; fill it in\. .*csv:6: item 'a7' has no"
+      r" title \(and 1 more such row\); .*csv:5: item 'a9' is not in the item"
+      r" table \(and 1 more such row\); .*csv:7: user 'z' is not in the user"
+      r' table \(and 1 more such row\); .*set data\.drop=True'
+    )
+    with self.assertRaisesRegex(UserError, told):
+      tables.read(self._spec(log, items))
+    with self.assertLogs('taiji_jax') as logged:
+      found, catalog = tables.read(self._spec(log, items), drop=True)
+    expected, same = tables.read(self._spec())
+    self.assertEqual(catalog, same)
+    self.assertEqual(found.profiles, expected.profiles)
+    for name in ('user_e', 'item_e', 'time_e', 'click_e', 'conversion_e'):
+      np.testing.assert_array_equal(
+        getattr(found, name), getattr(expected, name)
+      )
+    self.assertEqual(
+      [int(record.getMessage().split()[0]) for record in logged.records],
+      [1, 2, 2, 2, 1],
+    )
+
+  def test_where_nothing_is_left_that_is_said(self):
+    items = 'sku,name,path\na1,,\n'
+    with self.assertRaisesRegex(UserError, 'holds no items'):
+      tables.read(self._spec(items=items), drop=True)
+    items = 'sku,name,path\nb1,x,\n'
+    with self.assertRaisesRegex(UserError, 'No event of the log is left'):
+      tables.read(self._spec(items=items), drop=True)
 
   def test_a_record_over_two_lines_keeps_the_line_numbers(self):
     items = 'sku,name,path\na1,"Nut,\nhex",\na1,x,\n'

@@ -37,8 +37,7 @@ def main() -> None:
   if _USER.value is not None:
     rows = recommend.user_row(run, _USER.value)
   else:
-    titles = [t.strip() for t in _HISTORY.value.split(';') if t.strip()]
-    rows = recommend.history_row(run, titles)
+    rows = recommend.history_row(run, _HISTORY.value)
   found = recommend.recommend(run, _ARM.value, seed, rows, _NEAREST.value)
   if _JSON.value:
     print(json.dumps(found.to_json(), ensure_ascii=False, indent=1))

@@ -3,18 +3,27 @@
 from collections.abc import Mapping, Sequence
 import functools
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
+from taiji_jax.data.markers import TAGS
 from taiji_jax.errors import UserError
 
 if TYPE_CHECKING:
   from taiji_jax.data.chat_template import ChatTemplate
 
 _SAID = 200
+# The first of these that a conversation lacks holds spellings apart.
+_PRIVATE = range(0xE000, 0xF900)
 
 
 class HuggingFaceTokenizer:
-  """A tokenizer of transformers, used without its special-token templates."""
+  """A tokenizer of transformers, used without its special-token templates.
+
+  What users write stays text: where it spells a control token, such as the end
+  of a turn, it does not become one. Our own tags are not theirs (see
+  `data.markers`), and those of a chat template are its own.
+  """
 
   def __init__(self, tokenizer: Any, path: str):
     self._tokenizer, self._path = tokenizer, path
@@ -29,9 +38,31 @@ class HuggingFaceTokenizer:
     self.bos_id = eos_id if bos_id is None else bos_id
     self.pad_id = eos_id if pad_id is None else pad_id
     self.vocab_size = len(tokenizer)
+    control = {*tokenizer.all_special_tokens} | {
+      token.content
+      for token in tokenizer.added_tokens_decoder.values()
+      if token.special
+    }
+    self._control = _any_of(control)
+    self._tags = _any_of(control.intersection(TAGS))
 
   def encode(self, text: str) -> list[int]:
-    return self._tokenizer.encode(text, add_special_tokens=False)
+    if self._tags is None:
+      return self._plain(text)
+    ids = []
+    for i, part in enumerate(self._tags.split(text)):
+      ids += self._with_control(part) if i % 2 else self._plain(part)
+    return ids
+
+  def _plain(self, text: str) -> list[int]:
+    return self._tokenizer.encode(
+      text, add_special_tokens=False, split_special_tokens=True
+    )
+
+  def _with_control(self, text: str) -> list[int]:
+    return self._tokenizer.encode(
+      text, add_special_tokens=False, split_special_tokens=False
+    )
 
   def decode(self, ids: Sequence[int]) -> str:
     ends = {self.pad_id, self.bos_id, self.eos_id}
@@ -42,6 +73,8 @@ class HuggingFaceTokenizer:
 
   def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
     """Returns the ids of a conversation, up to where the model answers.
+
+    Control tokens come from the template alone, never from a content.
 
     Args:
       messages: each with 'role' ('system', 'user', 'assistant') and 'content'.
@@ -58,9 +91,15 @@ class HuggingFaceTokenizer:
         f'The tokenizer at {self._path} has no chat template; use an'
         ' instruction-tuned model, or give plain text.'
       )
+    said = ''.join(message['content'] for message in messages)
+    apart = next(c for c in map(chr, _PRIVATE) if c not in said)
     try:
       text = _chat_template(source).render(
-        messages, self._tokenizer.special_tokens_map
+        [
+          {**message, 'content': self._held_apart(message['content'], apart)}
+          for message in messages
+        ],
+        self._tokenizer.special_tokens_map,
       )
     except ImportError as error:
       raise UserError(
@@ -73,7 +112,22 @@ class HuggingFaceTokenizer:
         f' ({str(error)[:_SAID]}); give other roles, or a tokenizer with'
         ' another template.'
       ) from error
-    return self.encode(text)
+    ids = []
+    held = f'({apart}[^{apart}]+{apart}[^{apart}]*{apart})'
+    for i, part in enumerate(re.split(held, text)):
+      if i % 2:
+        ids += self._plain(part.replace(apart, ''))
+      else:
+        ids += self._with_control(part)
+    return ids
+
+  def _held_apart(self, text: str, sign: str) -> str:
+    """Returns the text with `sign` around and inside what spells a control."""
+    if self._control is None:
+      return text
+    return self._control.sub(
+      lambda match: f'{sign}{match[0][0]}{sign}{match[0][1:]}{sign}', text
+    )
 
   def save(self, directory: str | os.PathLike[str]) -> None:
     """Writes the files that AutoTokenizer reads, chat template included.
@@ -90,3 +144,11 @@ def _chat_template(source: str) -> 'ChatTemplate':
   from taiji_jax.data.chat_template import ChatTemplate
 
   return ChatTemplate(source)
+
+
+def _any_of(texts: set[str]) -> re.Pattern[str] | None:
+  """Returns a pattern that holds any of the texts, None without one."""
+  longest = sorted(filter(None, texts), key=lambda text: (-len(text), text))
+  return (
+    re.compile(f'({"|".join(map(re.escape, longest))})') if longest else None
+  )

@@ -134,7 +134,7 @@ def _item(
 def _path(
   value: Any, where: str, split: Callable[[str], list[str]]
 ) -> list[str]:
-  """Returns the names of a path: of a text, of a list, of the first of lists."""
+  """Returns the names of a text, of a list, or of the first of several."""
   if isinstance(value, str):
     return [clean(name) for name in split(value)]
   if isinstance(value, list) and value and isinstance(value[0], list):

@@ -1,6 +1,7 @@
 """Items and users as text, the prompt, and the completion with its parser.
 
-Everything that a model reads or writes is put together and taken apart here.
+Everything that a model reads or writes is put together and taken apart here;
+names that hold our own markers stay names (`data.markers`).
 The item text is the paper's (arXiv:2606.03866): 'Item title: ...; Category
 L1: ...; L2: ...; L3: ...', levels that are unknown left out.
 """
@@ -9,18 +10,26 @@ from collections.abc import Mapping, Sequence
 import dataclasses
 import re
 
+from taiji_jax.data.markers import (
+  ANSWER_CLOSE,
+  ANSWER_OPEN,
+  LEVEL_MARKERS,
+  LINE_END,
+  TAGS,
+  THINK_CLOSE,
+  THINK_OPEN,
+  TITLE_MARKER,
+  escape,
+  unescape,
+  without_tags,
+)
 from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.errors import UserError
 from taiji_jax.types import Catalog
 
-THINK_OPEN, THINK_CLOSE = '<think>', '</think>'
-ANSWER_OPEN, ANSWER_CLOSE = '<answer>', '</answer>'
-TITLE_MARKER = 'Item title: '
-LEVEL_MARKERS = ('; Category L1: ', '; L2: ', '; L3: ')
 PROFILE_MARKER = 'User: '
 HISTORY_MARKER = '\nHistory, most recent first:\n'
 NEXT_MARKER = 'Which item comes next, and why?\n'
-LINE_END = '\n'
 NO_REASONING = 'No reasoning.'
 STRUCTURE = (
   THINK_OPEN,
@@ -36,9 +45,8 @@ STRUCTURE = (
 )
 """The fixed strings that recur; a tokenizer may make each a single symbol."""
 
-_TAGS = (THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE)
 _COMPLETION = re.compile(
-  r'\s*{}(.*?){}\s*{}(.*?){}\s*'.format(*map(re.escape, _TAGS)), re.DOTALL
+  r'\s*{}(.*?){}\s*{}(.*?){}\s*'.format(*map(re.escape, TAGS)), re.DOTALL
 )
 
 
@@ -88,15 +96,15 @@ def item_text(catalog: Catalog, item: int) -> str:
   """Returns the text of one item, on one line."""
   markers = LEVEL_MARKERS[: len(catalog.categories[item])]
   levels = zip(markers, catalog.categories[item], strict=True)
-  return f'{TITLE_MARKER}{catalog.titles[item]}' + ''.join(
-    marker + name for marker, name in levels
+  return f'{TITLE_MARKER}{escape(catalog.titles[item])}' + ''.join(
+    marker + escape(name) for marker, name in levels
   )
 
 
 def profile_text(profile: Mapping[str, str], config: PromptConfig) -> str:
   """Returns the profile on one line, 'unknown' where no field is known."""
   known = [
-    f'{field.replace("_", " ")} {profile[field]}'
+    f'{field.replace("_", " ")} {escape(profile[field])}'
     for field in config.profile_fields
     if field in profile
   ]
@@ -171,7 +179,8 @@ def _pieces(
 
 
 def completion(think: str, answer: str) -> str:
-  """Returns the completion that `parse` takes apart."""
+  """Returns the completion that `parse` takes apart; tags within are none."""
+  think, answer = without_tags(think), without_tags(answer)
   return f'{THINK_OPEN}{think}{THINK_CLOSE}{ANSWER_OPEN}{answer}{ANSWER_CLOSE}'
 
 
@@ -192,7 +201,7 @@ def parse(text: str) -> Parsed:
   completion has no parts at all, so that it can earn no reward.
   """
   match = _COMPLETION.fullmatch(text)
-  if not match or any(text.count(tag) != 1 for tag in _TAGS):
+  if not match or any(text.count(tag) != 1 for tag in TAGS):
     return _MALFORMED
   think, answer = match.group(1).strip(), match.group(2).strip()
   if not think or not answer:
@@ -204,7 +213,8 @@ def parse(text: str) -> Parsed:
 def parse_item(text: str) -> tuple[str | None, tuple[str, ...]]:
   """Returns title and categories of an item text, (None, ()) if it is none.
 
-  A level that is blank, repeated or out of order makes the text unparsable.
+  The inverse of `item_text`, whatever its names hold. A level that is blank,
+  repeated or out of order makes the text unparsable.
   """
   if not text.startswith(TITLE_MARKER) or LINE_END in text:
     return None, ()
@@ -220,4 +230,5 @@ def parse_item(text: str) -> tuple[str | None, tuple[str, ...]]:
   strays = (TITLE_MARKER, *LEVEL_MARKERS)
   if not all(parts) or any(s in part for s in strays for part in parts):
     return None, ()
-  return parts[0], tuple(parts[1:])
+  title, *levels = map(unescape, parts)
+  return title, tuple(levels)

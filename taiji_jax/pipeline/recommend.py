@@ -1,6 +1,6 @@
 """What a model of a run says to one user, and items for them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
 from typing import Any
 
@@ -168,15 +168,27 @@ def user_row(run: Run, user_id: str) -> Rows:
   return _row(user, np.concatenate([log.item_e[last], earlier])[:size])
 
 
-def history_row(run: Run, titles: Sequence[str]) -> Rows:
+def history_row(run: Run, titles: str | Sequence[str]) -> Rows:
   """Returns a row with items by title or id, most recent first, no profile.
+
+  Args:
+    run: whose catalogue they are of.
+    titles: a list, or one text with ';' between them. A title may hold ';'
+      itself: of several readings that name items only, the one with the longest
+      titles counts, from the first on.
 
   Raises:
     UserError: a title names no item, or there is none.
   """
   catalog = run.logs.catalog
   at = {name: n for n, name in enumerate(catalog.item_ids)}
-  items = [at.get(t, run.logs.titles.find(t)) for t in titles]
+
+  def find(title: str) -> int:
+    return at.get(title, run.logs.titles.find(title))
+
+  if isinstance(titles, str):
+    titles = _apart(titles, find)
+  items = [find(title) for title in titles]
   unknown = [t for t, n in zip(titles, items, strict=True) if n < 0]
   if unknown or not items:
     what = f'{unknown[0]!r} names no item' if unknown else 'it names no item'
@@ -186,6 +198,33 @@ def history_row(run: Run, titles: Sequence[str]) -> Rows:
       " ';'."
     )
   return _row(-1, np.array(items, np.int32))
+
+
+def _apart(text: str, find: Callable[[str], int]) -> list[str]:
+  """Returns the titles between ';', which a title may hold.
+
+  Where they cannot all be read, as many as possible are, and the rest is what
+  stands between ';'.
+  """
+  parts = text.split(';')
+  for end in range(len(parts), -1, -1):
+    found = _read(parts[:end], find)
+    if found is not None:
+      break
+  return [*found, *(part.strip() for part in parts[end:] if part.strip())]
+
+
+def _read(parts: Sequence[str], find: Callable[[str], int]) -> list[str] | None:
+  """Returns the titles that the parts make up, None where one is unknown."""
+  # Of the parts from i on.
+  read: list[list[str] | None] = [None] * len(parts) + [[]]
+  for i in reversed(range(len(parts))):
+    for end in range(len(parts), i, -1):
+      title, rest = ';'.join(parts[i:end]).strip(), read[end]
+      if rest is not None and (not title or find(title) >= 0):
+        read[i] = [title, *rest] if title else rest
+        break
+  return read[0]
 
 
 def _row(user: int, history: np.ndarray) -> Rows:

@@ -182,7 +182,11 @@ def _save_tokenizer(
   back = transformers.AutoTokenizer.from_pretrained(
     str(folder), local_files_only=True, trust_remote_code=False
   )
-  if back.encode(_PROBE, add_special_tokens=False) != tokenizer.encode(_PROBE):
+  # What is text to us is so to them where they are asked for it.
+  read = back.encode(
+    _PROBE, add_special_tokens=False, split_special_tokens=True
+  )
+  if read != tokenizer.encode(_PROBE):
     raise UserError(
       f'transformers reads another tokenizer for a {family} model than the one'
       " exported; export with the family's own, or leave out model.qkv_bias and"

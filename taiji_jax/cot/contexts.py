@@ -136,4 +136,5 @@ def request_of(
     profile=logs.profile(rows, r),
     history=tuple(n for n in history if n >= 0),
     target=int(rows.target_r[r]) if knows else None,
+    event=int(rows.event_r[r]),
   )

@@ -1,7 +1,12 @@
-"""What the training logs say about which item follows which, and for whom."""
+"""What the training logs say about which item follows which, and for whom.
+
+A count that holds the very event that is asked about would tell it: where it
+does, say so (`own`), and the event is taken off.
+"""
 
 from collections.abc import Mapping, Sequence
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -19,17 +24,32 @@ class Followers:
     items: number of items N.
     key_q: int64 `[Q]`, earlier item * N + later item, sorted.
     count_q: int64 `[Q]`.
+    window: how many clicks back an item still counts as just before.
   """
 
   items: int
   key_q: np.ndarray
   count_q: np.ndarray
+  window: int = 10
 
-  def count(self, earlier: Sequence[int], later: int) -> np.ndarray:
-    """Returns int64 `[len(earlier)]`, how often `later` came after each."""
-    wanted = np.asarray(earlier, np.int64) * self.items + later
+  def count(
+    self, earlier: Sequence[int], later: int, own: bool = False
+  ) -> np.ndarray:
+    """Returns int64 `[len(earlier)]`, how often `later` came after each.
+
+    Args:
+      earlier: items.
+      later: an item.
+      own: whether an event that is counted is the one asked about: `later`
+        after `earlier`, which is its history, most recent first.
+    """
+    earlier = np.asarray(earlier, np.int64)
+    wanted = earlier * self.items + later
     at = np.minimum(np.searchsorted(self.key_q, wanted), len(self.key_q) - 1)
-    return np.where(self.key_q[at] == wanted, self.count_q[at], 0)
+    found = np.where(self.key_q[at] == wanted, self.count_q[at], 0)
+    if own:
+      found -= (earlier[:, None] == earlier[: self.window]).sum(1)
+    return found
 
   def ranked(self, earlier: Sequence[int], count: int) -> list[int]:
     """Returns the items that came most often after those, none of them one.
@@ -77,7 +97,7 @@ def followers(
   key_q, count_q = np.unique(key, return_counts=True)
   if not len(key_q):
     key_q, count_q = np.array([-1]), np.array([0])
-  return Followers(len(catalog), key_q, count_q)
+  return Followers(len(catalog), key_q, count_q, window)
 
 
 def candidates(
@@ -110,28 +130,48 @@ class Affinities:
   """How much likelier a first level is for users with a profile value.
 
   Attributes:
-    lift: (field, value, L1) -> share among those users / share among all;
-      only for values with enough training events.
+    clicks: (field, value, L1) -> training events of those users on that level,
+      of those users, on that level, and all; only for values with enough.
   """
 
-  lift: Mapping[tuple[str, str, str], float]
+  clicks: Mapping[tuple[str, str, str], tuple[int, int, int, int]]
+
+  @functools.cached_property
+  def lift(self) -> Mapping[tuple[str, str, str], float]:
+    """Returns the share of the level among those users / among all."""
+    return {key: _lift(*counts) for key, counts in self.clicks.items()}
 
   def strongest(
-    self, profile: Mapping[str, str], level: str
+    self, profile: Mapping[str, str], level: str, own: bool = False
   ) -> tuple[str, str] | None:
-    """Returns the (field, value) that speaks most for `level`, if any does."""
-    found = [
-      (self.lift.get((field, value, level), 0.0), field, value)
-      for field, value in sorted(profile.items())
-    ]
+    """Returns the (field, value) that speaks most for `level`, if any does.
+
+    Args:
+      profile: the user's fields.
+      level: an L1.
+      own: whether an event that is counted is the one asked about: of this user
+        and on this level.
+    """
+    found = []
+    for field, value in sorted(profile.items()):
+      counts = self.clicks.get((field, value, level))
+      if counts is not None:
+        found.append((_lift(*(n - own for n in counts)), field, value))
     best = max(found, default=(0.0, '', ''))
     return best[1:] if best[0] > 1 else None
+
+
+def _lift(both: int, users: int, level: int, everything: int) -> float:
+  """Returns (both / users) / (level / everything), 0 where that is nothing."""
+  if not users or not level:
+    return 0.0
+  return both / users / (level / everything)
 
 
 def affinities(
   log: Log, catalog: Catalog, events: np.ndarray, fields: Sequence[str]
 ) -> Affinities:
-  """Returns the lifts of the training part for the profile `fields`."""
+  """Returns what the training part says of the profile `fields`."""
   levels = [c[0] if c else '' for c in catalog.categories]
   names, level_n = np.unique(np.array(levels), return_inverse=True)
   positions = np.flatnonzero(events & log.click_e)
@@ -139,17 +179,16 @@ def affinities(
   np.add.at(
     count_ul, (log.user_e[positions], level_n[log.item_e[positions]]), 1
   )
-  share_l = count_ul.sum(0) / max(1, count_ul.sum())
-  lift = {}
+  level_l = count_ul.sum(0)
+  clicks = {}
   for field in fields:
     values = np.array([p.get(field, '') for p in log.profiles])
     for value in np.unique(values[values != '']):
-      count_l = count_ul[values == value].sum(0)
-      if count_l.sum() < _MIN_SUPPORT:
+      both_l = count_ul[values == value].sum(0)
+      if both_l.sum() < _MIN_SUPPORT:
         continue
-      for name, count, share in zip(names, count_l, share_l, strict=True):
-        if name and share > 0:
-          lift[field, str(value), str(name)] = float(
-            count / count_l.sum() / share
-          )
-  return Affinities(lift)
+      for name, both, level in zip(names, both_l, level_l, strict=True):
+        if name and level:
+          counts = both, both_l.sum(), level, level_l.sum()
+          clicks[field, str(value), str(name)] = tuple(map(int, counts))
+  return Affinities(clicks)

@@ -23,6 +23,8 @@ class CotRequest:
     target: the true next item; None asks for reasoning forwards.
     prompt, answer: of a prompt of one's own (`contexts.TextContexts`): its
       text, and the true answer where the teacher is told it; else ''.
+    event: position in the log of the event that the row is about, so that
+      evidence can leave it out; -1 where it is of no log.
   """
 
   row: int
@@ -31,6 +33,7 @@ class CotRequest:
   target: int | None
   prompt: str = ''
   answer: str = ''
+  event: int = -1
 
 
 @dataclasses.dataclass(frozen=True)

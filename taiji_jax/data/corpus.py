@@ -1,7 +1,7 @@
 """What a tokenizer is trained on: text of the training part, nothing else."""
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -18,25 +18,35 @@ def lines(
   catalog: Catalog,
   events: np.ndarray,
   config: prompts.PromptConfig,
+  profiles: Sequence[Mapping[str, str]] | None = None,
 ) -> Iterator[str]:
   """Yields item texts and profile lines, common items more often.
 
   Choice: an item with c training events comes ceil(c^0.75) times, so that
   pieces go to what is read most without forgetting the rest; a user's profile
-  comes 4 times.
+  comes 4 times. Where nothing of it is known that is one line for all such
+  users together.
 
   Args:
     log, catalog: the data.
     events: bool `[E]`, the training part.
     config: says which profile fields are shown.
+    profiles: of each user, as prompts show them (`Logs.profiles`); None takes
+      those of the log.
   """
   count_n = np.bincount(log.item_e[events], minlength=len(catalog))
   for item in np.flatnonzero(count_n):
     text = prompts.item_text(catalog, int(item))
     for _ in range(int(np.ceil(count_n[item] ** _DAMPING))):
       yield text
+  profiles = log.profiles if profiles is None else profiles
+  nothing = prompts.profile_text({}, config)
+  told = False
   for user in np.unique(log.user_e[events]):
-    text = prompts.profile_text(log.profiles[user], config)
+    text = prompts.profile_text(profiles[user], config)
+    if text == nothing and told:
+      continue
+    told = told or text == nothing
     for _ in range(_PROFILE_REPEATS):
       yield text
 

@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 
-from taiji_jax.data import history_profile, splits
+from taiji_jax.data import history, history_profile, splits
 from taiji_jax.data import log as log_lib
 from taiji_jax.data.config import DataConfig
 from taiji_jax.data.sources import SOURCES
@@ -43,6 +43,37 @@ class Logs:
     user = rows.user_r[r]
     # User -1 is one whom the log does not have.
     return self.log.profiles[user] if user >= 0 else {}
+
+  @functools.cached_property
+  def profiles(self) -> tuple[Mapping[str, str], ...]:
+    """Returns the profile of each user as known after their training events.
+
+    A user without any has none; see `DataConfig.profile`.
+    """
+    if self.profile_from == 'log':
+      return self.log.profiles
+    log, size = self.log, self.split.train.history_rs.shape[1]
+    clicks = np.flatnonzero(self.split.train_events & log.click_e)
+    last = {int(log.user_e[event]): int(event) for event in clicks}
+    found: list[Mapping[str, str]] = [{} for _ in log.user_ids]
+    before_us = history.before(log, np.array(list(last.values()), int), size)
+    for (user, event), before_s in zip(last.items(), before_us, strict=True):
+      items = [int(log.item_e[event]), *before_s.tolist()][:size]
+      found[user] = history_profile.profile(items, self.catalog)
+    return tuple(found)
+
+  @functools.cached_property
+  def held_out(self) -> Rows | None:
+    """Returns the validation rows of users whom the backbone does not read.
+
+    As the rows of reasoning are, so that a score under the backbone is of the
+    same kind; None where there are no validation rows.
+    """
+    validation = self.split.validation
+    if validation is None:
+      return None
+    read = np.isin(validation.user_r, self.pretrain.user_r)
+    return validation.take(np.flatnonzero(~read))
 
   @functools.cached_property
   def evidence_events(self) -> np.ndarray:

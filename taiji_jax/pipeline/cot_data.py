@@ -122,20 +122,28 @@ class CotData:
     return _bound_in(file, files.read_json(file))
 
   def threshold(self, kind: str) -> Product:
-    """Returns the product with R, from prompts that nothing trains on."""
-    config = self._recipe.cot
-    if self._run.logs.split.validation is None:
+    """Returns the product with R, from prompts that nothing trains on.
+
+    They are of users whom the backbone has not read, as those of the data set
+    are: a backbone knows the users that it read.
+    """
+    config, held_out = self._recipe.cot, self._run.logs.held_out
+    if held_out is None:
       raise UserError(
         'the threshold R needs held-out prompts, and a split by time has no'
         " validation rows; set data.split to 'leave_one_out'."
       )
+    if not len(held_out):
+      raise UserError(
+        'the threshold R needs held-out prompts of users whom the backbone'
+        ' does not read, and there are none; raise sft.examples.'
+      )
 
     def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
       del scratch
-      validation = self._run.logs.split.validation
       rng = np.random.default_rng(self._recipe.seed)
-      chosen = rng.permutation(len(validation))[: config.held_out]
-      rows = validation.take(np.sort(chosen))
+      chosen = rng.permutation(len(held_out))[: config.held_out]
+      rows = held_out.take(np.sort(chosen))
       with self.work(kind, rows) as work:
         made = work(range(len(rows)))
       scored = [r for r in made if usable(r)]

@@ -33,7 +33,9 @@ def make(run: 'Run') -> Product:
       logs.log, logs.catalog, events, config.whole_names
     )
     tokenizer_lib.train_sentencepiece(
-      corpus.lines(logs.log, logs.catalog, events, recipe.prompt),
+      corpus.lines(
+        logs.log, logs.catalog, events, recipe.prompt, logs.profiles
+      ),
       folder / FILE,
       vocab_size=config.vocab_size,
       symbols=(*prompts.STRUCTURE, *PHRASES, *names),

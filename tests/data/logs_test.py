@@ -82,6 +82,29 @@ class LogsTest(absltest.TestCase):
     rows = found.split.evaluation
     self.assertEqual(found.profile(rows, 0)['bought'], '5 items')
 
+  def test_profiles_of_users_are_those_after_their_training_events(self):
+    self.sequences()
+    for size in (2, 50):
+      found = read(path=str(self.folder), history=size)
+      # A validation row knows the four training items, newest first.
+      rows = found.split.validation
+      self.assertLen(rows, 30)
+      for r in range(len(rows)):
+        self.assertEqual(found.profiles[rows.user_r[r]], found.profile(rows, r))
+    given = read(path=str(self.folder), profile='log')
+    self.assertEqual(given.profiles, given.log.profiles)
+
+  def test_held_out_rows_are_of_users_whom_the_backbone_has_not_read(self):
+    self.sequences()
+    found = read(path=str(self.folder))
+    read_by = set(found.pretrain.user_r.tolist())
+    held_out = set(found.held_out.user_r.tolist())
+    self.assertNotEmpty(read_by)
+    self.assertEqual(held_out, set(range(30)) - read_by)
+    validation = set(found.split.validation.event_r.tolist())
+    self.assertContainsSubset(found.held_out.event_r.tolist(), validation)
+    self.assertIsNone(read(path=str(self.folder), split='time').held_out)
+
   def test_teacher_and_backbone_know_nothing_of_the_later_stages_users(self):
     self.sequences()
     found = read(path=str(self.folder))

@@ -58,7 +58,8 @@ class TemplateTeacher:
 
   Args:
     log, catalog: the data.
-    events: bool `[E]`, the training part, the only source of evidence.
+    events: bool `[E]`, the training part, the only source of evidence; the
+      event that a request is about is none for it.
     profile_fields: the fields that the prompt shows.
     seed: of the phrasings.
   """
@@ -74,6 +75,7 @@ class TemplateTeacher:
   ):
     self._catalog = catalog
     self._fields = tuple(profile_fields)
+    self._events = events
     self._followers = evidence.followers(log, catalog, events)
     self._affinities = evidence.affinities(log, catalog, events, profile_fields)
     self._seed = seed
@@ -149,7 +151,8 @@ class TemplateTeacher:
   ) -> Iterator[str]:
     """Yields sentences that lead to the item's path, the strongest first."""
     path = self._catalog.categories[aim] or (_UNKNOWN,)
-    score, follows = self._scores(request.history, aim)
+    own = self._counted(request)
+    score, follows = self._scores(request.history, aim, own)
     for at in np.argsort(-score, kind='stable'):
       title = self._catalog.titles[request.history[at]]
       if score[at] <= 0 or len(title) > _MAX_TITLE:
@@ -158,14 +161,19 @@ class TemplateTeacher:
       before, after = _pick(forms, rng)[0]
       yield f'{before}{title}{after}{path[-1]}{_END}'
     shown = {f: v for f, v in request.profile.items() if f in self._fields}
-    trait = self._affinities.strongest(shown, path[0])
+    trait = self._affinities.strongest(shown, path[0], own)
     if trait:
       before, after = _pick(_PROFILE, rng)[0]
       yield f'{before}{trait[0]} {trait[1]}{after}{path[-1]}{_END}'
     yield f'{_pick(_PLAIN, rng)[0]}{path[-1]}{_END}'
 
+  def _counted(self, request: CotRequest) -> bool:
+    """Returns whether the evidence holds the event that is asked about."""
+    known = request.target is not None and request.event >= 0
+    return known and bool(self._events[request.event])
+
   def _scores(
-    self, history: Sequence[int], aim: int
+    self, history: Sequence[int], aim: int, own: bool
   ) -> tuple[np.ndarray, np.ndarray]:
     """Returns how much each history item speaks for `aim`, and the counts.
 
@@ -174,7 +182,7 @@ class TemplateTeacher:
     """
     if not history:
       return np.zeros(0), np.zeros(0, np.int64)
-    follows = self._followers.count(history, aim)
+    follows = self._followers.count(history, aim, own)
     shared = [
       self._shared(self._catalog.categories[item], aim) for item in history
     ]

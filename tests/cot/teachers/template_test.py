@@ -93,6 +93,59 @@ class EvidenceTest(absltest.TestCase):
     self.assertIsNone(found.strongest({'gender': 'M'}, 'Comedy'))
 
 
+class OwnEventTest(absltest.TestCase):
+  """An event is no evidence of itself."""
+
+  def test_followers_without_the_event(self):
+    counts = evidence.followers(_LOG, _CATALOG, _ALL, window=1)
+    # 2 -> 3 twice, one of them the event's own; beyond the window it has none.
+    np.testing.assert_array_equal(counts.count([2, 4], 3, True), [1, 0])
+    np.testing.assert_array_equal(counts.count([3, 2], 5, True), [0, 0])
+    wider = evidence.followers(_LOG, _CATALOG, _ALL, window=2)
+    np.testing.assert_array_equal(wider.count([3, 2], 5, True), [0, 0])
+    # What stands there twice was counted twice.
+    twice = evidence.followers(_log([[2, 2, 3]]), _CATALOG, np.ones(3, bool))
+    np.testing.assert_array_equal(twice.count([2, 2], 3), [2, 2])
+    np.testing.assert_array_equal(twice.count([2, 2], 3, True), [0, 0])
+
+  def test_affinities_without_the_event(self):
+    # Women click Horror 1 of 50 times, all 2 of 101: a lift of 1.01 with the
+    # event, of 0 without.
+    log = _log([[3]] + [[2]] * 49 + [[3]] + [[2]] * 50)
+    profiles = ({'gender': 'F'},) * 50 + ({'gender': 'M'},) * 51
+    log = Log(**(vars(log) | {'profiles': profiles}))
+    found = evidence.affinities(log, _CATALOG, np.ones(101, bool), ('gender',))
+    woman = {'gender': 'F'}
+    self.assertEqual(found.strongest(woman, 'Horror'), ('gender', 'F'))
+    self.assertIsNone(found.strongest(woman, 'Horror', True))
+
+  def test_a_text_is_the_same_with_and_without_its_own_event(self):
+    rng = np.random.default_rng(0)
+    log = _log([rng.permutation(6).tolist() for _ in range(40)])
+    everything = np.ones(len(log), bool)
+    for event in np.flatnonzero(log.time_e == 3)[:20]:
+      user = log.user_e[event]
+      before = (log.user_e == user) & (log.time_e < 3)
+      history = log.item_e[before][np.argsort(-log.time_e[before])]
+      request = CotRequest(
+        0,
+        {'gender': 'M'},
+        tuple(history.tolist()),
+        int(log.item_e[event]),
+        event=int(event),
+      )
+      texts = []
+      # Followers of the same log, but of which this user saw nothing more.
+      without = everything & ~(np.arange(len(log)) == event)
+      for events in (everything, without):
+        later = (log.user_e == user) & (log.time_e > 3)
+        teacher = TemplateTeacher(
+          log, _CATALOG, events & ~later, profile_fields=('gender',)
+        )
+        texts.append(teacher([request], 3)[0])
+      self.assertEqual(*texts)
+
+
 class TeacherTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()

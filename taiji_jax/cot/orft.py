@@ -28,7 +28,7 @@ def perplexity(logp_sum: np.ndarray, tokens: np.ndarray) -> np.ndarray:
 
   Args:
     logp_sum: the answer's summed log-probabilities, in nats.
-    tokens: T, at least 1.
+    tokens: T, at least 1: those that were summed.
   """
   return np.exp(-np.asarray(logp_sum, np.float64) / tokens)
 

@@ -12,8 +12,8 @@ class Scores:
   """Scores of k reasoning texts of each prompt.
 
   Attributes:
-    ppl_rk: float64, perplexity of the true answer's tokens; NaN where a text
-      and the answer are too long.
+    ppl_rk: float64, perplexity of the true answer's tokens, those of an item
+      text's names alone; NaN where a text and the answer are too long.
     gain_rk: float64, log P(answer | reasoning) - log P(answer | none), nats a
       token.
   """

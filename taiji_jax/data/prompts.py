@@ -45,6 +45,7 @@ STRUCTURE = (
 )
 """The fixed strings that recur; a tokenizer may make each a single symbol."""
 
+_NO_SIGN = '\N{REPLACEMENT CHARACTER}'
 _COMPLETION = re.compile(
   r'\s*{}(.*?){}\s*{}(.*?){}\s*'.format(*map(re.escape, TAGS)), re.DOTALL
 )
@@ -232,3 +233,39 @@ def parse_item(text: str) -> tuple[str | None, tuple[str, ...]]:
     return None, ()
   title, *levels = map(unescape, parts)
   return title, tuple(levels)
+
+
+def own_tokens(
+  tokenizer: Tokenizer, ids: Sequence[int], text: str
+) -> list[bool]:
+  """Returns which tokens of an item text are the item's own, not markers.
+
+  A token that holds both is the item's. Of a text that is no item text all
+  tokens are.
+
+  Args:
+    tokenizer: that made the ids.
+    ids: of `text`, without bos and eos.
+    text: an answer.
+  """
+  own = _own_signs(text)
+  # Bytes that are no whole sign yet are decoded as one that stands for none.
+  ends = [
+    len(tokenizer.decode(ids[: i + 1]).rstrip(_NO_SIGN))
+    for i in range(len(ids))
+  ]
+  return [
+    any(own[start : max(end, start + 1)])
+    for start, end in zip([0, *ends], ends, strict=False)
+  ]
+
+
+def _own_signs(text: str) -> list[bool]:
+  """Returns which signs of a text are no part of a marker of an item text."""
+  own = [True] * len(text)
+  title, levels = parse_item(text)
+  if title is not None:
+    for marker in (TITLE_MARKER, *LEVEL_MARKERS[: len(levels)]):
+      at = text.index(marker)
+      own[at : at + len(marker)] = [False] * len(marker)
+  return own

@@ -31,6 +31,10 @@ class Scorer:
   A prompt's k texts, and the empty reasoning that the gain is measured
   against, are one row: the prompt is read once, and only the answers' tokens
   meet the vocabulary.
+
+  `Choice:` of an item text only the names' tokens count, T of the perplexity's
+  mean included. Its markers are the same in every answer and likely after any
+  reasoning: with them the mean says less of the item the more levels it has.
   """
 
   def __init__(
@@ -61,6 +65,7 @@ class Scorer:
     self._params, self._prompts = params, prompts
     self._completion, self._answer = completion, answer
     self._batch, self._mesh = batch, mesh
+    self._tokenizer = policy.tokenizer
     self._encode = policy.tokenizer.encode
     self._none = self._encode(prompts_lib.prefix_text())
     decoder = policy.decoder
@@ -104,11 +109,15 @@ class Scorer:
   def _part(self, index_r, thinks, answers) -> tuple:
     encode = self._encode
     answer_ids = [encode(answer) for answer in answers]
+    own_ba = np.zeros((count := len(index_r), self._answer), bool)
+    for b, (ids, answer) in enumerate(zip(answer_ids, answers, strict=True)):
+      own = prompts_lib.own_tokens(self._tokenizer, ids, answer)
+      own_ba[b, : len(own)] = own[: self._answer]
     heads = [
       [encode(prompts_lib.opening(think)) for think in each] + [self._none]
       for each in thinks
     ]
-    count, g, c = len(index_r), len(heads[0]), self._completion
+    g, c = len(heads[0]), self._completion
     completion_bgc = np.zeros((self._batch, g, c), np.int32)
     start_bg = np.zeros((self._batch, g), np.int32)
     length_bg = np.ones((self._batch, g), np.int32)
@@ -129,9 +138,8 @@ class Scorer:
       self._logp(self._params, *sharding.place_batch(batch, self._mesh)),
       np.float64,
     )
-    tokens_b = np.array([max(len(a), 1) for a in answer_ids])[:, None]
-    own_bga = np.arange(self._answer) < tokens_b[:, :, None]
-    logp_bg = np.where(own_bga, logp_bga[:count], 0).sum(-1)
+    tokens_b = np.maximum(own_ba.sum(1, keepdims=True), 1)
+    logp_bg = np.where(own_ba[:, None], logp_bga[:count], 0).sum(-1)
     logp_bg = np.where(fits_bg[:count], logp_bg, np.nan)
     gain_bk = (logp_bg[:, :-1] - logp_bg[:, -1:]) / tokens_b
     return orft.perplexity(logp_bg[:, :-1], tokens_b), gain_bk

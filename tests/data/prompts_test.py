@@ -10,6 +10,7 @@ import numpy as np
 
 from taiji_jax.data import item_sequences, markers, movielens, prompts
 from taiji_jax.data import log as log_lib
+from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.errors import UserError
 from taiji_jax.types import Catalog
 
@@ -156,6 +157,38 @@ class NamesTest(parameterized.TestCase):
       self.assertEqual(markers.escape(name), name)
       text = prompts.item_text(Catalog(('1',), (name,), ((name,),)), 0)
       self.assertEqual(prompts.parse_item(text), (name, (name,)))
+
+
+class OwnTokensTest(parameterized.TestCase):
+  def own(self, tokenizer, text):
+    """Returns the text of the tokens that are the item's own."""
+    ids = tokenizer.encode(text)
+    own = prompts.own_tokens(tokenizer, ids, text)
+    self.assertLen(own, len(ids))
+    return tokenizer.decode([i for i, o in zip(ids, own, strict=True) if o])
+
+  @parameterized.parameters(
+    ('Item title: Heat (1995)', 'Heat (1995)'),
+    ('Item title: A; Category L1: B; L2: C, D; L3: E', 'ABC, DE'),
+    ('Item title: a;\\ L2: b; Category L1: L2:', 'a;\\ L2: bL2:'),
+    ('Item title: A; L2: B', 'Item title: A; L2: B'),
+    ('yes', 'yes'),
+    ('', ''),
+  )
+  def test_names_only(self, text, own):
+    self.assertEqual(self.own(Letters(), text), own)
+
+  def test_of_merged_pieces_and_of_bytes(self):
+    path = pathlib.Path(self.create_tempdir().full_path, 'a.model')
+    lines = ['Item title: Star Wars (1977); Category L1: Action'] * 20
+    for symbols in (prompts.STRUCTURE, ()):
+      tokenizer = tokenizer_lib.train_sentencepiece(
+        lines, path, vocab_size=300 + len(symbols), symbols=symbols
+      )
+      text = 'Item title: 東京; Category L1: é東; L2: Action'
+      self.assertIn('東京é東Action', self.own(tokenizer, text))
+      if symbols:
+        self.assertEqual('東京é東Action', self.own(tokenizer, text))
 
 
 def _names_of_the_sets() -> set[str]:

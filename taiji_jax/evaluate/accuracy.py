@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from taiji_jax.data.title_index import normalise
 from taiji_jax.types import CATEGORY_LEVELS, Catalog
 
 
@@ -18,8 +19,9 @@ def category_accuracy(
 ) -> np.ndarray:
   """Returns whether level K is right, float32 `[3, R]`, one row a level.
 
-  The stated text must equal the target's. A level that is not stated counts as
-  wrong; a target without the level gives NaN, whatever is stated.
+  The stated text must equal the target's as titles do (`title_index.normalise`:
+  without case and punctuation). A level that is not stated counts as wrong; a
+  target without the level gives NaN, whatever is stated.
 
   Args:
     answers: the levels that each answer states; () where it cannot be parsed.
@@ -29,24 +31,41 @@ def category_accuracy(
   right_lr = np.full((CATEGORY_LEVELS, len(answers)), np.nan, np.float32)
   for row, (stated, item) in enumerate(zip(answers, target_r, strict=True)):
     for level, name in enumerate(catalog.categories[item]):
-      right_lr[level, row] = stated[level : level + 1] == (name,)
+      told = stated[level : level + 1]
+      right_lr[level, row] = bool(told) and normalise(told[0]) == normalise(
+        name
+      )
   return right_lr
 
 
-def distinct_items(item_r: np.ndarray) -> np.ndarray:
+def distinct_items(item_r: np.ndarray, user_r: np.ndarray) -> np.ndarray:
   """Returns float32 `[R]` whose mean is the number of distinct items named.
 
-  A row adds R / (rows that name the same item), so that all rows of one item
-  together add 1 to the mean; a row without an item adds 0.
+  A count is no mean over users, so no value of a row can be resampled as it is.
+  What a user adds to it are the items that nobody else names: without user u
+  the count is smaller by their number f_u. A row's value is D + R s_r - sum(s),
+  with D the count and s_r the row's share of f_u: all rows together give D, and
+  the interval of their mean, users drawn with replacement, is the jackknife's
+  of D (Efron and Stein, 1981: on average no smaller than the true spread).
+
+  It is the count of R answers: more answers name more items, so it compares
+  arms on the same rows only, and a part of the rows has a count of its own.
 
   Args:
     item_r: int32, the named item, -1 where there is none.
+    user_r: int32, the user of each row.
   """
-  _, group_r, count_g = np.unique(
-    item_r, return_inverse=True, return_counts=True
+  pairs, pair_r, rows_p = np.unique(
+    np.stack([item_r, user_r]), axis=1, return_inverse=True, return_counts=True
   )
-  value_r = len(item_r) / count_g[group_r]
-  return np.where(item_r < 0, 0.0, value_r).astype(np.float32)
+  _, item_p, users_i = np.unique(
+    pairs[0], return_inverse=True, return_counts=True
+  )
+  share_p = np.where((users_i[item_p] == 1) & (pairs[0] >= 0), 1 / rows_p, 0.0)
+  share_r = share_p[pair_r.ravel()]
+  count = len(np.unique(item_r[item_r >= 0]))
+  value_r = count + len(item_r) * share_r - share_r.sum()
+  return value_r.astype(np.float32)
 
 
 def repeat_last(item_r: np.ndarray, history_rs: np.ndarray) -> np.ndarray:

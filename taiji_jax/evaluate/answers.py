@@ -27,6 +27,9 @@ METRICS = (
   'repeat_last',
 )
 
+COUNTS = ('distinct_items',)
+"""Metrics of all rows together: a part of the rows has no value of them."""
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSet:
@@ -82,7 +85,7 @@ def score(completions: Sequence[str], data: EvaluationSet) -> Metrics:
     **score_categories([p.categories for p in parsed], data),
     'ctcvr': data.table.ctcvr(row_r, item_r),
     'format_rate': titled_r.astype(np.float32),
-    'distinct_items': accuracy.distinct_items(item_r),
+    'distinct_items': accuracy.distinct_items(item_r, data.rows.user_r),
     'repeat_last': accuracy.repeat_last(item_r, data.rows.history_rs),
   }
   hits = retrieval.title_hit_rate(

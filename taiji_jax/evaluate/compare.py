@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from taiji_jax import bootstrap
+from taiji_jax.evaluate.answers import COUNTS
 from taiji_jax.evaluate.cells import Cell
 from taiji_jax.evaluate.config import EvaluationConfig
 from taiji_jax.evaluate.judged_rows import JudgedRows
@@ -94,6 +95,8 @@ def compare(
 ) -> dict[str, Any]:
   """Returns arms and pairs with intervals over the rows `keep_r`.
 
+  Where these are not all rows, what counts over all of them has no value.
+
   Args:
     scored: see `Scored`.
     pairs: (arm, base) to be compared, seed by seed.
@@ -106,7 +109,7 @@ def compare(
   user_r = user_r[keep_r]
   options = {'samples': samples, 'seed': seed}
   part = {
-    arm: {k: v[:, keep_r] for k, v in values.items()}
+    arm: {k: _kept(k, v, keep_r) for k, v in values.items()}
     for arm, values in scored.items()
   }
   if not len(user_r):
@@ -125,6 +128,13 @@ def compare(
       for arm, base in pairs
     },
   }
+
+
+def _kept(name: str, value_sr: np.ndarray, keep_r: np.ndarray) -> np.ndarray:
+  kept_sr = value_sr[:, keep_r]
+  if name in COUNTS and not keep_r.all():
+    return np.full_like(kept_sr, np.nan)
+  return kept_sr
 
 
 def _base(

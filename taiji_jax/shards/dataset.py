@@ -51,7 +51,8 @@ def finish(spec: JobSpec, tag: str = '') -> Manifest | None:
     tag: sets apart writers that may meet.
 
   Raises:
-    UserError: a shard is of another job.
+    UserError: a shard is of another job, or all of them together hold no
+      record.
   """
   folder, stamp = spec.folder, spec.stamp
   found = []
@@ -63,6 +64,12 @@ def finish(spec: JobSpec, tag: str = '') -> Manifest | None:
       return None
     found.append(one)
   whole = Manifest(stamp, tuple(found))
+  if not whole.records:
+    raise UserError(
+      f'the job in {folder} made no record of its {spec.rows} rows, so that'
+      ' there is nothing to read: look at what makes them, delete the folder'
+      ' and run again.'
+    )
   values = {
     **stamp,
     'records': whole.records,

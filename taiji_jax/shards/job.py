@@ -34,7 +34,7 @@ def run(spec: JobSpec, work: Work) -> Manifest | None:
 
   Raises:
     UserError: the folder is another job's, a shard is damaged, another process
-      is this host, or the disk is full.
+      is this host, the disk is full, or no row of all made a record.
     Interrupted: a signal came; the shard in progress was finished.
   """
   prepare(spec)

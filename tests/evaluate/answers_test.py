@@ -71,8 +71,8 @@ class ScoreTest(absltest.TestCase):
       'category_l2_acc': [1, 0, nan, 0],
       'category_l3_acc': [1, 0, nan, 0],
       'format_rate': [1, 1, 0, 1],
-      # Two rows name item 0: 4 / 2 each, so one distinct item.
-      'distinct_items': [2, 2, 0, 0],
+      # Two users name item 0: one distinct item, which is nobody's alone.
+      'distinct_items': [1, 1, 1, 1],
       'repeat_last': [0, 1, 0, nan],
       # Three items: any title is among the 50 nearest.
       'title_hit_rate_50': [1, 1, 0, 1],

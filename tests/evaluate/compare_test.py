@@ -63,6 +63,19 @@ class CompareTest(absltest.TestCase):
     self.assertEqual(unseen['arms']['rl']['m']['mean'], 1)
     self.assertEqual(unseen['arms']['sft']['m']['mean'], 0.5)
 
+  def test_a_count_over_all_rows_has_no_value_on_a_part_of_them(self):
+    scored = {
+      arm: {'m': np.ones((1, 4)), 'distinct_items': np.full((1, 4), 3.0)}
+      for arm in ('a', 'b')
+    }
+    pairs, user_r = [('a', 'b')], ROWS.user_r
+    every = compare.compare(scored, pairs, user_r, np.ones(4, bool), samples=9)
+    self.assertEqual(every['arms']['a']['distinct_items']['mean'], 3)
+    part = compare.compare(scored, pairs, user_r, ROWS.seen_r, samples=9)
+    self.assertEqual(part['arms']['a']['m']['mean'], 1)
+    self.assertIsNone(part['arms']['a']['distinct_items']['mean'])
+    self.assertIsNone(part['paired']['a-b']['distinct_items']['mean'])
+
   def test_a_floor_has_empty_intervals_for_what_it_lacks(self):
     floor = self.result['floors']['floor']
     self.assertEqual(floor['m']['mean'], 0.5)

@@ -41,6 +41,17 @@ class JobTest(parameterized.TestCase):
     self.assertEqual([s.rows for s in manifest.shards], [4, 4, 4, 4, 4, 3])
     self.assertEqual(dataset.manifest(folder, CODEC), manifest)
 
+  def test_a_job_without_any_record_is_refused(self):
+    folder = self.folder()
+    for _ in range(2):
+      with self.assertRaisesRegex(UserError, 'no record of its 23 rows'):
+        job.run(spec(folder), lambda rows: [])
+      with self.assertRaisesRegex(UserError, 'has not finished'):
+        dataset.manifest(folder, CODEC)
+    folder = self.folder()
+    made = job.run(spec(folder), lambda rows: work(rows) if 22 in rows else [])
+    self.assertEqual(made.records, 6)
+
   def test_killed_anywhere_it_goes_on_to_the_same_bytes(self):
     folder = self.folder()
     process = subprocess.run(

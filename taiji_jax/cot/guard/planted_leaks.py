@@ -14,6 +14,10 @@ from taiji_jax.types import Catalog
 _CARRIERS = ('Perhaps {}. ', 'So it is {}. ', '{} fits. ', 'They want {}: ')
 _SHORT = 4
 _QUOTED = 5
+_THREE = 3
+_APART = (' ', '-', '.')
+# Latin letters and the Cyrillic ones that look the same.
+_ALIKE = str.maketrans('aceopxyABCEHKMOPTX', 'асеорхуАВСЕНКМОРТХ')
 _SOME_MODEL = re.compile(r'(?<![\w-])[A-Za-z](?=[\w-]*\d)[\w-]{4,}')
 
 
@@ -34,6 +38,8 @@ class Detection:
     planted: texts with a leak put in.
     caught: of these, those where the guard found a leak of whatever kind.
     flagged: of the same texts before, those where it found one: false alarms.
+      Where the kind has a decoy, what looks alike and states nothing (`DECOYS`),
+      that is put in for it.
   """
 
   planted: int
@@ -44,6 +50,11 @@ class Detection:
   def recall(self) -> float:
     """Caught / planted; NaN where none was planted."""
     return self.caught / self.planted if self.planted else float('nan')
+
+  @property
+  def false_alarms(self) -> float:
+    """Flagged / planted; NaN where none was planted."""
+    return self.flagged / self.planted if self.planted else float('nan')
 
   @property
   def precision(self) -> float:
@@ -103,10 +114,15 @@ def measure(
     for row, (text, alarm) in enumerate(zip(texts, alarms, strict=True)):
       rng = np.random.default_rng((seed, number, row))
       leaking = plant(kind, text, catalog, rng)
-      if leaking is not None:
-        planted += 1
-        flagged += alarm
-        caught += bool(guard.find(leaking, text.target, text.evidence))
+      if leaking is None:
+        continue
+      planted += 1
+      caught += bool(guard.find(leaking, text.target, text.evidence))
+      decoy = DECOYS[kind](text, catalog) if kind in DECOYS else None
+      if decoy is not None:
+        spoilt = _put(decoy, text.think, rng)
+        alarm = bool(guard.find(spoilt, text.target, text.evidence))
+      flagged += alarm
     detections[kind] = Detection(planted, caught, flagged)
   parts = zip(*map(dataclasses.astuple, detections.values()), strict=True)
   return detections | {'all': Detection(*map(sum, parts))}
@@ -124,10 +140,13 @@ def plant(
     rng: draws the place, the words around and the quote.
   """
   quote = KINDS[kind](text, catalog, rng)
-  if quote is None:
-    return None
+  return None if quote is None else _put(quote, text.think, rng)
+
+
+def _put(quote: str, think: str, rng: np.random.Generator) -> str:
+  """Returns the text with a sentence of the quote between two others."""
   carrier = _CARRIERS[rng.integers(len(_CARRIERS))]
-  parts = sentences.split(text.think)
+  parts = sentences.split(think)
   at = int(rng.integers(len(parts) + 1))
   before = ''.join(parts[:at])
   gap = ' ' if before and not before[-1].isspace() else ''
@@ -232,6 +251,67 @@ def _category(
   return levels[rng.integers(len(levels))] if levels else None
 
 
+def _brand(
+  text: CleanText, catalog: Catalog, rng: np.random.Generator
+) -> str | None:
+  """Returns the brand, where the evidence does not name it."""
+  brand = catalog.brands[text.target] if catalog.brands else ''
+  said = ' '.join(text.evidence).casefold()
+  return brand if brand and brand.casefold() not in said else None
+
+
+def _glued(
+  text: CleanText, catalog: Catalog, rng: np.random.Generator
+) -> str | None:
+  """Returns the title as one word, each part with a capital."""
+  parts = re.findall(r'\w+', _title(text, catalog))
+  if len(parts) < _THREE:
+    return None
+  return ''.join(part[0].upper() + part[1:] for part in parts)
+
+
+def _letters(
+  text: CleanText, catalog: Catalog, rng: np.random.Generator
+) -> str | None:
+  """Returns the title with its letters apart."""
+  sign = _APART[rng.integers(len(_APART))]
+  parts = re.findall(r'\w+', _title(text, catalog))
+  if len(''.join(parts)) < _QUOTED:
+    return None
+  return ' '.join(sign.join(part) for part in parts)
+
+
+def _look_alike(
+  text: CleanText, catalog: Catalog, rng: np.random.Generator
+) -> str | None:
+  """Returns the title with Cyrillic letters that look like its own."""
+  title = _title(text, catalog)
+  changed = title.translate(_ALIKE)
+  return changed if changed != title else None
+
+
+def _paraphrased(
+  text: CleanText, catalog: Catalog, rng: np.random.Generator
+) -> str | None:
+  """Returns the first word and two more that the evidence lacks, in a phrase.
+
+  'HATCHBOX PLA 3D Printer Filament' becomes 'HATCHBOX filament made of PLA'.
+  """
+  said = ' '.join(text.evidence).casefold()
+  parts = re.findall(r'[\w/.-]+', _title(text, catalog))
+  own = [p for p in dict.fromkeys(parts) if p.casefold() not in said]
+  if len(own) < _THREE or own[0] != parts[0]:
+    return None
+  one, other = rng.permutation(len(own) - 1)[:2] + 1
+  return f'{own[0]} {own[one].lower()} made of {own[other]}'
+
+
+def _number(text: CleanText, catalog: Catalog) -> str | None:
+  """Returns the id as a number of something else, None if it is no number."""
+  item_id = catalog.item_ids[text.target]
+  return f'packs of {item_id}' if item_id.isdecimal() else None
+
+
 KINDS: dict[
   str, Callable[[CleanText, Catalog, np.random.Generator], str | None]
 ] = {
@@ -244,4 +324,13 @@ KINDS: dict[
   'model number': _model,
   'item id': _item_id,
   'unsupported category': _category,
+  'brand alone': _brand,
+  'words glued': _glued,
+  'letters apart': _letters,
+  'look-alike letters': _look_alike,
+  'paraphrased': _paraphrased,
 }
+DECOYS: dict[str, Callable[[CleanText, Catalog], str | None]] = {
+  'item id': _number
+}
+"""What looks like a leak of a kind and is none; None where there is nothing."""

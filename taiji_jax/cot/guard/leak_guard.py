@@ -3,22 +3,33 @@
 from collections.abc import Iterable, Sequence
 import dataclasses
 import functools
+import math
+import re
 
 from taiji_jax.cot import sentences
 from taiji_jax.cot.guard.config import GuardConfig
-from taiji_jax.cot.guard.support import Support, stands, support
-from taiji_jax.cot.guard.title_marks import (
-  TitleMarks,
-  TitleStatistics,
+from taiji_jax.cot.guard.spelling import (
   as_line,
-  joined,
   trigrams,
   words,
+  words_apart,
 )
+from taiji_jax.cot.guard.support import Support, stands, support
+from taiji_jax.cot.guard.title_marks import TitleMarks, TitleStatistics, joined
 from taiji_jax.types import Catalog
 
-KINDS = ('title', 'near title', 'model number', 'item id', 'category')
+KINDS = (
+  'title',
+  'near title',
+  'model number',
+  'item id',
+  'brand',
+  'category',
+)
 _FUZZY = 4
+_SHORT = 3
+# What a number is called that is an id; else it is a number of something.
+_CALLED = r'(?:\b(?:item|id|number|no|nr|product|article|sku|asin)s?\W*|#\s*)'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,19 +84,23 @@ class LeakGuard:
     """Returns the first leak of the target, None where there is none.
 
     Compared without case, accents, punctuation and articles ('Godfather, The'
-    is 'the godfather'). In this order:
+    is 'the godfather'), letters of other scripts as the Latin ones that they
+    look like, and words of the title that are glued, or whose letters stand
+    apart, as words. In this order:
 
     1. the title, without year or an alternative title in brackets; also where
        a history title contains it: the words are there, whatever they name;
     2. a near title: `near` of a title's words in a row, or `run` words in a row
        that are rare: without evidence, of no other title;
     3. a model number that is rare;
-    4. the item id, as a word;
+    4. the item id, as a word; one of digits alone only where it is called so
+       ('item 48', '#48'), for 'packs of 48' states nothing;
     5. a near title by overlap: what is rare about the title, in any order and
        spelling. Words of the item's category path do not count. Words of the
-       evidence count only outside its quotes, and if all but few are there;
-    6. with evidence: a level of the category path that no name given says,
-       the deepest first.
+       evidence count only outside its quotes, and if all but few are there.
+       With evidence, titles of few such words need fewer;
+    6. with evidence: the brand, or a level of the category path, that no name
+       given says, the deepest first.
 
     Args:
       think: the reasoning.
@@ -94,26 +109,57 @@ class LeakGuard:
         to 5 is no leak. None leaves 6 out.
     """
     marks = self._marks(target)
-    text_words = words(think)
-    line = as_line(text_words)
     known = support(tuple(evidence or ()))
+    read = words(think)
+    leak = self._find(think, read, marks, target, known, evidence is None)
+    if leak is None and (hidden := words_apart(think, marks.hidden)) != read:
+      leak = self._find(think, hidden, marks, target, known, evidence is None)
+    return leak
+
+  def _find(
+    self,
+    think: str,
+    text_words: Sequence[str],
+    marks: TitleMarks,
+    target: int,
+    known: Support,
+    alone: bool,
+  ) -> Leak | None:
+    """Returns the first leak in the words of a text; see `find`.
+
+    Args:
+      think: the text.
+      text_words: its words, in one reading.
+      marks: of the target.
+      target: the item.
+      known: what the evidence says.
+      alone: whether there is no evidence.
+    """
+    line = as_line(text_words)
     title = self._catalog.titles[target]
     if any(name in line for name in marks.names):
       return Leak('title', repr(title))
     rest = known.without(line)
-    if _quotes(marks, line, rest, evidence is None):
+    if _quotes(marks, line, rest, alone):
       return Leak('near title', repr(title))
     if model := self._model(marks, text_words, known):
       return Leak('model number', repr(model))
     item_id = self._catalog.item_ids[target]
-    if stands(item_id, line) and not known.says(item_id):
+    if _names_id(item_id, think, line) and not known.says(item_id):
       return Leak('item id', repr(item_id))
-    if self._overlaps(marks, frozenset(rest.split()), known):
+    if self._overlaps(marks, frozenset(rest.split()), known, alone):
       return Leak('near title', repr(title))
-    if evidence is not None:
-      for name in reversed(self._catalog.categories[target]):
-        if stands(name, line) and not known.says(name):
-          return Leak('category', repr(name))
+    return None if alone else self._unsupported(marks, line, target, known)
+
+  def _unsupported(
+    self, marks: TitleMarks, line: str, target: int, known: Support
+  ) -> Leak | None:
+    """Returns a brand or a category that the text says and no evidence does."""
+    if any(b in line and not known.holds(b) for b in marks.brands):
+      return Leak('brand', repr(self._catalog.brands[target]))
+    for name in reversed(self._catalog.categories[target]):
+      if stands(name, line) and not known.says(name):
+        return Leak('category', repr(name))
     return None
 
   def redact(
@@ -144,12 +190,28 @@ class LeakGuard:
     return min(own.intersection(joined(text_words)), default=None)
 
   def _overlaps(
-    self, marks: TitleMarks, there: frozenset[str], known: Support
+    self,
+    marks: TitleMarks,
+    there: frozenset[str],
+    known: Support,
+    alone: bool,
   ) -> bool:
-    """Returns whether too much of what is rare about the title is there."""
+    """Returns whether too much of what is rare about the title is there.
+
+    Args:
+      marks: of the title.
+      there: words of the text.
+      known: what the evidence says.
+      alone: whether there is none; else few words are enough of a title that
+        has few.
+    """
     config = self._config
+    least = config.least_words
+    if not alone:
+      most = math.ceil(config.near * len(marks.rarity))
+      least = min(least, max(_SHORT, most))
     found = self._found(marks, there)
-    if len(found) < config.least_words:
+    if len(found) < least:
       return False
     own = {w: r for w, r in marks.rarity.items() if w not in known.words}
     told = [rarity for word, rarity in own.items() if word in found]
@@ -206,6 +268,14 @@ class _Same:
 @functools.lru_cache(maxsize=2)
 def _guard(same: _Same) -> LeakGuard:
   return LeakGuard(same.catalog)
+
+
+def _names_id(item_id: str, think: str, line: str) -> bool:
+  """Returns whether a text states the id."""
+  if not item_id.isdecimal():
+    return stands(item_id, line)
+  called = rf'{_CALLED}{item_id}(?![\w.,]?\d)\b'
+  return re.search(called, think, re.IGNORECASE) is not None
 
 
 def _quotes(marks: TitleMarks, line: str, rest: str, alone: bool) -> bool:

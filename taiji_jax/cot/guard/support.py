@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 
-from taiji_jax.cot.guard.title_marks import as_line, joined, words
+from taiji_jax.cot.guard.spelling import as_line, words
+from taiji_jax.cot.guard.title_marks import joined
 
 _QUOTE = 3
 
@@ -23,6 +24,10 @@ class Support:
   def says(self, name: str) -> bool:
     """Returns whether the words of `name` stand in a row in one of them."""
     return any(stands(name, line) for line in self.lines)
+
+  def holds(self, run: str) -> bool:
+    """Returns whether words between spaces stand in a row in one of them."""
+    return any(run in line for line in self.lines)
 
   def without(self, line: str) -> str:
     """Returns the line without what it quotes, the longest quotes first.

@@ -4,23 +4,18 @@ import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 import dataclasses
-import functools
 import math
 import re
-import unicodedata
 
 import numpy as np
 
 from taiji_jax.cot.guard.config import GuardConfig
+from taiji_jax.cot.guard.spelling import alike, as_line, words
 from taiji_jax.types import Catalog
 
-_ARTICLES = frozenset(
-  ('a', 'an', 'the', 'la', 'le', 'les', 'el', 'il', 'der', 'die', 'das')
-)
 _YEAR = re.compile(r'\(\s*\d{4}\s*\)')
 _ASIDE = re.compile(r'\(([^()]*)\)')
 _DIGIT = re.compile(r'\d')
-_WORD = re.compile(r'\w+')
 _QUANTITY = re.compile(r'(\d+)([^\W\d_]+)')
 _UNIT_NUMBERS = 3
 _MODEL_LENGTH = 4
@@ -39,6 +34,11 @@ class TitleMarks:
     rarity: word -> log(titles / titles with it), without the words of the
       item's own category path (and their plurals and the like), which reasoning
       is meant to name.
+    hidden: words of title and brand, which may be glued or have their letters
+      apart in a text.
+    brands: what names the brand, words between spaces: all of it, and its
+      first word where no title of another brand has it. None of what the
+      category path says.
   """
 
   names: tuple[str, ...]
@@ -46,6 +46,8 @@ class TitleMarks:
   runs: dict[str, int]
   models: frozenset[str]
   rarity: dict[str, float]
+  hidden: frozenset[str] = frozenset()
+  brands: tuple[str, ...] = ()
 
 
 class TitleStatistics:
@@ -71,6 +73,7 @@ class TitleStatistics:
       self._models.update(models)
       for match in filter(None, map(_QUANTITY.fullmatch, models)):
         prefixes.setdefault(match[2], set()).add(match[1])
+    self._brands_of = self._first_words()
     self._units = {
       unit
       for unit, numbers in prefixes.items()
@@ -82,12 +85,22 @@ class TitleStatistics:
     )
     self._runs_f, self._titles_f = values, counts
 
+  def _first_words(self) -> dict[str, set[tuple[str, ...]]]:
+    """Returns first word of a brand -> brands of the titles that have it."""
+    brands = [tuple(words(brand)) for brand in self._catalog.brands]
+    found = {brand[0]: set() for brand in brands if brand}
+    for title, brand in zip(self._catalog.titles, brands, strict=False):
+      for word in set(words(title)) & found.keys():
+        found[word].add(brand)
+    return found
+
   def marks(self, item: int) -> TitleMarks:
     """Returns what tells the title of `item` from the others."""
     title = self._catalog.titles[item]
     path = {w for name in self._catalog.categories[item] for w in words(name)}
     title_words = words(_YEAR.sub(' ', title))
     names = self._names(title)
+    brand = words(self._catalog.brands[item]) if self._catalog.brands else []
     return TitleMarks(
       names=tuple(map(as_line, names)),
       near=tuple(self._near(names)),
@@ -103,7 +116,18 @@ class TitleStatistics:
         for word in title_words
         if not any(alike(name, word, self._config.spelling) for name in path)
       },
+      hidden=frozenset((*words(title), *brand)),
+      brands=tuple(
+        as_line(name)
+        for name in dict.fromkeys((tuple(brand), *self._short(brand)))
+        if not path.issuperset(name)
+      ),
     )
+
+  def _short(self, brand: Sequence[str]) -> Iterable[tuple[str, ...]]:
+    """Yields the brand's first word where no title of another brand has it."""
+    if len(brand) > 1 and self._brands_of[brand[0]] <= {tuple(brand)}:
+      yield (brand[0],)
 
   def _names(self, title: str) -> tuple[tuple[str, ...], ...]:
     """Returns the title's forms: 'Seven (Se7en) (1995)' is seven and se7en.
@@ -151,21 +175,6 @@ class TitleStatistics:
     return int(self._titles_f[at]) if there else 0
 
 
-def words(text: str) -> list[str]:
-  """Returns the words without case, accents, punctuation and articles."""
-  plain = text.casefold()
-  if not plain.isascii():
-    flat = unicodedata.normalize('NFKD', plain)
-    plain = ''.join(c for c in flat if not unicodedata.combining(c))
-  plain = plain.replace("'", '').replace('\N{RIGHT SINGLE QUOTATION MARK}', '')
-  return [w for w in _WORD.findall(plain) if w not in _ARTICLES]
-
-
-def as_line(parts: Iterable[str]) -> str:
-  """Returns the words between spaces: then 'in' finds whole words only."""
-  return f' {" ".join(parts)} '
-
-
 def joined(parts: Sequence[str]) -> Iterable[str]:
   """Yields every run of up to four words that holds a digit, as one word.
 
@@ -177,19 +186,6 @@ def joined(parts: Sequence[str]) -> Iterable[str]:
       model += part
       if _has_digit(model):
         yield model
-
-
-@functools.lru_cache(maxsize=1 << 15)
-def trigrams(word: str) -> frozenset[str]:
-  """Returns the runs of three characters of the word between two spaces."""
-  padded = f' {word} '
-  return frozenset(padded[i : i + 3] for i in range(len(padded) - 2))
-
-
-def alike(one: str, other: str, share: float) -> bool:
-  """Returns whether `other` has that share of its trigrams in `one`."""
-  grams = trigrams(other)
-  return one == other or len(grams & trigrams(one)) >= share * len(grams)
 
 
 def _runs(parts: Sequence[str], length: int) -> list[tuple[str, ...]]:

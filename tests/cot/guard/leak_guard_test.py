@@ -59,6 +59,49 @@ class LeakGuardTest(parameterized.TestCase):
   def test_does_not_leak(self, think, target):
     self.assertIsNone(leak_guard.leaks(think, _CATALOG, target))
 
+  @parameterized.parameters(
+    # An id of digits is one where it is called so.
+    ('item 127', True),
+    ('Item id: 127.', True),
+    ('items 127 and 5', True),
+    ('#127 fits', True),
+    ('packs of 127', False),
+    ('127 fits', False),
+    ('item 1270', False),
+    ('item 127.5', False),
+    ('item no. 9127', False),
+    ('number 127', True),
+  )
+  def test_ids_that_are_numbers(self, think, leaks):
+    leak = leak_guard.leaks(think, _CATALOG, 0)
+    self.assertEqual(leak, "item id: '127'" if leaks else None)
+
+  @parameterized.parameters(
+    ('SchindlersList', 5),
+    ('so theStarTrekFirstContact', 2),
+    ('S c h i n d l e r s  L i s t', 5),
+    ('G-o-d-f-a-t-h-e-r', 0),
+    ('s e v e n', 3),
+    # Cyrillic o and e, Greek omicron, a letter nobody sees, full width.
+    ('G\u043edfath\u0435r', 0),
+    ('G\u03bfdfather', 0),
+    ('God\u200bfather', 0),
+    ('\uff27odfather', 0),
+    ('Star_Trek First_Contact', 2),
+  )
+  def test_however_it_is_written(self, think, target):
+    self.assertIsNotNone(leak_guard.leaks(think, _CATALOG, target))
+
+  @parameterized.parameters(
+    ('SchindlersOtherList', 5),
+    ('godfatherly', 0),
+    ('s e v e r a l', 3),
+    ('f i', 4),
+    ('bigger', 4),
+  )
+  def test_other_words_are_no_hidden_ones(self, think, target):
+    self.assertIsNone(leak_guard.leaks(think, _CATALOG, target))
+
   def test_an_empty_text_or_a_title_without_words_is_no_leak(self):
     catalog = Catalog(('!', '?'), ('?', '!'), ((), ()))
     for think in ('', ' ', '?', 'so !'):
@@ -82,6 +125,7 @@ _SHOP = (
   ('Dewalt 7/16-Inch Steel Staples, 35-Yard', ('Fasteners', 'Staples')),
   ('Acme Blue Soft Wool Sock Pair', ()),
   ('Acme Blue Soft Wool Sock Pair X', ()),
+  ('Crimper Wicker Scissors Tongs', ()),
   # What is rare in a catalogue is so among many.
   *(
     (f'Nut {n} of Steel, 1/2-Inch ({n % 3 + 1}000 Count)', ('Nuts',))
@@ -94,6 +138,28 @@ _GUARD = leak_guard.LeakGuard(
     tuple(title for title, _ in _SHOP),
     tuple(path for _, path in _SHOP),
   )
+)
+
+
+_BRANDED = Catalog(
+  tuple('abcdef'),
+  (
+    'HATCHBOX PLA 3D Printer Filament',
+    'HATCHBOX Wall Mount',
+    'Osborn File Card Brush Area',
+    'Acme Tools Long Reach Lamp Kit',
+    'Lens of the Acme Kind for Cameras',
+    'Staples Wide Paper Pad Set',
+  ),
+  (('3D Printing Filament',), (), (), (), (), ('Staples',)),
+  (
+    'Hatchbox',
+    'Hatchbox',
+    'Osborn International',
+    'Acme Tools',
+    'Zeta',
+    'Staples',
+  ),
 )
 
 
@@ -175,6 +241,52 @@ class ProductsTest(parameterized.TestCase):
   def test_redact(self, think, left):
     self.assertEqual(_GUARD.redact(think, 0), left)
     self.assertIsNone(_GUARD.find(left, 0))
+
+  @parameterized.parameters(
+    ('Hatchbox fits.', (), 'brand'),
+    ('HATCHBOX filament made of PLA.', (), 'brand'),
+    ('hatch\N{CYRILLIC SMALL LETTER VE}ox it is', (), 'brand'),
+    ('More of Hatchbox.', (1,), None),
+    # All of the brand, or its first word where it is theirs alone.
+    ('An Acme Tools thing.', (0,), None),
+    ('Perhaps Osborn.', (), None),
+  )
+  def test_a_brand_needs_evidence(self, think, history, kind):
+    guard = leak_guard.LeakGuard(_BRANDED)
+    leak = guard.find(think, 0, guard.evidence(history))
+    self.assertEqual(leak and leak.kind, kind)
+    # Without evidence nobody says what is supported.
+    self.assertIsNone(guard.find('Hatchbox fits.', 0))
+
+  @parameterized.parameters(
+    ('Osborn fits', 'brand'),
+    ('Osborn International', 'brand'),
+    # Another brand's title has the word.
+    ('Acme fits', None),
+    ('Acme Tools fit', 'brand'),
+  )
+  def test_a_brand_by_its_first_word(self, think, kind):
+    guard = leak_guard.LeakGuard(_BRANDED)
+    target = 2 if think.startswith('Osborn') else 3
+    leak = guard.find(think, target, ())
+    self.assertEqual(leak and leak.kind, kind)
+
+  def test_a_brand_that_the_category_says_is_none(self):
+    guard = leak_guard.LeakGuard(_BRANDED)
+    self.assertIsNone(guard.find('Time for staples', 5, ('Staples',)))
+
+  def test_three_of_four_rare_words_are_near_with_evidence(self):
+    # 3 >= ceil(.75 * 4), though fewer than `least_words`.
+    told = 'scissors and a crimper for wicker'
+    self.assertEqual(_GUARD.find(told, 9, ()).kind, 'near title')
+    self.assertIsNone(_GUARD.find('scissors, wicker', 9, ()))
+    self.assertIsNone(_GUARD.find(told, 9))
+
+  def test_a_category_stays_one_where_the_title_has_its_singular(self):
+    guard = leak_guard.LeakGuard(
+      Catalog(('x',), ('Blue Tape Roller Set',), (('Tapes',),))
+    )
+    self.assertEqual(guard.find('So tapes.', 0, ()).kind, 'category')
 
   def test_thresholds(self):
     catalog = _GUARD._catalog

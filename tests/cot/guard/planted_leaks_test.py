@@ -5,7 +5,7 @@ import math
 from absl.testing import absltest, parameterized
 import numpy as np
 
-from taiji_jax.cot.guard import leak_guard, planted_leaks
+from taiji_jax.cot.guard import leak_guard, planted_leaks, plants
 from taiji_jax.cot.teacher import CotRequest, CotSample
 from taiji_jax.types import Catalog
 
@@ -28,7 +28,8 @@ def _catalog() -> Catalog:
     )
     paths.append(('Parts', f'Kind {n % 7}', f'Sort {n % 21}'))
   ids = tuple(f'A{n:03d}' for n in range(_ITEMS))
-  return Catalog(ids, tuple(titles), tuple(paths))
+  brands = tuple(_BRANDS[n % 5] for n in range(_ITEMS))
+  return Catalog(ids, tuple(titles), tuple(paths), brands)
 
 
 _CATALOG = _catalog()
@@ -74,8 +75,55 @@ class PlantedLeaksTest(parameterized.TestCase):
       if planted_leaks.plant(kind, text, catalog, rng) is not None
     }
     self.assertEqual(
-      planted, {'title verbatim', 'case and punctuation changed', 'item id'}
+      planted,
+      {
+        'title verbatim',
+        'case and punctuation changed',
+        'item id',
+        'look-alike letters',
+      },
     )
+
+  def test_what_the_new_kinds_look_like(self):
+    catalog = Catalog(
+      ('48',), ('Hatchbox PLA 3D Printer Filament',), ((),), ('Hatchbox',)
+    )
+    text = planted_leaks.CleanText('', 0, ())
+    found = {
+      kind: plants.KINDS[kind](text, catalog, np.random.default_rng(4))
+      for kind in plants.KINDS
+    }
+    self.assertEqual(found['brand alone'], 'Hatchbox')
+    self.assertEqual(found['words glued'], 'HatchboxPLA3DPrinterFilament')
+    self.assertRegex(
+      found['letters apart'], '^H.a.t.c.h.b.o.x P.L.A 3.D P.r.i.n.t.e.r F.i'
+    )
+    self.assertEqual(
+      found['look-alike letters'].translate(
+        str.maketrans('аеорсхРА', 'aeopcxPA')
+      ),
+      catalog.titles[0].replace('H', '\N{CYRILLIC CAPITAL LETTER EN}'),
+    )
+    self.assertRegex(found['paraphrased'], r'^Hatchbox \w+ made of \w+$')
+    self.assertEqual(plants.DECOYS['item id'](text, catalog), 'packs of 48')
+    known = planted_leaks.CleanText('', 0, ('a HATCHBOX rack',))
+    rng = np.random.default_rng(0)
+    self.assertIsNone(plants.KINDS['brand alone'](known, catalog, rng))
+    self.assertIsNone(plants.KINDS['paraphrased'](known, catalog, rng))
+
+  def test_a_decoy_takes_the_place_of_the_clean_text(self):
+    class Numbers:
+      def find(self, think, target, evidence=None):
+        number = str(1000 + target)
+        found = number in think
+        return leak_guard.Leak('item id', number) if found else None
+
+    ids = tuple(map(str, range(1000, 1000 + _ITEMS)))
+    catalog = Catalog(ids, _CATALOG.titles, _CATALOG.categories)
+    texts = [planted_leaks.CleanText('So it goes.', n, ()) for n in range(9)]
+    found = planted_leaks.measure(Numbers(), catalog, texts)['item id']
+    self.assertEqual((found.planted, found.caught, found.flagged), (9, 9, 9))
+    self.assertEqual((found.recall, found.false_alarms), (1, 1))
 
   def test_precision_and_recall(self):
     found = planted_leaks.Detection(planted=10, caught=9, flagged=3)
@@ -108,11 +156,17 @@ class PlantedLeaksTest(parameterized.TestCase):
       'model number',
       'item id',
       'unsupported category',
+      'brand alone',
+      'words glued',
+      'letters apart',
+      'look-alike letters',
+      'paraphrased',
     ):
       self.assertGreaterEqual(measured[kind].recall, 0.99, kind)
     # Some quotes of a title fit others as well: not every one is a leak.
     self.assertGreaterEqual(measured['all'].recall, 0.9)
     self.assertGreaterEqual(measured['all'].precision, 0.97)
+    self.assertLessEqual(measured['all'].false_alarms, 0.02)
 
   def test_clean_texts_come_of_a_teacher_that_sees_no_target(self):
     asked = []

@@ -1,0 +1,127 @@
+"""Words as they are compared: however they are written."""
+
+from collections.abc import Iterable, Sequence
+import functools
+import re
+import unicodedata
+
+_ARTICLES = frozenset(
+  ('a', 'an', 'the', 'la', 'le', 'les', 'el', 'il', 'der', 'die', 'das')
+)
+_WORD = re.compile(r'[^\W_]+')
+# Letters that look, small or as a capital, like a Latin one: Cyrillic, Greek,
+# and Latin ones of other alphabets.
+_LOOKS = str.maketrans(
+  'авеѕіјкмнорстухһӏԁԛԝαβεζηικμνορτυχɑɡı',
+  'abesijkmhopctyxhldqwabezhikmnoptyxagi',
+)
+_UNSEEN = 'Cf'
+_LETTERS = 3
+_GLUED = 4
+_LOST = 2
+
+
+def words(text: str) -> list[str]:
+  """Returns the words without case, accents, punctuation and articles.
+
+  Letters that look alike are one letter, and signs that nobody sees are none.
+  """
+  return [w for w in _all_words(text) if w not in _ARTICLES]
+
+
+def _all_words(text: str) -> list[str]:
+  plain = text.casefold()
+  if not plain.isascii():
+    flat = unicodedata.normalize('NFKD', plain)
+    plain = ''.join(
+      c
+      for c in flat
+      if not unicodedata.combining(c) and unicodedata.category(c) != _UNSEEN
+    ).translate(_LOOKS)
+  plain = plain.replace("'", '').replace('\N{RIGHT SINGLE QUOTATION MARK}', '')
+  return _WORD.findall(plain)
+
+
+def words_apart(text: str, known: frozenset[str]) -> list[str]:
+  """Returns the words of a text, those that hide known ones taken apart.
+
+  Words that are glued ('hatchboxpla') and letters that stand alone ('h a t')
+  are replaced by the known words that they are made of, where they are made of
+  nothing else (articles and a last 's' aside).
+
+  Args:
+    text: as it was written.
+    known: words that may be hidden, as `words` gives them.
+  """
+  parts = _all_words(text)
+  found: list[str] = []
+  start = 0
+  while start < len(parts):
+    end = start
+    while end < len(parts) and len(parts[end]) == 1:
+      end += 1
+    if end - start >= _LETTERS:
+      found += _joined(parts[start:end], known)
+      start = end
+      continue
+    whole = parts[start]
+    inside = None
+    if len(whole) >= _GLUED and whole not in known:
+      inside = _cut(whole, known)
+    if inside and whole.removesuffix('s') != inside[0]:
+      found += inside
+    elif whole not in _ARTICLES:
+      found.append(whole)
+    start += 1
+  return found
+
+
+def _joined(letters: Sequence[str], known: frozenset[str]) -> list[str]:
+  """Returns the known words that single letters make up, or the letters.
+
+  Some at either end may be none of them: 'kind 1 h a t'.
+  """
+  size = len(letters)
+  for lost in range(_LOST + 1):
+    for before in range(lost + 1):
+      low, high = before, size - (lost - before)
+      inside = high - low > 1 and _cut(''.join(letters[low:high]), known)
+      if inside:
+        return [*letters[:low], *inside, *letters[high:]]
+  return [letter for letter in letters if letter not in _ARTICLES]
+
+
+def _cut(whole: str, known: frozenset[str]) -> tuple[str, ...] | None:
+  """Returns the known words that make up `whole`, None where others do too."""
+  if not any(word in whole for word in known):
+    return None
+  # Of the letters from i on; the longest word counts first.
+  cuts: list[tuple[str, ...] | None] = [None] * len(whole) + [()]
+  if whole[-1] == 's':
+    cuts[-2] = ()
+  options = sorted(known | _ARTICLES, key=lambda word: (-len(word), word))
+  for i in reversed(range(len(whole))):
+    for word in options:
+      rest = cuts[i + len(word)] if whole.startswith(word, i) else None
+      if rest is not None:
+        cuts[i] = rest if word in _ARTICLES else (word, *rest)
+        break
+  return cuts[0] or None
+
+
+def as_line(parts: Iterable[str]) -> str:
+  """Returns the words between spaces: then 'in' finds whole words only."""
+  return f' {" ".join(parts)} '
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def trigrams(word: str) -> frozenset[str]:
+  """Returns the runs of three characters of the word between two spaces."""
+  padded = f' {word} '
+  return frozenset(padded[i : i + 3] for i in range(len(padded) - 2))
+
+
+def alike(one: str, other: str, share: float) -> bool:
+  """Returns whether `other` has that share of its trigrams in `one`."""
+  grams = trigrams(other)
+  return one == other or len(grams & trigrams(one)) >= share * len(grams)

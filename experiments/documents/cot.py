@@ -89,11 +89,17 @@ def planted(sources: Sources) -> str:
   made = _counts(sources)
   found = {k: Detection(**v) for k, v in made.result['planted'].items()}
   rows = [
-    (kind, f'{one.planted:,}', f'{one.recall:.3f}', f'{one.precision:.3f}')
+    (
+      kind,
+      f'{one.planted:,}',
+      f'{one.recall:.3f}',
+      f'{one.precision:.3f}',
+      f'{one.false_alarms:.3f}',
+    )
     for kind, one in found.items()
     if one.planted
   ]
-  head = ('leak', 'planted', 'recall', 'precision')
+  head = ('leak', 'planted', 'recall', 'precision', 'false alarms')
   return framed(markdown.grid(head, rows), made)
 
 

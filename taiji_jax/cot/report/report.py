@@ -195,15 +195,16 @@ def _planted(planted: Mapping[str, Detection] | None) -> str:
     [
       '## The leak guard on planted leaks',
       'Each kind is put once into every text that it can be put in. Precision'
-      ' counts as many clean texts as leaks.',
+      ' counts as many clean texts as leaks; false alarms are of those texts.',
       markdown.table(
-        ['kind', 'planted', 'recall', 'precision'],
+        ['kind', 'planted', 'recall', 'precision', 'false alarms'],
         (
           [
             kind,
             f'{found.planted:,}',
             _number(found.recall),
             _number(found.precision),
+            _number(found.false_alarms),
           ]
           for kind, found in planted.items()
         ),

@@ -24,10 +24,11 @@ def left_out(
   """
   if not too_long:
     return ''
+  most = int(np.percentile(too_long, 90, method='inverted_cdf'))
   return (
     f'{stage}: {len(too_long):,} of {count:,} examples'
     f' ({len(too_long) / count:.1%}) are longer than {field}={limit} and are'
-    f' left out; {int(np.percentile(too_long, 90))} tokens would hold 90 % of'
+    f' left out; {most} tokens would hold 90 % of'
     f' them, {max(too_long)} all.'
   )
 

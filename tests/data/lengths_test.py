@@ -39,7 +39,7 @@ class LengthsTest(absltest.TestCase):
     self.assertEqual(
       said,
       'sft: 10 of 40 examples (25.0%) are longer than length.completion=48 and'
-      ' are left out; 54 tokens would hold 90 % of them, 90 all.',
+      ' are left out; 50 tokens would hold 90 % of them, 90 all.',
     )
 
   def test_shortened(self):

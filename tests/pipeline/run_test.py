@@ -160,6 +160,7 @@ class ContentsTest(parameterized.TestCase):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir())
     tiny.write(self.folder / 'a')
+    (self.folder / 'a' / 'tokenizer.json').write_text('{}')
 
   def open(self, **overrides):
     """Returns a run whose recipe reads the checkpoint in the field given."""

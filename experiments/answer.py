@@ -61,7 +61,7 @@ def main() -> None:
   longest = options['max_tokens']
   prompts = [found.encode(t, _CHAT.value, longest) for t in _PROMPT.value]
   seeds = range(_SEED.value, _SEED.value + len(prompts) * samples)
-  for i, one in enumerate(found.sampler(prompts, seeds, stop=_STOP.value)):
+  for i, one in enumerate(found.complete(prompts, seeds, _STOP.value)):
     print(f'[{_PROMPT.value[i // samples]!r}, {one.reason}]\n{one.text}\n')
 
 

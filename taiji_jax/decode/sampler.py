@@ -84,6 +84,7 @@ class Sampler:
     *,
     stop: Sequence[str] = (),
     limits: Sequence[int] | None = None,
+    told: Callable[[int, int], None] | None = None,
   ) -> list[Generation]:
     """Returns the completions, those of a prompt next to each other.
 
@@ -92,6 +93,8 @@ class Sampler:
       seeds: one a completion; G times as many as prompts.
       stop: texts that end a completion; they are not part of it.
       limits: the most tokens of each completion, up to `config.max_tokens`.
+      told: called with (tokens drawn of the rows in progress, completions that
+        are done) now and then: the first time once prompts are read.
 
     Raises:
       UserError: an empty prompt, a limit out of range, not one limit for each
@@ -117,7 +120,13 @@ class Sampler:
       fill_n = np.repeat(np.arange(len(index_b)) >= count, group)
       batch = (prompt_bp, length_b, seed_n, np.where(fill_n, 0, limit_n[own_n]))
       own_n = np.where(fill_n, -1, own_n)
-      for i, generation in self._run(batch, own_n, tuple(stop)):
+
+      def tell(decoding: Decoding) -> None:
+        if told is not None:
+          drawn = int(decoding.cache.filled)  # Waits for the devices.
+          told(drawn, sum(x is not None for x in found))
+
+      for i, generation in self._run(batch, own_n, tuple(stop), tell):
         found[i] = generation
     return found
 
@@ -165,13 +174,19 @@ class Sampler:
         )
 
   def _run(
-    self, batch: tuple, own_n: np.ndarray, stop: tuple[str, ...]
+    self,
+    batch: tuple,
+    own_n: np.ndarray,
+    stop: tuple[str, ...],
+    tell: Callable[[Decoding], None],
   ) -> Iterator[tuple[int, Generation]]:
     """Yields (index, completion) of one batch, as rows finish."""
     placed = sharding.place_batch(batch, self._mesh)
     decoding = self._start(self._params, *placed)
+    tell(decoding)
     while True:
       decoding = self._advance(self._params, decoding)
+      tell(decoding)
       done_n, cuts = self._look(decoding, stop)
       if done_n.all():
         yield from self._finished(decoding, own_n, done_n, cuts)

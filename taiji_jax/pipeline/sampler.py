@@ -1,13 +1,15 @@
 """A checkpoint, or a model of a run, with its tokenizer, ready to answer."""
 
+from collections.abc import Sequence
 import dataclasses
+import time
 from typing import Any
 
 from jax.sharding import Mesh
 
-from taiji_jax import train_state
+from taiji_jax import metrics, train_state
 from taiji_jax.data import tokenizer as tokenizer_lib
-from taiji_jax.decode.sampler import Sampler
+from taiji_jax.decode.sampler import Generation, Sampler
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder
@@ -56,6 +58,33 @@ class Opened:
         ' shorten the prompt, or ask for fewer tokens.'
       )
     return ids
+
+  def complete(
+    self,
+    prompts: Sequence[Sequence[int]],
+    seeds: Sequence[int],
+    stop: Sequence[str] = (),
+  ) -> list[Generation]:
+    """Returns the completions; how far it is is logged at once and then on.
+
+    Args:
+      prompts, seeds, stop: as for `decode.Sampler`.
+    """
+    last = time.monotonic()
+
+    def told(tokens: int, done: int) -> None:
+      nonlocal last
+      if (now := time.monotonic()) - last >= metrics.PLAIN_SECONDS:
+        last = now
+        metrics.LOG.info(
+          '%d tokens of each, %d of %d completions', tokens, done, len(seeds)
+        )
+
+    metrics.LOG.info(
+      'compiling, then reading prompts of up to %s tokens',
+      f'{max(map(len, prompts)):,}',
+    )
+    return self.sampler(prompts, seeds, stop=stop, told=told)
 
 
 def open_checkpoint(

@@ -172,6 +172,22 @@ class GeneratorTest(parameterized.TestCase):
       self.assertEqual(one.tokens, other.tokens)
       np.testing.assert_allclose(one.logp, other.logp, atol=0.05)
 
+  def test_tells_how_far_it_is(self):
+    said = []
+    own = prompts()
+    drawn = generator(temperature=0.0)(
+      own,
+      range(len(own)),
+      told=lambda tokens, done: said.append((tokens, done)),
+    )
+    # The first time when prompts are read: before any token.
+    self.assertEqual(said[0], (0, 0))
+    most = max(tokens for tokens, _ in said)
+    self.assertLessEqual(most, CONFIG.max_tokens)
+    self.assertGreaterEqual(most, max(len(one.tokens) for one in drawn))
+    done = [done for _, done in said]
+    self.assertEqual(done, sorted(done))
+
   def test_nothing_to_do(self):
     self.assertEqual(generator()([], []), [])
 

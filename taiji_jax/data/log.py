@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 import dataclasses
+import logging
+from typing import Any
 
 import numpy as np
 
 from taiji_jax.data.faults import Faults, more_rows
 from taiji_jax.errors import UserError
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
+
+_LOG = logging.getLogger('taiji_jax')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,12 +171,13 @@ def build_log(
     events: the interactions in any order.
     users: the user table; None takes the users from the events, without
       profiles.
-    faults: what `build_catalog` noted; events of unknown items and users are
-      added to it, and it is settled here.
+    faults: what `build_catalog` noted; events of unknown items, or without a
+      user, are added to it, and it is settled here.
 
   Raises:
-    UserError: no events, an event of an unknown item or user, a user id
-      twice, a time beyond 64 bits, a conversion without a click.
+    UserError: no events, an event of an unknown item or without a user, no user
+      of the log in the user table, a user id twice, a time beyond 64 bits, a
+      conversion without a click.
   """
   faults = faults or Faults()
   if not len(events.user_ids):
@@ -182,12 +187,10 @@ def build_log(
     )
   profiles = None if users is None else _profiles(users)
   item_e = _indices(events.item_ids, catalog.item_ids)
-  known_e = _known('item', events.item_ids, item_e, events.where, faults)
-  if profiles is None:
-    known_e &= _named(events, faults)
-  else:
-    place_e = _indices(events.user_ids, tuple(profiles))
-    known_e &= _known('user', events.user_ids, place_e, events.where, faults)
+  known_e = _known(events.item_ids, item_e, events.where, faults)
+  known_e &= _named(events, faults)
+  if profiles is not None:
+    profiles |= _strangers(events, profiles, faults)
   faults.settle()
   kept = np.flatnonzero(known_e)
   if not len(kept):
@@ -257,24 +260,52 @@ def _named(events: Events, faults: Faults) -> np.ndarray:
   return named_e
 
 
+def _strangers(
+  events: Events, profiles: Mapping[str, Any], faults: Faults
+) -> dict[str, dict[str, str]]:
+  """Returns an empty profile for each user whom the user table lacks.
+
+  That some are missing is usual, so it is told; that all are is a fault.
+  """
+  missing = [u not in profiles for u in events.user_ids]
+  found = dict.fromkeys(
+    u for u, m in zip(events.user_ids, missing, strict=True) if m and u
+  )
+  if found and all(missing):
+    faults.add(
+      'events whose user is not in the user table',
+      f'{events.where(0)}: user {events.user_ids[0]!r} is not in the user'
+      ' table, nor is any other user of the log',
+      'check the ids, or leave the user table out',
+    )
+    return {}
+  if found:
+    _LOG.warning(
+      '%s of %s users of the log are not in the user table: they have no'
+      ' profile.',
+      f'{len(found):,}',
+      f'{len(set(events.user_ids) - {""}):,}',
+    )
+  return {user: {} for user in found}
+
+
 def _known(
-  kind: str,
   ids: Sequence[str],
   place_e: np.ndarray,
   where: Callable[[int], str],
   faults: Faults,
 ) -> np.ndarray:
-  """Returns which events are of a known id, bool `[E]`; others are noted."""
+  """Returns which events are of a known item, bool `[E]`; others are noted."""
   missing = np.flatnonzero(place_e < 0)
   gone = [row for row in missing.tolist() if ids[row] in faults.items]
-  if kind == 'item' and gone:
+  if gone:
     faults.leave_out('events of the items left out', len(gone))
     missing = np.setdiff1d(missing, gone)
   if len(missing):
     row = int(missing[0])
     faults.add(
-      f'events whose {kind} is not in the {kind} table',
-      f'{where(row)}: {kind} {ids[row]!r} is not in the {kind} table',
+      'events whose item is not in the item table',
+      f'{where(row)}: item {ids[row]!r} is not in the item table',
       'add it there or remove the row',
       len(missing),
     )

@@ -18,7 +18,8 @@ from taiji_jax.data.log import (
 from taiji_jax.errors import UserError
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
 
-_TRUTHS = {'1': True, 'true': True, '0': False, 'false': False}
+_TRUTHS = dict.fromkeys(('1', 'true', 't', 'yes', 'y'), True)
+_TRUTHS |= dict.fromkeys(('0', 'false', 'f', 'no', 'n'), False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +99,9 @@ def read(spec: TableSpec, drop: bool = False) -> tuple[Log, Catalog]:
 
   Args:
     spec: where they lie, and their columns.
-    drop: whether items without id or title, and events of items or users that
-      the tables do not have, are left out and counted instead of refused.
+    drop: whether items without id or title, and events without a user or of
+      items that the table does not have, are left out and counted instead of
+      refused.
 
   Raises:
     UserError: a table that is missing, empty or lacks a column, a row that
@@ -188,7 +190,7 @@ def _truths(cells: list[tuple[str, str]], column: str) -> list[bool]:
     where, text = cells[found.index(None)]
     raise UserError(
       f'{where}: {column} is {text!r}{more_rows(found.count(None))}; give 0,'
-      ' 1, true or false.'
+      ' 1, true, false, yes or no.'
     )
   return found
 

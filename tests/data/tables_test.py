@@ -159,11 +159,11 @@ class TablesTest(parameterized.TestCase):
 
   @parameterized.parameters(
     ('y,a9,10,0,0', "csv:3: item 'a9' is not"),
-    ('z,a3,10,0,0', "csv:3: user 'z' is not"),
+    (',a3,10,0,0', 'csv:3: the user id is empty'),
     ('y,a3,noon,0,0', "csv:3: time 'noon'"),
     ('y,a3,2020-01-01,0,0', "csv:2: time '30'"),
     (f'y,a3,{9**30},0,0', 'csv:3: time .* 64 bits'),
-    ('y,a3,10,no,0', "csv:3: clicked is 'no'"),
+    ('y,a3,10,maybe,0', "csv:3: clicked is 'maybe'"),
     ('y,a3,10,0,1', 'csv:3: a conversion'),
   )
   def test_the_first_wrong_row_and_how_many_more(self, row, message):
@@ -228,13 +228,17 @@ class TablesTest(parameterized.TestCase):
     ('truth', {'log': _LOG.replace('true', 'maybe')}, "csv:4: clicked is 'm"),
     ('orphan', {'log': _LOG.replace('10,0,0', '10,0,1')}, 'csv:3: a conv'),
     ('item', {'log': _LOG.replace('a3', 'a9')}, "csv:3: item 'a9'"),
-    ('user', {'log': _LOG.replace('y,', 'z,')}, "csv:3: user 'z'"),
+    (
+      'users',
+      {'users': _USERS.replace('x,', 'X,').replace('y,', 'Y,')},
+      "csv:2: user 'x' is not in the user table, nor is any other",
+    ),
     ('no_rows', {'log': 'who,sku,at,clicked,bought\n'}, 'holds no rows'),
     ('empty', {'log': ''}, r'log.csv is empty \(0 bytes\)'),
     ('no_header', {'log': '\n'}, 'log.csv has no header: its first line is'),
     ('blanks', {'items': '\n \n\n'}, 'items.csv has no header'),
     ('mark_alone', {'log': '\ufeff'}, 'log.csv has no header'),
-    ('no_user', {'log': _LOG + ',a1,1,1,1\n'}, "csv:5: user '' is not"),
+    ('no_user', {'log': _LOG + ',a1,1,1,1\n'}, 'csv:5: the user id is empty'),
     (
       'no_user_nor_table',
       {'log': _LOG + ',a1,1,1,1\n', 'users': None, 'profile': ()},
@@ -251,14 +255,35 @@ class TablesTest(parameterized.TestCase):
     with self.assertRaisesRegex(UserError, message):
       tables.read(self._spec(**changes))
 
+  def test_users_whom_the_table_lacks_have_no_profile(self):
+    with self.assertLogs('taiji_jax', 'WARNING') as logged:
+      log, _ = tables.read(self._spec(log=_LOG + 'z,a1,40,1,1\nz,a2,50,1,0\n'))
+    self.assertIn(
+      '1 of 3 users of the log are not in the user', logged.output[0]
+    )
+    self.assertEqual(log.user_ids, ('x', 'y', 'z'))
+    self.assertEqual(log.profiles[2], {})
+    self.assertLen(log, 5)
+
+  @parameterized.parameters(('yes', 'no'), ('Y', 'N'), ('TRUE', 'FALSE'))
+  def test_words_for_truth(self, yes, no):
+    log, _ = tables.read(self._spec())
+    head, *rows = _LOG.splitlines()
+    words = {'1': yes, 'true': yes, '0': no}
+    cells = [row.split(',') for row in rows]
+    other = [','.join(c[:3] + [words[x] for x in c[3:]]) for c in cells]
+    found, _ = tables.read(self._spec(log='\n'.join([head, *other])))
+    for name in ('click_e', 'conversion_e'):
+      np.testing.assert_array_equal(getattr(found, name), getattr(log, name))
+
   def test_all_kinds_of_unusable_rows_are_told_at_once(self):
     items = _ITEMS + ',x,\na7,,\na8,,\n'
-    log = _LOG + 'x,a9,1,1,1\nx,a7,1,1,1\nz,a1,1,1,1\nz,a9,2,1,1\n'
+    log = _LOG + 'x,a9,1,1,1\nx,a7,1,1,1\n,a1,1,1,1\nx,a9,2,1,1\n'
     told = (
       r"csv:5: the item id is empty; fill it in\. .*csv:6: item 'a7' has no"
       r" title \(and 1 more such row\); .*csv:5: item 'a9' is not in the item"
-      r" table \(and 1 more such row\); .*csv:7: user 'z' is not in the user"
-      r' table \(and 1 more such row\); .*set data\.drop=True'
+      r' table \(and 1 more such row\); .*csv:7: the user id is empty; .*'
+      r'set data\.drop=True'
     )
     with self.assertRaisesRegex(UserError, told):
       tables.read(self._spec(log, items))
@@ -273,7 +298,7 @@ class TablesTest(parameterized.TestCase):
       )
     self.assertEqual(
       [int(record.getMessage().split()[0]) for record in logged.records],
-      [1, 2, 2, 2, 1],
+      [1, 2, 2, 1, 1],
     )
 
   def test_where_nothing_is_left_that_is_said(self):

@@ -301,6 +301,11 @@ class TablesTest(parameterized.TestCase):
       [1, 2, 2, 1, 1],
     )
 
+  def test_an_event_without_a_user_is_dropped_without_a_user_table_too(self):
+    spec = self._spec(_LOG + ',a1,1,1,1\n', users=None, profile=())
+    log, _ = tables.read(spec, drop=True)
+    self.assertEqual((log.user_ids, len(log)), (('x', 'y'), 3))
+
   def test_where_nothing_is_left_that_is_said(self):
     items = 'sku,name,path\na1,,\n'
     with self.assertRaisesRegex(UserError, 'holds no items'):

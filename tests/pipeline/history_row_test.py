@@ -10,11 +10,18 @@ from taiji_jax.errors import UserError
 from taiji_jax.pipeline import recommend
 from taiji_jax.types import Catalog
 
-_TITLES = ('Nut', 'Nut; hex', 'hex; blue', 'Kit: a; b; c', 'Line; L2: x')
-_CATALOG = Catalog(('7', '8', '9', '10', '11'), _TITLES, ((),) * 5)
+_TITLES = (
+  'Nut',
+  'Nut; hex',
+  'hex; blue',
+  'Kit: a; b; c',
+  'Line; L2: x',
+  'hex',
+)
+_CATALOG = Catalog(('7', '8', '9', '10', '11', '12'), _TITLES, ((),) * 6)
 _RUN = types.SimpleNamespace(
   logs=types.SimpleNamespace(
-    catalog=_CATALOG, titles=TitleIndex(_CATALOG, np.zeros(5, int))
+    catalog=_CATALOG, titles=TitleIndex(_CATALOG, np.zeros(6, int))
   )
 )
 

@@ -80,12 +80,12 @@ class ScorerTest(parameterized.TestCase):
     np.testing.assert_allclose(scores.gain_rk, [[0, -2]], atol=1e-5)
 
   def test_each_row_by_itself_and_none_where_it_is_too_long(self):
-    answers = ['x', 'y', 'Item title: y', 'x' * 61, 'xx']
-    scores = self.scorer(
-      np.arange(5), [['a'], ['b'], ['?'], ['d'], ['e' * 96]], answers
-    )
+    answers = ['x', 'y', 'Item title: y', 'x' * 61, 'xx', 'xx']
+    # 23 signs of tags, 2 of the answer: 95 are left of 120.
+    thinks = [['a'], ['b'], ['?'], ['d'], ['e' * 96], ['e' * 95]]
+    scores = self.scorer(np.arange(6), thinks, answers)
     np.testing.assert_allclose(
-      np.log(scores.ppl_rk[:, 0]), [1, 3, 5, np.nan, np.nan], rtol=1e-5
+      np.log(scores.ppl_rk[:, 0]), [1, 3, 5, np.nan, np.nan, 1], rtol=1e-5
     )
 
 

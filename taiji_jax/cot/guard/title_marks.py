@@ -126,7 +126,7 @@ class TitleStatistics:
 
   def _short(self, brand: Sequence[str]) -> Iterable[tuple[str, ...]]:
     """Yields the brand's first word where no title of another brand has it."""
-    if len(brand) > 1 and self._brands_of[brand[0]] <= {tuple(brand)}:
+    if brand and self._brands_of[brand[0]] <= {tuple(brand)}:
       yield (brand[0],)
 
   def _names(self, title: str) -> tuple[tuple[str, ...], ...]:

@@ -282,6 +282,33 @@ class ProductsTest(parameterized.TestCase):
     self.assertIsNone(_GUARD.find('scissors, wicker', 9, ()))
     self.assertIsNone(_GUARD.find(told, 9))
 
+  def test_two_words_are_never_near_by_overlap(self):
+    catalog = Catalog(('x', 'y'), ('Crimper Wicker', 'Tongs'), ((), ()))
+    guard = leak_guard.LeakGuard(catalog)
+    self.assertIsNone(guard.find('a crimper or wicker', 0, ()))
+
+  def test_half_of_what_the_evidence_lacks_is_near(self):
+    title = 'Amber Brisk Coarse Dusky Eager Frosty Gentle Humble'
+    others = tuple(f'Thing {n}' for n in range(40))
+    guard = leak_guard.LeakGuard(
+      Catalog(tuple(map(str, range(41))), (title, *others), ((),) * 41)
+    )
+    known = ('amber', 'brisk', 'coarse', 'dusky')
+    # Four words there, two of the four that are not known.
+    told = 'gentle and brisk, humble but dusky'
+    self.assertEqual(guard.find(told, 0, known).kind, 'near title')
+    self.assertIsNone(guard.find('gentle, brisk, coarse, dusky', 0, known))
+
+  def test_a_run_of_two_titles_is_a_leak_only_with_evidence(self):
+    titles = ('Big Red Tin Box One', 'Old Big Red Tin Box', 'Cup', 'Pot')
+    guard = leak_guard.LeakGuard(
+      Catalog(tuple('abcd'), titles, ((),) * 4),
+      leak_guard.GuardConfig(near=1.0, overlap=1.0, surprise=99.0),
+    )
+    think = 'some big red tin box'
+    self.assertIsNone(guard.find(think, 0))
+    self.assertEqual(guard.find(think, 0, ()).kind, 'near title')
+
   def test_a_category_stays_one_where_the_title_has_its_singular(self):
     guard = leak_guard.LeakGuard(
       Catalog(('x',), ('Blue Tape Roller Set',), (('Tapes',),))

@@ -29,6 +29,7 @@ class SpellingTest(parameterized.TestCase):
     ('so p l a 3 d', ['so', 'pla', '3d']),
     ('kind 1. b o x 2', ['kind', '1', 'box', '2']),
     ('1 2 3 b o x', ['1', '2', '3', 'b', 'o', 'x']),
+    ('so p l a', ['so', 'pla']),
     ('p-l', ['p', 'l']),
     ('a b c', ['b', 'c']),
     ('x.h.a.t', ['x', 'h', 't']),

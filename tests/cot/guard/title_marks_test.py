@@ -74,6 +74,27 @@ class TitleMarksTest(parameterized.TestCase):
     marks = title_marks.TitleStatistics(catalog, GuardConfig()).marks(0)
     self.assertEqual((marks.runs, marks.rarity), ({}, {}))
 
+  @parameterized.parameters((3, {' big red tin box ': 3}), (4, {}))
+  def test_a_run_is_rare_in_up_to_three_titles(self, count, runs):
+    titles = tuple(f'{n} Big Red Tin Box' for n in range(count))
+    catalog = Catalog(tuple(map(str, range(count))), titles, ((),) * count)
+    marks = title_marks.TitleStatistics(catalog, GuardConfig()).marks(0)
+    found = {run: n for run, n in marks.runs.items() if '0' not in run}
+    self.assertEqual(found, runs)
+
+  def test_brands(self):
+    catalog = Catalog(
+      tuple('abcd'),
+      ('Osborn Brush', 'Lens of Acme', 'Acme Tools Lamp', 'Cup'),
+      ((), (), (), ('Cup',)),
+      ('Osborn Inc', 'Zeta', 'Acme Tools', 'Cup'),
+    )
+    statistics = title_marks.TitleStatistics(catalog, GuardConfig())
+    self.assertEqual(
+      [statistics.marks(n).brands for n in range(4)],
+      [(' osborn inc ', ' osborn '), (' zeta ',), (' acme tools ',), ()],
+    )
+
   def test_rarity_leaves_out_forms_of_the_category(self):
     rarity = _STATISTICS.marks(1).rarity
     self.assertNoCommonElements(rarity, ('sock', 'socks', 'wool'))

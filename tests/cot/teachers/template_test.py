@@ -119,6 +119,26 @@ class OwnEventTest(absltest.TestCase):
     self.assertEqual(found.strongest(woman, 'Horror'), ('gender', 'F'))
     self.assertIsNone(found.strongest(woman, 'Horror', True))
 
+  def test_as_likely_as_for_all_is_no_affinity(self):
+    log = _log([[3]] * 50 + [[3]] * 50)
+    profiles = ({'gender': 'F'},) * 50 + ({'gender': 'M'},) * 50
+    log = Log(**(vars(log) | {'profiles': profiles}))
+    found = evidence.affinities(log, _CATALOG, np.ones(100, bool), ('gender',))
+    self.assertIsNone(found.strongest({'gender': 'F'}, 'Horror'))
+
+  def test_an_event_that_is_not_counted_is_not_taken_off(self):
+    # 2 -> 3 twice among others: a fan's reason. The user's own is not counted.
+    log = _log([[2, 3, 5], [2, 3], [2, 3]])
+    event = int(np.flatnonzero((log.user_e == 0) & (log.item_e == 3))[0])
+    counted = np.arange(len(log)) != event
+    teacher = TemplateTeacher(log, _CATALOG, counted)
+    texts = [
+      teacher([CotRequest(0, {}, (2,), 3, event=e)], 1)[0][0].text
+      for e in (event, -1)
+    ]
+    self.assertEqual(*texts)
+    self.assertRegex(texts[0], 'Fans of|After')
+
   def test_a_text_is_the_same_with_and_without_its_own_event(self):
     rng = np.random.default_rng(0)
     log = _log([rng.permutation(6).tolist() for _ in range(40)])

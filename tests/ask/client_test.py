@@ -16,7 +16,7 @@ from taiji_jax import interrupt
 from taiji_jax.ask.journal import Journal
 from taiji_jax.ask.spending import Prices
 from taiji_jax.errors import UserError
-from tests.cot.teachers import asking, chat_server
+from tests.cot.teachers import asking, chat_server, odd_answers
 from tests.cot.teachers.chat_server import serving
 
 HAS_OPENAI = importlib.util.find_spec('openai') is not None
@@ -110,9 +110,10 @@ class ClientTest(parameterized.TestCase):
     with serving(lambda tries, body: 'absurd_usage') as server:
       start = time.monotonic()
       with self.assertLogs('taiji_jax') as logs:
-        found = self.texts(server, tokens_per_minute=1e6)
-      self.assertEqual(found, [[GOOD]] * 3)
-      self.assertLess(time.monotonic() - start, 10)
+        found = self.texts(server, 2, concurrency=1, tokens_per_minute=6e4)
+      self.assertEqual(found, [[GOOD]] * 2)
+      # A second for what it may have used; what it counts would take 12.
+      self.assertLess(time.monotonic() - start, 8)
     self.assertIn('counts 1e+12 prompt_tokens', logs.output[0])
 
   def test_absurd_usage_does_not_use_up_the_budget(self):
@@ -121,6 +122,29 @@ class ClientTest(parameterized.TestCase):
       size = sum(len(m['content']) + 16 for m in server.bodies[0]['messages'])
     # Ten times its bytes and the 20 tokens it may write, and 10 more.
     self.assertEqual(self.teacher.tally.usd, 10 * (size + 20) + 10)
+
+  def test_no_pause_is_longer_than_a_sample_has(self):
+    with serving(of_row_1('never')) as server:
+      start = time.monotonic()
+      found = self.texts(server, sample_seconds=0.3, max_failed=0.5)
+      self.assertLess(time.monotonic() - start, 20)
+    self.assertEqual(found, [[GOOD], [''], [GOOD]])
+
+  @parameterized.parameters(408, 409, 425, 500)
+  def test_what_passes_is_asked_for_again(self, status):
+    with (
+      mock.patch.object(odd_answers, 'STATUS', status),
+      serving(once('failing')) as server,
+    ):
+      self.assertEqual(self.texts(server, 1), [[GOOD]])
+      self.assertEqual(self.teacher.tally.retried, 1)
+      # Below 500 the server has not worked for it.
+      self.assertEqual(self.teacher.tally.unanswered, status >= 500)
+
+  def test_a_text_that_is_too_large_is_left_out(self):
+    with serving(of_row_1('large')) as server:
+      self.assertEqual(self.texts(server), [[GOOD], [''], [GOOD]])
+      self.assertEqual(server.asked.total(), 3)
 
   def test_a_signal_ends_the_wait(self):
     before = signal.signal(signal.SIGTERM, lambda *_: None)

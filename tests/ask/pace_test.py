@@ -70,6 +70,13 @@ class PaceTest(parameterized.TestCase):
       times([1] * 3, act=lambda pace: pace.pause(7)), [0.0, 7.0, 14.0]
     )
 
+  def test_a_shorter_pause_ends_no_longer_one(self):
+    def pause(pace):
+      pace.pause(7)
+      pace.pause(1)
+
+    self.assertEqual(times([1] * 2, act=pause), [0.0, 7.0])
+
   def test_a_long_wait_is_told_once(self):
     async def main():
       pace = Pace(clock=clock, sleep=clock.sleep)

@@ -6,6 +6,7 @@ import json
 HUGE = 10**400
 ABSURD = 10**12
 MEGABYTES = 8
+STATUS = 500
 
 
 class OddAnswers:
@@ -79,6 +80,12 @@ class OddAnswers:
 
   def _never(self, body):
     self._fail(429, 'slow down', Retry_After='1e18')
+
+  def _failing(self, body):
+    self._fail(STATUS, 'not now')
+
+  def _large(self, body):
+    self._fail(413, 'too large')
 
   def _moved(self, body):
     self._send(307, b'', Location='/v1/chat/completions')

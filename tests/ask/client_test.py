@@ -141,6 +141,15 @@ class ClientTest(parameterized.TestCase):
       # Below 500 the server has not worked for it.
       self.assertEqual(self.teacher.tally.unanswered, status >= 500)
 
+  def test_no_credit_ends_the_run(self):
+    with (
+      mock.patch.object(odd_answers, 'STATUS', 402),
+      serving(lambda tries, body: 'failing') as server,
+    ):
+      with self.assertRaisesRegex(UserError, 'no credit left'):
+        self.texts(server, 9)
+      self.assertLessEqual(server.asked.total(), 4)
+
   def test_a_text_that_is_too_large_is_left_out(self):
     with serving(of_row_1('large')) as server:
       self.assertEqual(self.texts(server), [[GOOD], [''], [GOOD]])

@@ -189,6 +189,7 @@ class ReadTest(parameterized.TestCase):
     (QWEN3, {'head_dim': 1 << 15}, 'head_width 32768'),
     (SMOLLM2, {'num_hidden_layers': True}, 'num_hidden_layers True'),
     (SMOLLM2, {'rms_norm_eps': 10**400}, 'rms_norm_eps 1000'),
+    (SMOLLM2, {'rms_norm_eps': -(10**400)}, 'rms_norm_eps -1000'),
     (SMOLLM2, {'rms_norm_eps': float('inf')}, 'rms_norm_eps inf'),
     (SMOLLM2, {'rope_theta': float('nan')}, 'rope_theta nan'),
     (SMOLLM2, {'rope_theta': 1.0}, 'rope_theta 1.0.*above 1'),

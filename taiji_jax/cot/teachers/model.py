@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 from typing import Any, Protocol
 
+from taiji_jax import interrupt
 from taiji_jax.ask import Answer, Journal, Question, Tally
 from taiji_jax.ask.entry import DONE, Entry, replied
 from taiji_jax.ask.question import draw_seed
@@ -137,6 +138,7 @@ class ModelTeacher:
 
     Raises:
       UserError: a prompt is too long, or the journal cannot be written.
+      Interrupted: a signal came; the batch in progress was finished and kept.
     """
     config = self._config
     questions = asked.questions(
@@ -150,11 +152,16 @@ class ModelTeacher:
     entries = self._journal.find(questions)
     missing = {one.key: one for one in questions if one.key not in entries}
     self.tally.reused += len(entries)
-    for batch in self._batches(list(missing.values())):
-      sampled = self._sample(batch)
-      self._journal.append(sampled)
-      entries |= {entry.key: entry for entry in sampled}
-      self._count(sampled)
+    with interrupt.deferred() as stop:
+      for batch in self._batches(list(missing.values())):
+        if stop:
+          raise interrupt.Interrupted(
+            stop.signal_number, 'a batch of samples, all of them kept'
+          )
+        sampled = self._sample(batch)
+        self._journal.append(sampled)
+        entries |= {entry.key: entry for entry in sampled}
+        self._count(sampled)
     return asked.samples([entries[one.key].kept for one in questions], k)
 
   def _batches(

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from taiji_jax import interrupt
 from taiji_jax.ask.journal import Journal
 from taiji_jax.ask.question import draw_seed
 from taiji_jax.cot.teacher import CotRequest
@@ -96,6 +97,19 @@ class ModelTeacherTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+  def test_a_signal_ends_it_behind_the_batch(self):
+    with interrupt.deferred() as flag:
+
+      def generate(*args, **values):
+        flag.signal_number = 15
+        return generator()(*args, **values)
+
+      with self.assertRaisesRegex(interrupt.Interrupted, 'all of them kept'):
+        self.ask(requests(range(3)), generate=generate, batch=2)
+    self.ask(requests(range(3)))
+    # Two of six were kept.
+    self.assertLen(self.generate.seeds, 4)
 
   def ask(self, asked, k=2, generate=None, prompt='rupr_v1', **changes):
     values = {'model': 'tiny', 'sampling': _SAMPLING, 'prefill': '<think>'}

@@ -8,12 +8,12 @@ default raises the revision too.
 
 REVISIONS = {
   'tower': 1,
-  'tokenizer': 1,
-  'reasoning': 1,
+  'tokenizer': 2,
+  'reasoning': 2,
   'backbone': 1,
-  'cot': 1,
+  'cot': 2,
   'sft': 1,
-  'rl': 1,
+  'rl': 2,
   'answers': 1,
-  'evaluation': 1,
+  'evaluation': 2,
 }

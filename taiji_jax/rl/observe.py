@@ -75,7 +75,7 @@ def choose(
     return pareto.observe_gradients(gradients_k, counts, gramian)
 
   if config.form == 'one_backward':
-    return one_backward(sequence_vjp, look)
+    return one_backward(logp, sequence_vjp, look)
   return vjps(logp, look)
 
 
@@ -121,20 +121,32 @@ def vjps(logp: Logp, look: Callable[[Any], pareto.Observation]) -> Observe:
     look: the K gradients -> what is seen of them.
   """
 
+  plain = without_gradients(logp)
+
   def observe(params: Any, losses: Losses, frozen: Any = None) -> Observed:
     logp_bgc, pullback = jax.vjp(_forward(logp, losses, frozen), params)
     _, gradients_k = pareto.by_vjps(logp_bgc, pullback, losses.each)
 
-    descend = _descend(
-      losses, logp_bgc, gradients_k, lambda cotangent: pullback(cotangent)[0]
-    )
+    def descend(weights_k: jax.Array) -> Any:
+      if losses.in_span:
+        return _spanned(
+          losses,
+          logp_bgc,
+          gradients_k,
+          weights_k,
+          lambda: plain(params, losses, frozen).descend(weights_k),
+        )
+      return pullback(losses.cotangent(logp_bgc, weights_k))[0]
+
     return Observed(logp_bgc, look(gradients_k), descend)
 
   return observe
 
 
 def one_backward(
-  sequence_vjp: SequenceVjp, look: Callable[[Any], pareto.Observation]
+  logp: Logp,
+  sequence_vjp: SequenceVjp,
+  look: Callable[[Any], pareto.Observation],
 ) -> Observe:
   """Returns the way of one backward for all rewards, one for the sum.
 
@@ -143,10 +155,13 @@ def one_backward(
   are those without the clip; what is descended has it.
 
   Args:
+    logp: (all variables, batch) -> log-probabilities `[b, g, c]`.
     sequence_vjp: (params, batch, coef_kn) -> (log-probabilities, pullback,
       pullback of K objectives), as `modules.objective_slots.vjp` gives them.
     look: the K gradients -> what is seen of them.
   """
+
+  plain = without_gradients(logp)
 
   def observe(params: Any, losses: Losses, frozen: Any = None) -> Observed:
     beside = {} if frozen is None else {'frozen': frozen}
@@ -158,7 +173,18 @@ def one_backward(
     length_bg1 = jnp.maximum(losses.batch.length_bg, 1)[..., None]
     ratio_bgc = jax.lax.stop_gradient(losses.ratio(logp_bgc))
     gradients_k = objectives(-(losses.mask_bgc * ratio_bgc / length_bg1))
-    descend = _descend(losses, logp_bgc, gradients_k, pullback)
+
+    def descend(weights_k: jax.Array) -> Any:
+      if losses.in_span:
+        return _spanned(
+          losses,
+          logp_bgc,
+          gradients_k,
+          weights_k,
+          lambda: plain(params, losses, frozen).descend(weights_k),
+        )
+      return pullback(losses.cotangent(logp_bgc, weights_k))
+
     return Observed(logp_bgc, look(gradients_k), descend)
 
   return observe
@@ -182,34 +208,30 @@ def jvp(logp: Logp) -> Observe:
   return observe
 
 
-def _descend(
+def _spanned(
   losses: Losses,
   logp_bgc: jax.Array,
   gradients_k: Any,
-  pullback: Callable[[jax.Array], Any],
-) -> Callable[[jax.Array], Any]:
-  """Returns weights_k -> the gradient of the combined loss.
+  weights_k: jax.Array,
+  again: Callable[[], Any],
+) -> Any:
+  """Returns the gradient of a combined loss that is in the span.
 
-  It is sum_k w_k g_k where the losses are in the span and nothing is clipped:
-  the clip looks at the sign of an advantage, and a sum may have another.
+  It is sum_k w_k g_k where nothing is clipped: the clip looks at the sign of an
+  advantage, and a sum may have another. Else it is made by a forward and a
+  backward of their own, so that those before need not be kept for them.
 
   Args:
     losses: of the batch.
     logp_bgc: log-probabilities now.
     gradients_k: the K gradients.
-    pullback: cotangent of `logp_bgc` -> gradient.
+    weights_k: float32 `[K]`.
+    again: -> the gradient.
   """
-
-  def plain(weights_k: jax.Array) -> Any:
-    return pullback(losses.cotangent(logp_bgc, weights_k))
-
-  def spanned(weights_k: jax.Array) -> Any:
-    return pareto.combine(gradients_k, weights_k)
-
-  if not losses.in_span:
-    return plain
-  return lambda weights_k: jax.lax.cond(
-    losses.unclipped(logp_bgc), spanned, plain, weights_k
+  return jax.lax.cond(
+    losses.unclipped(logp_bgc),
+    lambda: pareto.combine(gradients_k, weights_k),
+    again,
   )
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from taiji_jax.pareto.gram import from_gramian, line_of_zero
 from taiji_jax.pareto.preference import Preference
+from taiji_jax.pareto.product import product
 from taiji_jax.pareto.weighting import Weighting
 
 
@@ -47,5 +48,5 @@ def _solve(
   inside_k = value_k > value_k[-1] * line_of_zero(value_k.shape[0])
   least = jnp.where(inside_k, value_k, jnp.inf).min()
   root_k = jnp.where(inside_k, jnp.sqrt(least / value_k), 0.0)
-  weights_k = vector_kk @ (root_k * (preference_k @ vector_kk))
+  weights_k = product(vector_kk, root_k * product(preference_k, vector_kk))
   return jnp.where(largest > 0, weights_k, preference_k)

@@ -5,7 +5,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from taiji_jax.pareto.weighting import Observation, Weighting
+from taiji_jax.pareto.weighting import (
+  Observation,
+  Weighting,
+  check_size,
+)
 
 
 class CachedState(NamedTuple):
@@ -33,6 +37,7 @@ def cached(rule: Weighting) -> Weighting:
     observation: Observation, state: CachedState
   ) -> tuple[jax.Array, CachedState]:
     weights_k, inner = rule.update(observation, state.rule)
+    check_size('cached', len(weights_k), len(state.weight_k))
     return weights_k, CachedState(inner, weights_k.astype(jnp.float32))
 
   return Weighting(init, update, rule.reads)

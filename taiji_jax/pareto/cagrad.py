@@ -5,6 +5,8 @@ import jax.numpy as jnp
 
 from taiji_jax.pareto.gram import from_gramian, reciprocal, unit_gradients
 from taiji_jax.pareto.nnqp import Factored, positive, solve_nnqp, solve_on
+from taiji_jax.pareto.product import product, square
+from taiji_jax.pareto.turns import in_turns
 from taiji_jax.pareto.weighting import Weighting
 
 # How near |d - g_0| comes to its bound, as a part of it.
@@ -50,8 +52,8 @@ def cagrad(c: float = 0.5) -> Weighting:
     cosine_kk, norm_k = unit_gradients(gramian_kk)
     longest = norm_k.max()
     norm_k = norm_k / jnp.where(longest > 0, longest, 1.0)
-    pull_k = cosine_kk @ (norm_k * average_k)
-    radius = jnp.sqrt(jnp.maximum((norm_k * average_k) @ pull_k, 0.0))
+    pull_k = product(cosine_kk, norm_k * average_k)
+    radius = jnp.sqrt(jnp.maximum(product(norm_k * average_k, pull_k), 0.0))
     # A zero gradient keeps the level at or below 0.
     capped = (finite_k & (norm_k == 0)).any()
     added_k = _climb(
@@ -59,7 +61,7 @@ def cagrad(c: float = 0.5) -> Weighting:
     )
     return average_k + added_k * reciprocal(norm_k)
 
-  return from_gramian('cagrad', solve)
+  return from_gramian('cagrad', in_turns(solve))
 
 
 def _climb(
@@ -88,19 +90,19 @@ def _climb(
   def body(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     low, high, level, free_k, _, _, step = carry
     v_k, free_k = program(level, free_k)
-    length = jnp.sqrt(jnp.maximum(v_k @ matrix_kk @ v_k, 0.0))
+    length = jnp.sqrt(jnp.maximum(square(matrix_kk, v_k), 0.0))
     low = jnp.where(length <= bound, level, low)
     high = jnp.where(length <= bound, high, level)
     slope_k = solve_on(matrix_kk, free_k, per_level_k)
     offset_k = solve_on(matrix_kk, free_k, pull_k)
-    square, cross, rest = (
-      slope_k @ matrix_kk @ slope_k,
-      slope_k @ matrix_kk @ offset_k,
-      offset_k @ matrix_kk @ offset_k - bound**2,
+    lead, cross, rest = (
+      square(matrix_kk, slope_k),
+      product(slope_k, product(matrix_kk, offset_k)),
+      square(matrix_kk, offset_k) - bound**2,
     )
-    root = cross + jnp.sqrt(jnp.maximum(cross**2 - square * rest, 0.0))
-    aim = root / jnp.where(square > 0, square, 1.0)
-    inside = (aim > low) & (aim < high) & (square > 0)
+    root = cross + jnp.sqrt(jnp.maximum(cross**2 - lead * rest, 0.0))
+    aim = root / jnp.where(lead > 0, lead, 1.0)
+    inside = (aim > low) & (aim < high) & (lead > 0)
     level = jnp.where(inside, aim, 0.5 * (low + high))
     met = jnp.abs(length - bound) <= TOLERANCE * bound
     met |= high - low <= 1e-7 * jnp.maximum(jnp.abs(low), jnp.abs(high))
@@ -114,7 +116,7 @@ def _climb(
   carry = (low, high, high, real_k, none_k, bound <= 0, jnp.int32(0))
   _, _, _, _, v_k, _, _ = jax.lax.while_loop(unfinished, body, carry)
   # Where the jitter holds up most of a positive level, there is none to reach.
-  reached_k = cosine.matrix_kk @ v_k + pull_k
+  reached_k = product(cosine.matrix_kk, v_k) + pull_k
   held_k = cosine.jitter * v_k > 0.5 * jnp.abs(reached_k)
   stationary = (held_k & (v_k > 0) & real_k).any() & (high > 0)
   return jnp.where(stationary, program(jnp.float32(0), real_k)[0], v_k)

@@ -3,6 +3,7 @@
 import jax
 
 from taiji_jax.pareto.nnqp import Factored, solve_nnqp
+from taiji_jax.pareto.product import product
 
 
 def project(cosine: Factored, direction_k: jax.Array) -> jax.Array:
@@ -19,7 +20,7 @@ def project(cosine: Factored, direction_k: jax.Array) -> jax.Array:
   Returns:
     v, float32 `[K]`, >= u.
   """
-  pull_k = -cosine.matrix_kk @ direction_k
+  pull_k = -product(cosine.matrix_kk, direction_k)
   # Begin from the constraints that the direction itself violates.
   added_k, _ = solve_nnqp(cosine, pull_k, pull_k > 0)
   return direction_k + added_k

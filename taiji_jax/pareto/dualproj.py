@@ -7,6 +7,7 @@ from taiji_jax.pareto.dual_cone import project
 from taiji_jax.pareto.gram import from_gramian, reciprocal, unit_gradients
 from taiji_jax.pareto.nnqp import positive
 from taiji_jax.pareto.preference import Preference
+from taiji_jax.pareto.turns import in_turns
 from taiji_jax.pareto.weighting import Weighting
 
 
@@ -35,7 +36,7 @@ def dualproj(preference: Preference | None = None) -> Weighting:
   Raises:
     ValueError: a preference is negative, not finite or all zero.
   """
-  return from_gramian('dualproj', _solve, preference)
+  return from_gramian('dualproj', in_turns(_solve), preference)
 
 
 def _solve(

@@ -9,6 +9,7 @@ from taiji_jax.pareto.weighting import (
   Observation,
   Weighting,
   check_count,
+  check_size,
   require,
 )
 
@@ -69,7 +70,8 @@ def dwa(temperature: float = 2.0, window: int = 1) -> Weighting:
   def update(
     observation: Observation, state: DwaState
   ) -> tuple[jax.Array, DwaState]:
-    loss_k = require(observation.loss_k, 'dwa', 'loss_k').astype(jnp.float32)
+    loss_k = require(observation.loss_k, 'dwa', 'loss_k', 1)
+    check_size('dwa', len(loss_k), state.mean_wk.shape[1])
     ratio_k = state.mean_wk[0] / state.mean_wk[1]
     ratio_k = jnp.where(jnp.isfinite(ratio_k) & (ratio_k > 0), ratio_k, 1.0)
     finite_k = jnp.isfinite(loss_k)

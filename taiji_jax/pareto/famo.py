@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from taiji_jax.pareto.product import product
 from taiji_jax.pareto.weighting import (
   Observation,
   Weighting,
   check_count,
+  check_size,
   require,
 )
 
@@ -23,6 +25,13 @@ class FamoState(NamedTuple):
   logit_k: jax.Array
   adam: Any
   loss_k: jax.Array
+
+  def forget(self) -> 'FamoState':
+    """Returns the state without the losses before: the next update only weighs.
+
+    For losses that those before can't be compared with, as another batch's.
+    """
+    return self._replace(loss_k=jnp.full_like(self.loss_k, jnp.nan))
 
 
 def famo(
@@ -39,8 +48,9 @@ def famo(
   of any loss. It sees no gradient.
 
   `Choice:` L(t+1) is the next update's loss, on the next batch (the paper
-  allows it; observe twice on one batch to have it exact, and use the second
-  weights).
+  allows it). To have algorithm 1 exactly, on each batch: update from
+  `state.forget()` and descend by those weights; update once more with the same
+  batch's losses after the step, for the state alone.
   L_k is the loss over `lower_bound`, at least 1e-8. An objective whose loss is
   not finite gets weight 0, its logit and the loss it remembers stay.
 
@@ -71,7 +81,8 @@ def famo(
   def update(
     observation: Observation, state: FamoState
   ) -> tuple[jax.Array, FamoState]:
-    loss_k = require(observation.loss_k, 'famo', 'loss_k').astype(jnp.float32)
+    loss_k = require(observation.loss_k, 'famo', 'loss_k', 1)
+    check_size('famo', len(loss_k), len(state.loss_k))
     finite_k = jnp.isfinite(loss_k)
     over_k = jnp.maximum(loss_k - lower_bound, 0.0) + EPSILON
     known_k = finite_k & jnp.isfinite(state.loss_k)
@@ -113,7 +124,7 @@ def _fall(
   fall_k = jnp.log(state.loss_k) - jnp.log(over_k)
   fall_k = jnp.where(known_k, fall_k, 0.0)
   share_k = jax.nn.softmax(state.logit_k)
-  slope_k = share_k * (fall_k - share_k @ fall_k)
+  slope_k = share_k * (fall_k - product(share_k, fall_k))
   step_k, stepped = adam.update(slope_k, state.adam, state.logit_k)
   first = ~known_k.any()
   logit_k = state.logit_k + jnp.where(known_k, step_k, 0.0)

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from taiji_jax.pareto.product import HIGHEST
 from taiji_jax.pareto.weighting import Observation
 
 Weigh = Callable[[Observation], tuple[jax.Array, Any]]
@@ -29,28 +30,42 @@ def gramian(gradients_k: Any) -> jax.Array:
     gradients_k: a pytree whose leaves have a leading K.
 
   Raises:
-    ValueError: there is no leaf.
+    ValueError: there is no leaf, or leaves differ in K.
   """
 
   def leaf(x: jax.Array) -> jax.Array:
     # Contracted where it lies: flattening would gather a sharded one.
     axes = tuple(range(1, x.ndim))
     return jnp.tensordot(
-      x, x, axes=(axes, axes), preferred_element_type=jnp.float32
+      x,
+      x,
+      axes=(axes, axes),
+      precision=HIGHEST,
+      preferred_element_type=jnp.float32,
     )
 
-  parts = [leaf(x) for x in jax.tree.leaves(gradients_k)]
-  if not parts:
+  leaves = jax.tree.leaves(gradients_k)
+  if not leaves:
     raise ValueError('gramian: there are no gradients; name some parameters.')
+  if len(sizes := {x.shape[:1] for x in leaves}) > 1 or () in sizes:
+    raise ValueError(
+      f'gramian: every leaf must have the same leading K, not {sorted(sizes)}.'
+    )
+  parts = [leaf(x) for x in leaves]
   total = sum(parts[1:], parts[0])
   return (total + total.T) / 2
 
 
 def combine(gradients_k: Any, weights_k: jax.Array) -> Any:
   """Returns sum_k w_k g_k, a pytree without the leading K."""
-  return jax.tree.map(
-    lambda g: jnp.tensordot(weights_k.astype(g.dtype), g, axes=1), gradients_k
-  )
+  weights_k = jnp.asarray(weights_k)
+
+  def leaf(g: jax.Array) -> jax.Array:
+    return jnp.tensordot(
+      weights_k.astype(g.dtype), g, axes=1, precision=HIGHEST
+    )
+
+  return jax.tree.map(leaf, gradients_k)
 
 
 def by_vjps(
@@ -71,11 +86,7 @@ def by_vjps(
     ValueError: `losses` gives no array `[K]`.
   """
   loss_k, losses_vjp = jax.vjp(losses, output)
-  if jnp.ndim(loss_k) != 1 or not hasattr(loss_k, 'shape'):
-    raise ValueError(
-      'by_vjps: losses must return one array of shape [K] (jnp.stack), not'
-      f' {type(loss_k).__name__} of shape {jnp.shape(loss_k)}.'
-    )
+  _check_losses('by_vjps', loss_k)
   basis_kk = jnp.eye(loss_k.shape[0], dtype=loss_k.dtype)
   each = [pullback(losses_vjp(row)[0])[0] for row in basis_kk]
   return loss_k, jax.tree.map(lambda *g: jnp.stack(g), *each)
@@ -95,13 +106,26 @@ def alignment_by_jvp(
     forward: params -> output.
     losses: output -> the K objectives, `[K]`.
     params: where to differentiate.
+
+  Raises:
+    ValueError: `losses` gives no array `[K]`.
   """
   output, pullback = jax.vjp(forward, params)
   loss_k, losses_vjp = jax.vjp(losses, output)
+  _check_losses('alignment_by_jvp', loss_k)
   (direction,) = pullback(losses_vjp(jnp.ones_like(loss_k))[0])
   _, along = jax.jvp(forward, (params,), (direction,))
   _, alignment_k = jax.jvp(losses, (output,), (along,))
   return alignment_k.astype(jnp.float32)
+
+
+def _check_losses(who: str, loss_k: Any) -> None:
+  if not isinstance(loss_k, jax.Array) or loss_k.ndim != 1:
+    leaves = jax.tree.leaves(loss_k)
+    raise ValueError(
+      f'{who}: losses must return one array of shape [K] (jnp.stack), not'
+      f' {type(loss_k).__name__} of {[jnp.shape(x) for x in leaves]}.'
+    )
 
 
 def _text(path: tuple[Any, ...]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from taiji_jax.pareto.preference import Preference, checked, preferred
 from taiji_jax.pareto.weighting import (
@@ -33,11 +34,14 @@ def finite_objectives(gramian_kk: jax.Array) -> jax.Array:
   Args:
     gramian_kk: float `[K, K]`.
   """
+  gramian_kk = jnp.asarray(gramian_kk)
   own_k = jnp.isfinite(jnp.diagonal(gramian_kk))
   return own_k & (jnp.isfinite(gramian_kk) | ~own_k).all(-1)
 
 
-def repaired(gramian_kk: jax.Array, rule: str) -> tuple[jax.Array, jax.Array]:
+def repaired(
+  gramian_kk: ArrayLike | None, rule: str
+) -> tuple[jax.Array, jax.Array]:
   """Returns (float32 `[K, K]` symmetric and finite, bool `[K]` finite).
 
   `Choice:` a matrix that is not symmetric is replaced by the mean of itself and
@@ -45,18 +49,18 @@ def repaired(gramian_kk: jax.Array, rule: str) -> tuple[jax.Array, jax.Array]:
   not finite become 0.
 
   Args:
-    gramian_kk: float `[K, K]`.
+    gramian_kk: float `[K, K]`, as the observation holds it.
     rule: who asks; named in the error.
 
   Raises:
-    ValueError: the Gramian is not a square matrix, or K = 0.
+    ValueError: there is no Gramian, it is not a square matrix, or K = 0.
   """
+  gramian_kk = require(gramian_kk, rule, 'gramian_kk')
   shape = gramian_kk.shape
   if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
     raise ValueError(
       f'{rule}: a Gramian of shape {shape}; it must be [K, K] with K >= 1.'
     )
-  gramian_kk = gramian_kk.astype(jnp.float32)
   gramian_kk = 0.5 * gramian_kk + 0.5 * gramian_kk.T
   finite_k = finite_objectives(gramian_kk)
   both_kk = finite_k[:, None] & finite_k[None, :]
@@ -132,8 +136,7 @@ def from_gramian(
   def update(
     observation: Observation, state: tuple[()]
   ) -> tuple[jax.Array, tuple[()]]:
-    raw_kk = require(observation.gramian_kk, rule, 'gramian_kk')
-    gramian_kk, finite_k = repaired(raw_kk, rule)
+    gramian_kk, finite_k = repaired(observation.gramian_kk, rule)
     preference_k = preferred(given_k, observation.preference_k, finite_k, rule)
     weights_k = solve(gramian_kk, preference_k, finite_k)
     return settled(weights_k, preference_k, finite_k), state

@@ -9,6 +9,7 @@ from taiji_jax.pareto.gram import (
   reciprocal,
   unit_gradients,
 )
+from taiji_jax.pareto.product import product
 from taiji_jax.pareto.weighting import Weighting
 
 
@@ -43,8 +44,8 @@ def _solve(
   value_k, vector_kk = jnp.linalg.eigh(cosine_kk, symmetrize_input=False)
   inside_k = value_k > value_k[-1] * line_of_zero(value_k.shape[0])
   real_k = (norm_k > 0).astype(jnp.float32)
-  part_k = jnp.where(inside_k, real_k @ vector_kk / value_k, 0.0)
-  weights_k = (vector_kk @ part_k) * reciprocal(norm_k)
+  part_k = jnp.where(inside_k, product(real_k, vector_kk) / value_k, 0.0)
+  weights_k = product(vector_kk, part_k) * reciprocal(norm_k)
   total, sizes = weights_k.sum(), jnp.abs(weights_k).sum()
   exists = jnp.abs(total) > 1e-5 * sizes
   weights_k = jnp.where(exists, weights_k / jnp.where(exists, total, 1.0), 0.0)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from taiji_jax.pareto.gram import from_gramian
 from taiji_jax.pareto.nnqp import positive, solve_nnqp
+from taiji_jax.pareto.turns import in_turns
 from taiji_jax.pareto.weighting import Weighting
 
 
@@ -32,7 +33,7 @@ def min_norm() -> Weighting:
     A stateless `Weighting`; reads `gramian_kk`; weights float32 `[K]` on the
     simplex.
   """
-  return from_gramian('min_norm', _solve)
+  return from_gramian('min_norm', in_turns(_solve))
 
 
 def _solve(

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from taiji_jax.pareto.gram import repaired
+from taiji_jax.pareto.product import product
 from taiji_jax.pareto.weighting import (
   Observation,
   Weighting,
   check_count,
-  require,
+  check_size,
 )
 
 
@@ -56,11 +57,12 @@ def mirror_min_norm(eta: float = 0.5) -> Weighting:
   def update(
     observation: Observation, state: MirrorState
   ) -> tuple[jax.Array, MirrorState]:
-    raw_kk = require(observation.gramian_kk, 'mirror_min_norm', 'gramian_kk')
-    gramian_kk, finite_k = repaired(raw_kk, 'mirror_min_norm')
+    gramian_kk, finite_k = repaired(observation.gramian_kk, 'mirror_min_norm')
+    check_size('mirror_min_norm', len(finite_k), len(state.log_weight_k))
     weights_k = jax.nn.softmax(state.log_weight_k, where=finite_k)
     largest = jnp.diagonal(gramian_kk).max()
-    slope_k = gramian_kk @ weights_k / jnp.where(largest > 0, largest, 1.0)
+    slope_k = product(gramian_kk, weights_k)
+    slope_k /= jnp.where(largest > 0, largest, 1.0)
     log_weight_k = jax.nn.log_softmax(state.log_weight_k - eta * slope_k)
     weights_k = jax.nn.softmax(log_weight_k, where=finite_k)
     fallback_k = jnp.exp(log_weight_k)

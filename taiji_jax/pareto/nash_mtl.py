@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from taiji_jax.pareto.gram import from_gramian, reciprocal, unit_gradients
+from taiji_jax.pareto.product import product
+from taiji_jax.pareto.turns import in_turns
 from taiji_jax.pareto.weighting import Weighting
 
 # Newton's decrement at the end, squared; the program's value is then within
@@ -32,7 +34,7 @@ def nash_mtl() -> Weighting:
   Returns:
     A stateless `Weighting`; reads `gramian_kk`; weights float32 `[K]`, >= 0.
   """
-  return from_gramian('nash_mtl', _solve)
+  return from_gramian('nash_mtl', in_turns(_solve))
 
 
 def _solve(
@@ -51,13 +53,13 @@ def _bargain(cosine_kk: jax.Array) -> jax.Array:
   matrix_kk = cosine_kk + JITTER * eye_kk
 
   def newton(b_k: jax.Array) -> tuple[jax.Array, jax.Array]:
-    slope_k = matrix_kk @ b_k - 1.0 / b_k
+    slope_k = product(matrix_kk, b_k) - 1.0 / b_k
     # In units of b the Hessian is b C b + 1, never worse than 1.
     scaled_kk = matrix_kk * b_k[:, None] * b_k[None, :] + eye_kk
     factor_kk = jax.lax.linalg.cholesky(scaled_kk, symmetrize_input=False)
     right_k = slope_k * b_k
     step_k = jax.scipy.linalg.cho_solve((factor_kk, True), right_k)
-    return step_k, right_k @ step_k
+    return step_k, product(right_k, step_k)
 
   def body(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     b_k, _, step = carry

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from taiji_jax.pareto.product import product
+
 # Added to the diagonal of a matrix with unit diagonal; the least that makes it
-# safely positive definite is taken, then undone by one step of refinement.
+# safely positive definite is taken, then undone by a step of refinement.
 JITTERS = (1e-5, 1e-3, 1e-1)
 # A sign counts as wrong beyond this part of the largest entry.
 TOLERANCE = 1e-6
@@ -62,11 +64,20 @@ def solve_on(
     free_k: bool `[K]`, the set F.
     right_k: float32 `[K]`.
   """
+  return _substitute(_factor(matrix_kk, free_k), free_k, right_k)
+
+
+def _factor(matrix_kk: jax.Array, free_k: jax.Array) -> jax.Array:
   both_kk = free_k[:, None] & free_k[None, :]
   eye_kk = jnp.eye(free_k.shape[0], dtype=matrix_kk.dtype)
-  factor_kk = jax.lax.linalg.cholesky(
+  return jax.lax.linalg.cholesky(
     jnp.where(both_kk, matrix_kk, eye_kk), symmetrize_input=False
   )
+
+
+def _substitute(
+  factor_kk: jax.Array, free_k: jax.Array, right_k: jax.Array
+) -> jax.Array:
   return jax.scipy.linalg.cho_solve(
     (factor_kk, True), jnp.where(free_k, right_k, 0.0)
   )
@@ -81,8 +92,9 @@ def solve_nnqp(
   once, and where that stops helping, only the last of them does, which can't
   cycle for a positive definite matrix (Judice and Pires, 1994; Kim and Park,
   2011, https://doi.org/10.1137/110821172). The active set is found exactly, up
-  to signs within `TOLERANCE`; then one step of refinement takes most of the
-  jitter's bias out. The bound on the pivots is there for matrices with NaN.
+  to signs within `TOLERANCE`; then a step of refinement takes most of the
+  jitter's bias out, where signs and slopes bear it. The bound on the pivots is
+  there for matrices with NaN.
 
   Args:
     factored: as `positive` returns it.
@@ -103,7 +115,7 @@ def solve_nnqp(
 
   def wrong_signs(free_k: jax.Array) -> jax.Array:
     z_k = solve_on(matrix_kk, free_k, linear_k)
-    slope_k = matrix_kk @ z_k - linear_k
+    slope_k = product(matrix_kk, z_k) - linear_k
     small = TOLERANCE * jnp.abs(z_k).max()
     return jnp.where(free_k, z_k < -small, slope_k < -allowed)
 
@@ -140,14 +152,27 @@ def _refined(
 ) -> jax.Array:
   """Returns the z >= 0 of a free set, most of the jitter's bias taken out.
 
+  The refined z is kept only where it is nearer to an optimum than the plain
+  one: on dependent gradients its step is mostly rounding, and may leave signs
+  and slopes wrong.
+
   Args:
     factored: as `positive` returns it.
     matrix_kk: the same with its jitter.
     linear_k: float32 `[K]`.
     free_k: bool `[K]`.
   """
-  z_k = solve_on(matrix_kk, free_k, linear_k)
-  residual_k = linear_k - factored.matrix_kk @ z_k
-  step_k = solve_on(matrix_kk, free_k, residual_k)
-  z_k += jnp.where(factored.jitter <= JITTERS[0], step_k, 0.0)
-  return jnp.maximum(z_k, 0.0)
+  factor_kk = _factor(matrix_kk, free_k)
+
+  def slope(z_k: jax.Array) -> jax.Array:
+    return product(factored.matrix_kk, z_k) - linear_k
+
+  def wrong(z_k: jax.Array) -> jax.Array:
+    # At an optimum z = 0 or the slope is, and neither is negative.
+    return jnp.abs(jnp.minimum(z_k, slope(z_k))).max()
+
+  plain_k = _substitute(factor_kk, free_k, linear_k)
+  refined_k = plain_k - _substitute(factor_kk, free_k, slope(plain_k))
+  plain_k, refined_k = jnp.maximum(plain_k, 0.0), jnp.maximum(refined_k, 0.0)
+  better = wrong(refined_k) < wrong(plain_k)
+  return jnp.where(better & (factored.jitter <= JITTERS[0]), refined_k, plain_k)

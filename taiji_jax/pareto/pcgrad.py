@@ -10,7 +10,6 @@ from taiji_jax.pareto.weighting import (
   Observation,
   Weighting,
   check_count,
-  require,
 )
 
 
@@ -52,8 +51,7 @@ def pcgrad(seed: int | None = 0) -> Weighting:
   def update(
     observation: Observation, state: PcgradState
   ) -> tuple[jax.Array, PcgradState]:
-    raw_kk = require(observation.gramian_kk, 'pcgrad', 'gramian_kk')
-    gramian_kk, finite_k = repaired(raw_kk, 'pcgrad')
+    gramian_kk, finite_k = repaired(observation.gramian_kk, 'pcgrad')
     size = finite_k.shape[0]
     if ordered or size <= 2:
       order_kk = jnp.broadcast_to(jnp.arange(size), (size, size))

@@ -10,6 +10,7 @@ from taiji_jax.pareto.weighting import (
   Observation,
   Weighting,
   check_count,
+  check_size,
   require,
 )
 
@@ -91,6 +92,7 @@ def _multiplicative(rule: str, eta: float, mu: float) -> Weighting:
     observation: Observation, state: PopoState
   ) -> tuple[jax.Array, PopoState]:
     alignment_k, finite_k = observe(observation)
+    check_size(rule, len(alignment_k), len(state.log_weight_k))
     step_k = (eta / mu) * alignment_k
     step_k = jnp.where(jnp.isfinite(step_k).all(), step_k, 0.0)
     log_weight_k = jax.nn.log_softmax(state.log_weight_k + step_k)
@@ -103,21 +105,21 @@ def _multiplicative(rule: str, eta: float, mu: float) -> Weighting:
 def _alignment(observation: Observation) -> tuple[jax.Array, jax.Array]:
   """Returns (I_k, the objectives to weigh), 0 where I can't be known."""
   alignment_k, gramian_kk = observation.alignment_k, observation.gramian_kk
+  if alignment_k is not None or gramian_kk is None:
+    alignment_k = require(alignment_k, 'popo', 'alignment_k (or gramian_kk)', 1)
   if gramian_kk is None:
-    alignment_k = require(alignment_k, 'popo', 'alignment_k (or gramian_kk)')
-    alignment_k = alignment_k.astype(jnp.float32)
     return alignment_k, jnp.ones(alignment_k.shape, bool)
   gramian_kk, finite_k = repaired(gramian_kk, 'popo')
   summed_k = gramian_kk.sum(-1)
   if alignment_k is not None:
+    check_size('popo', len(alignment_k), len(finite_k))
     known = finite_k.all() & jnp.isfinite(alignment_k).all()
-    summed_k = jnp.where(known, alignment_k.astype(jnp.float32), summed_k)
+    summed_k = jnp.where(known, alignment_k, summed_k)
   return summed_k, finite_k | ~finite_k.any()
 
 
 def _cosine_alignment(observation: Observation) -> tuple[jax.Array, jax.Array]:
-  raw_kk = require(observation.gramian_kk, 'normalized_popo', 'gramian_kk')
-  gramian_kk, finite_k = repaired(raw_kk, 'normalized_popo')
+  gramian_kk, finite_k = repaired(observation.gramian_kk, 'normalized_popo')
   cosine_kk, norm_k = unit_gradients(gramian_kk)
   real_k = norm_k > 0
   cosine_kk = jnp.where(real_k[:, None] & real_k[None, :], cosine_kk, 0.0)

@@ -46,8 +46,7 @@ def popo_light(epsilon: float = 1e-4) -> Weighting:
   def update(
     observation: Observation, state: tuple[()]
   ) -> tuple[jax.Array, tuple[()]]:
-    reward_bgk = require(observation.reward_bgk, 'popo_light', 'reward_bgk')
-    reward_bgk = reward_bgk.astype(jnp.float32)
+    reward_bgk = require(observation.reward_bgk, 'popo_light', 'reward_bgk', 3)
     # The deviation of equal rewards is exactly 0 once one of them is taken off.
     spread_bk = (reward_bgk - reward_bgk[:, :1]).std(1)
     ratio_k = (spread_bk / (jnp.abs(reward_bgk.mean(1)) + epsilon)).mean(0)

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from taiji_jax.pareto.weighting import as_array
+
 Preference = Sequence[float] | np.ndarray
 
 
@@ -61,12 +63,13 @@ def preferred(
   vector_k = given_k if observed_k is None else observed_k
   if vector_k is None:
     return uniform_k
+  vector_k = as_array(vector_k, rule, 'a preference')
   if vector_k.shape != finite_k.shape:
     raise ValueError(
       f'{rule}: a preference of shape {vector_k.shape} for'
       f' {finite_k.shape[0]} objectives; give one number an objective.'
     )
-  vector_k = jnp.asarray(vector_k, jnp.float32)
+  vector_k = jax.lax.stop_gradient(vector_k.astype(jnp.float32))
   good_k = finite_k & jnp.isfinite(vector_k)
   vector_k = jnp.where(good_k, jnp.maximum(vector_k, 0.0), 0.0)
   total = vector_k.sum()

@@ -7,6 +7,8 @@ from taiji_jax.pareto.dual_cone import project
 from taiji_jax.pareto.gram import from_gramian, reciprocal, unit_gradients
 from taiji_jax.pareto.nnqp import positive
 from taiji_jax.pareto.preference import Preference
+from taiji_jax.pareto.product import product
+from taiji_jax.pareto.turns import in_turns
 from taiji_jax.pareto.weighting import Weighting
 
 
@@ -35,7 +37,7 @@ def upgrad(preference: Preference | None = None) -> Weighting:
   Raises:
     ValueError: a preference is negative, not finite or all zero.
   """
-  return from_gramian('upgrad', _solve, preference)
+  return from_gramian('upgrad', in_turns(_solve), preference)
 
 
 def _solve(
@@ -45,7 +47,7 @@ def _solve(
   cosine_kk, norm_k = unit_gradients(gramian_kk)
   cosine = positive(cosine_kk)
   eye_kk = jnp.eye(norm_k.shape[0], dtype=jnp.float32)
-  unit_kk = jax.vmap(lambda unit_k: project(cosine, unit_k))(eye_kk)
+  unit_kk = jax.vmap(in_turns(project), (None, 0))(cosine, eye_kk)
   share_k = preference_k * norm_k
-  weights_k = (share_k @ unit_kk) * reciprocal(norm_k)
+  weights_k = product(share_k, unit_kk) * reciprocal(norm_k)
   return jnp.where(norm_k > 0, weights_k, preference_k)

@@ -5,6 +5,8 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 
 @jax.tree_util.register_dataclass
@@ -43,13 +45,59 @@ class Weighting(NamedTuple):
   reads: str = 'gradients'
 
 
-def require(value: jax.Array | None, rule: str, field: str) -> jax.Array:
-  """Returns `value`; raises ValueError naming the missing field where None."""
+def require(
+  value: ArrayLike | None, rule: str, field: str, ndim: int | None = None
+) -> jax.Array:
+  """Returns an observation's field, float32, through which no gradient goes.
+
+  Weights are constants of the step: inside a loss, their own slope would be
+  taken for the objectives', and may turn its sign.
+
+  Args:
+    value: what the field holds; a list of numbers will do.
+    rule: who asks; named in the error.
+    field: of `Observation`.
+    ndim: how many axes it must have; None where the caller looks itself.
+
+  Raises:
+    ValueError: the field is None, not an array of numbers, or has not `ndim`
+      axes.
+  """
   if value is None:
     raise ValueError(
       f'{rule} needs Observation.{field}, which is None; fill it in.'
     )
-  return value
+  array = as_array(value, rule, f'Observation.{field}')
+  if ndim is not None and array.ndim != ndim:
+    raise ValueError(
+      f'{rule}: Observation.{field} has the shape {array.shape}; it must have'
+      f' {ndim} {"axis" if ndim == 1 else "axes"}.'
+    )
+  return jax.lax.stop_gradient(array.astype(jnp.float32))
+
+
+def as_array(value: ArrayLike, rule: str, name: str) -> jax.Array:
+  """Returns `value` as an array.
+
+  Raises:
+    ValueError: it is none of numbers, or its rows differ in length.
+  """
+  try:
+    return jnp.asarray(value)
+  except (TypeError, ValueError) as error:
+    raise ValueError(
+      f'{rule}: {name} is a {type(value).__name__} that makes no array of'
+      f' numbers ({error}).'
+    ) from error
+
+
+def check_size(rule: str, found: int, state: int) -> None:
+  """Returns nothing; raises ValueError where a state is of other objectives."""
+  if found != state:
+    raise ValueError(
+      f'{rule}: {found} objectives observed, the state is of {state}; make it'
+      f' by init({found}).'
+    )
 
 
 def check_count(rule: str, num_objectives: int) -> None:

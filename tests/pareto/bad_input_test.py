@@ -102,6 +102,49 @@ class BadInputTest(parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, rf'{rule}: a Gramian of shape'):
         make(rule).update(observation, make(rule).init(2))
 
+  @parameterized.parameters(*(r for r in RULES if r != 'fixed'))
+  def test_state_of_other_objectives(self, rule: str):
+    if TABLE[rule]['state'] in ('none', 'key'):
+      rule_of_three = pareto.cached(make(rule))
+    else:
+      rule_of_three = make(rule)
+    state = rule_of_three.init(3)
+    for size in (1, 2, 4):
+      with self.assertRaisesRegex(ValueError, f'{size} objectives .* 3;'):
+        seen = observe(gradients(size, 0))
+        jax.eval_shape(rule_of_three.update, seen, state)
+
+  @parameterized.parameters('popo', 'min_norm', 'popo_light', 'dwa', 'fixed')
+  def test_lists_and_tuples(self, rule: str):
+    whole = observe(gradients(2, 1))
+    state = make(rule).init(2)
+    listed, tupled = (
+      pareto.Observation(**{
+        field.name: kind(np.asarray(getattr(whole, field.name)).tolist())
+        for field in dataclasses.fields(whole)
+      })
+      for kind in (list, tuple)
+    )  # fmt: skip
+    wanted_k, _ = jitted(rule, 2)(whole, state)
+    found_k, _ = make(rule).update(listed, state)
+    np.testing.assert_allclose(found_k, wanted_k, rtol=1e-5)
+    # Traced, it is a tuple of tracers.
+    found_k, _ = jax.jit(make(rule).update)(tupled, state)
+    np.testing.assert_allclose(found_k, wanted_k, rtol=1e-5)
+
+  @parameterized.parameters(
+    ('min_norm', {'gramian_kk': [[1.0, 2.0], [3.0]]}),
+    ('popo', {'gramian_kk': 'popo'}),
+    ('popo', {'alignment_k': [[1.0, 2.0]]}),
+    ('popo', {'gramian_kk': jnp.eye(2), 'alignment_k': [1.0]}),
+    ('dwa', {'loss_k': 1.0}),
+    ('famo', {'loss_k': {'a': 1.0}}),
+    ('popo_light', {'reward_bgk': [[1.0, 2.0]]}),
+  )
+  def test_no_array_of_the_shape(self, rule: str, fields):
+    with self.assertRaisesRegex(ValueError, f'{rule}: '):
+      make(rule).update(pareto.Observation(**fields), make(rule).init(2))
+
   @parameterized.parameters(
     *(r for r in RULES if TABLE[r]['preference'] == 'yes')
   )

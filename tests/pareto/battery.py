@@ -1,10 +1,12 @@
 """What the battery runs on: rules, gradients, observations, counted traces."""
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import functools
+from typing import Any
 
 import jax
+from jax.extend import core
 import jax.numpy as jnp
 import numpy as np
 
@@ -83,6 +85,20 @@ def run(rule: str, jacobians: Sequence[np.ndarray], update=None) -> np.ndarray:
 
 def weigh(rule: str, jacobian_kp: np.ndarray) -> np.ndarray:
   return run(rule, [jacobian_kp])
+
+
+def equations(primitive: str, found: Any) -> Iterator[core.JaxprEqn]:
+  """Yields a primitive's equations of a jaxpr, of those inside it, too."""
+  for part in jax.tree.leaves(
+    found, is_leaf=lambda x: isinstance(x, core.Jaxpr | core.ClosedJaxpr)
+  ):
+    if isinstance(part, core.ClosedJaxpr):
+      part = part.jaxpr
+    if isinstance(part, core.Jaxpr):
+      for equation in part.eqns:
+        if equation.primitive.name == primitive:
+          yield equation
+        yield from equations(primitive, list(equation.params.values()))
 
 
 def step(rule: str, jacobian_kp: np.ndarray) -> np.ndarray:

@@ -241,6 +241,18 @@ class TransformTest(parameterized.TestCase):
     self.assertEqual(TRACES[rule, 4], 1)
 
   @parameterized.parameters(*RULES)
+  def test_constant_inside_a_loss(self, rule: str):
+    observation, state = observe(gradients(4, 1)), make(rule).init(4)
+
+    def loss(scale: jax.Array) -> jax.Array:
+      seen = jax.tree.map(lambda x: scale * x, observation)
+      weights_k, after = make(rule).update(seen, state)
+      kept = [x.sum() for x in jax.tree.leaves(after) if x.dtype == jnp.float32]
+      return weights_k @ jnp.arange(4.0) + sum(kept)
+
+    self.assertEqual(jax.jit(jax.grad(loss))(1.5), 0.0)
+
+  @parameterized.parameters(*RULES)
   def test_vmap_in_bfloat16(self, rule: str):
     half = [observe(gradients(4, k), jnp.bfloat16) for k in KINDS]
     full = jax.tree.map(lambda x: x.astype(jnp.float32), half)

@@ -160,6 +160,33 @@ class LossRulesTest(absltest.TestCase):
     raw_k = np.exp([-0.1, 0.1]) / np.array([0.5, 3.0])
     np.testing.assert_allclose(weights_k, raw_k / raw_k.sum(), rtol=1e-3)
 
+  def test_famo_is_algorithm_1_where_each_batch_is_observed_twice(self):
+    # Two losses, each batch its own: before the step, after it, before, ...
+    before_tk = np.array([[1.0, 3.0], [2.5, 0.5], [0.2, 1.0], [4.0, 4.0]])
+    after_tk = before_tk * [[0.5, 1.0], [0.9, 0.7], [1.0, 0.4], [0.8, 0.6]]
+    rate, decay = 0.1, 0.01
+    rule = pareto.famo(rate, decay)
+    state = rule.init(2)
+    logit_k, mean_k, square_k = np.zeros(2), np.zeros(2), np.zeros(2)
+    steps = zip(before_tk, after_tk, strict=True)
+    for t, (before_k, after_k) in enumerate(steps, 1):
+      seen, again = (
+        pareto.Observation(loss_k=jnp.asarray(loss_k, jnp.float32))
+        for loss_k in (before_k, after_k)
+      )
+      weights_k, state = rule.update(seen, state.forget())
+      share_k = np.exp(logit_k) / np.exp(logit_k).sum()
+      wanted_k = share_k / before_k
+      np.testing.assert_allclose(weights_k, wanted_k / wanted_k.sum(), 1e-4)
+      _, state = rule.update(again, state)
+      fall_k = np.log(before_k) - np.log(after_k)
+      slope_k = share_k * (fall_k - share_k @ fall_k) + decay * logit_k
+      mean_k = 0.9 * mean_k + 0.1 * slope_k
+      square_k = 0.999 * square_k + 0.001 * slope_k**2
+      unbiased_k = np.sqrt(square_k / (1 - 0.999**t)) + 1e-8
+      logit_k = logit_k - rate * mean_k / (1 - 0.9**t) / unbiased_k
+      np.testing.assert_allclose(state.logit_k, logit_k, 1e-4)
+
 
 class PcgradTest(absltest.TestCase):
   def test_repeats_from_its_state_and_goes_on(self):

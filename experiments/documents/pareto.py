@@ -11,6 +11,19 @@ from experiments.documents.sources import Sources, framed
 from taiji_jax import markdown
 
 
+# A measure of `experiments.benchmarks.dependent`, as the page's column has it.
+_FUZZ = {
+  'conflicts': 'conflicts',
+  'cosine': 'least cosine',
+  'off_median': 'off, median',
+  'far': 'off by > 1e-3',
+  'off_alike': 'worst, alike',
+  'off_apart': 'worst, 1e4 apart',
+  'order': 'order',
+  'radius': 'radius',
+}
+
+
 def speed(sources: Sources) -> str:
   """Returns microseconds of every update, ours / TorchJD's."""
   made = sources.benchmark('weightings')
@@ -32,6 +45,28 @@ def _times(row: Mapping[str, float | None]) -> str:
     for side in sides
     if side is not None
   )
+
+
+def dependent(sources: Sources) -> str:
+  """Returns what the fuzz over dependent gradients found, a row a rule."""
+  made = sources.benchmark('dependent')
+  rows = [
+    (
+      f'`{rule}`' + (', c = 1' if rule == 'cagrad' else ''),
+      *(_of_sizes(sizes, key) for key in _FUZZ),
+    )
+    for rule, sizes in made.result['rules'].items()
+  ]
+  sizes = next(iter(made.result['rules'].values()))
+  body = markdown.grid(('rule', *_FUZZ.values()), rows)
+  told = f'{made.result["count"]} Gramians each of K = {", ".join(sizes)}:'
+  return framed(f'{told}\n\n{body}', made)
+
+
+def _of_sizes(sizes: Mapping[str, Mapping[str, float]], key: str) -> str:
+  """Returns one number a K, two digits; '-' where the rule has none."""
+  values = [found[key] for found in sizes.values() if key in found]
+  return ' / '.join(f'{value:.2g}' for value in values) or '-'
 
 
 def _drawn(sources: Sources, *path: str) -> Any:
@@ -66,4 +101,4 @@ FIGURES = {
     dpi=front_plots.DPI,
   ),
 }
-TABLES = {'weighting_speed': speed}
+TABLES = {'weighting_speed': speed, 'weighting_errors': dependent}

@@ -23,8 +23,8 @@ def dualproj(preference: Preference | None = None) -> Weighting:
   conflict between the average and a gradient the weights are p.
 
   `Choice:` as `upgrad`: solved on unit gradients with 1e-5 on the diagonal,
-  nearly taken out by refinement; zero gradients keep p_k; objectives that are
-  not finite get weight 0.
+  nearly taken out by refinement where that is no worse; zero gradients keep
+  p_k; objectives that are not finite get weight 0.
 
   Args:
     preference: p, K numbers >= 0, normalised to sum 1; None is uniform.

@@ -21,13 +21,15 @@ def nash_mtl() -> Weighting:
   Navon et al., arXiv:2202.01017, eq. 3: the step of given length that maximises
   the sum of log <g_k, d>. The sum's square length is K whatever the gradients.
 
-  Guarantees: weights > 0; not conflicting; the direction does not depend on the
-  scale of any gradient (w_k goes with 1 / |g_k|).
+  Guarantees: weights > 0; not conflicting where there is a bargain; the
+  direction does not depend on the scale of any gradient (w_k goes with
+  1 / |g_k|).
 
   `Choice:` solved on unit gradients by damped Newton on the strictly convex
   w.C w / 2 - sum_k log w_k, to a squared decrement of 1e-9, with 1e-6 on the
   diagonal: where the gradients oppose each other, and no bargain exists, it
-  keeps the weights finite and the sum near 0. The implementations' clip of the
+  keeps the weights finite and the sum near 0 (below 1e-3 of what the weights
+  spend), its direction rounding. The implementations' clip of the
   norm is left to the optimiser. A zero gradient has nothing to bargain for and
   gets weight 0, one that is not finite too; all zero: uniform.
 

@@ -23,9 +23,9 @@ def upgrad(preference: Preference | None = None) -> Weighting:
   without a conflict the weights are p.
 
   `Choice:` programs are solved on unit gradients with 1e-5 on the diagonal,
-  nearly taken out again by refinement; a gradient below 1e-6 of the longest
-  counts as zero and keeps weight p_k. Objectives that are not finite get weight
-  0, the others are weighed as if alone.
+  nearly taken out again by refinement where that is no worse; a gradient below
+  1e-6 of the longest counts as zero and keeps weight p_k. Objectives that are
+  not finite get weight 0, the others are weighed as if alone.
 
   Args:
     preference: p, K numbers >= 0, normalised to sum 1; None is uniform.

@@ -1,4 +1,4 @@
-"""The table of the weightings' speed, and the figures of the fronts."""
+"""The tables of the weightings' speed and errors, the figures of the fronts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,6 @@ from experiments.benchmarks import front_plots, front_problems, front_record
 from experiments.documents.figures import Drawing
 from experiments.documents.sources import Sources, framed
 from taiji_jax import markdown
-
 
 # A measure of `experiments.benchmarks.dependent`, as the page's column has it.
 _FUZZ = {

@@ -174,5 +174,4 @@ def _refined(
   plain_k = _substitute(factor_kk, free_k, linear_k)
   refined_k = plain_k - _substitute(factor_kk, free_k, slope(plain_k))
   plain_k, refined_k = jnp.maximum(plain_k, 0.0), jnp.maximum(refined_k, 0.0)
-  better = wrong(refined_k) < wrong(plain_k)
-  return jnp.where(better & (factored.jitter <= JITTERS[0]), refined_k, plain_k)
+  return jnp.where(wrong(refined_k) < wrong(plain_k), refined_k, plain_k)

@@ -188,6 +188,17 @@ class HandTest(absltest.TestCase):
       weights('nash_mtl', self.JACOBIAN), [first, 2**0.5 * first], rtol=1e-4
     )
 
+  def test_cagrad_where_no_direction_helps_all(self):
+    # g_1 = -g_2, so that the level is 0 at the most, where d_1 = 0: nearest to
+    # the average (1/6, 1/3) is (0, 1/3), by 1/6 of g_2.
+    jacobian_kp = np.array([[1.0, 0.0], [-1.0, 0.0], [0.5, 1.0]])
+    np.testing.assert_allclose(
+      weights('cagrad', jacobian_kp), [1 / 3, 1 / 2, 1 / 3], atol=1e-4
+    )
+    # A zero gradient's product is 0, and that of the average is no less.
+    jacobian_kp = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    np.testing.assert_allclose(weights('cagrad', jacobian_kp), 1 / 3, atol=1e-6)
+
   def test_imtl_g(self):
     # w = G^-1 (2, sqrt 2) up to scale; G^-1 = [[2, 2], [2, 4]] / 4, so w goes
     # with (4 + 2 sqrt 2, 4 + 4 sqrt 2).

@@ -21,6 +21,7 @@ _OF_TEXTS = (
   'send_seed', 'logprobs', 'redraws',
 )  # fmt: skip
 _MASK = 16
+_IS_MASKED = re.compile(rf'sha256:[0-9a-f]{{{_MASK}}}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,9 +147,7 @@ class AskConfig:
     found = config_lib.deviations(self)
     texts = {name: found[name] for name in _OF_TEXTS if name in found}
     if self.extra_body:
-      texts['extra_body'] = {
-        name: _masked(value) for name, value in self.extra_body.items()
-      }
+      texts['extra_body'] = masked(self.extra_body)
     return texts
 
   def _require(self, name: str, holds: bool, wanted: str) -> None:
@@ -173,7 +172,17 @@ class AskConfig:
       )
 
 
+def masked(extra_body: Mapping[str, Any]) -> dict[str, str]:
+  """Returns the fields with a hash each, as they may be written and logged.
+
+  What is masked already stays as it is.
+  """
+  return {name: _masked(value) for name, value in extra_body.items()}
+
+
 def _masked(value: Any) -> str:
   """Returns a hash that tells values apart and not what they are."""
+  if isinstance(value, str) and _IS_MASKED.fullmatch(value):
+    return value
   text = json.dumps(value, sort_keys=True, default=str)
   return f'sha256:{hashlib.sha256(text.encode()).hexdigest()[:_MASK]}'

@@ -1,12 +1,14 @@
 """A recipe as frozen, validated dataclasses: one section a component."""
 
 from collections.abc import Mapping
+import copy
 import dataclasses
 import hashlib
 import json
 from typing import Any
 
 from taiji_jax import config as config_lib
+from taiji_jax.ask import config as ask_config
 from taiji_jax.cot.config import CotConfig
 from taiji_jax.data.config import DataConfig, LengthConfig, TokenizerConfig
 from taiji_jax.data.prompts import PromptConfig
@@ -150,7 +152,7 @@ class Recipe:
 
   def digest(self) -> str:
     """Returns 16 hexadecimal digits of all fields that are no default."""
-    text = json.dumps(config_lib.deviations(self), sort_keys=True)
+    text = json.dumps(masked(config_lib.deviations(self)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
   def key(self) -> dict[str, Any]:
@@ -170,6 +172,21 @@ class Recipe:
     if 'cot' in found:
       found['cot'] = self.cot.identity()
     return found
+
+
+def masked(fields: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns a recipe's fields as they may be written and logged.
+
+  `cot.openai.extra_body` may hold secrets of an endpoint.
+  """
+  found = copy.deepcopy(dict(fields))
+  section = found
+  for name in ('cot', 'openai'):
+    section = section.get(name) if isinstance(section, Mapping) else None
+  if isinstance(section, Mapping) and section.get('extra_body'):
+    body = ask_config.masked(section['extra_body'])
+    found['cot'] = {**found['cot'], 'openai': {**section, 'extra_body': body}}
+  return found
 
 
 def from_config(config: Mapping[str, Any]) -> Recipe:

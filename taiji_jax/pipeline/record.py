@@ -8,6 +8,7 @@ from typing import Any
 
 from taiji_jax import files, metrics
 from taiji_jax.errors import UserError
+from taiji_jax.pipeline import recipe
 from taiji_jax.pipeline.arms import Plan
 
 CONFIG = 'config.json'
@@ -46,7 +47,10 @@ def write(
   records = {}
   with contextlib.suppress(UserError):  # There is none, or it is damaged.
     records = read(path)
-  records[plan.table] = {'plan': plan.to_json(), 'recipe': config}
+  records[plan.table] = {
+    'plan': plan.to_json(),
+    'recipe': recipe.masked(config),
+  }
   if result is not None:
     records[plan.table]['result'] = str(result.relative_to(workdir))
   text = json.dumps({'runs': records}, indent=1, default=list)
@@ -80,10 +84,10 @@ def check_result(
 def announce(workdir: pathlib.Path, table: str, config: dict[str, Any]) -> None:
   """Tells where a finished run of another recipe is about to be replaced."""
   try:
-    before = read(workdir / CONFIG)[table]['recipe']
+    before = recipe.masked(read(workdir / CONFIG)[table]['recipe'])
   except (UserError, LookupError, TypeError):
     return
-  now = json.loads(json.dumps(config, default=list))
+  now = json.loads(json.dumps(recipe.masked(config), default=list))
   old, new = dict(_flat(before)), dict(_flat(now))
   changed = sorted(
     f'{name} {old.get(name)!r} -> {new.get(name)!r}'

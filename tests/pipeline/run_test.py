@@ -88,6 +88,28 @@ class OpenTest(absltest.TestCase):
     with self.assertRaisesRegex(UserError, f'not finished: .*{other}.*again'):
       Run.open(self.workdir, 'popo')
 
+  def test_secrets_of_an_endpoint_are_not_written(self):
+    def recipe(secret):
+      config = ml100k_cpu.get_config()
+      config.cot = {'openai': {'model': 'm', 'extra_body': {'key': secret}}}
+      return config
+
+    config = recipe('s3cret')
+    run = Run(recipe_lib.from_config(config), self.workdir, plan('popo', ARMS))
+    result = self.workdir / 'result.json'
+    result.write_text(json.dumps({'config': run.recipe.digest()}))
+    run.record(config.to_dict(), result)
+    self.assertNotIn('s3cret', (self.workdir / 'config.json').read_text())
+    self.assertEqual(config.cot.openai.extra_body.key, 's3cret')
+    opened = Run.open(self.workdir, 'popo')
+    self.assertEqual(opened.recipe.digest(), run.recipe.digest())
+    self.assertEqual(opened.recipe.key(), run.recipe.key())
+    with self.assertLogs('taiji_jax', 'WARNING') as logs:
+      run.announce(recipe('oth3r').to_dict())
+    self.assertIn('cot.openai.extra_body.key', logs.output[0])
+    self.assertNotIn('s3cret', logs.output[0])
+    self.assertNotIn('oth3r', logs.output[0])
+
   def test_a_damaged_record(self):
     path = self.workdir / 'config.json'
     values = json.loads(path.read_text())

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taiji_jax.decode.sample import Completions, sample
+from taiji_jax.decode.sample import Completions, advance, sample, start
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
+from taiji_jax.modules import decoder as decoder_lib
 from taiji_jax.modules import logprob
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.decoder_config import DecoderConfig
@@ -83,6 +84,22 @@ class SampleTest(parameterized.TestCase):
     np.testing.assert_allclose(
       drawn.logp_nc, np.where(mask_nc, logp_nc, 0), atol=1e-4
     )
+
+  def test_ends_once_all_rows_have(self):
+    params, prompt_bp = make()
+    decoder, params = decoder_lib.unstacked(DECODER, params)
+    config = SampleConfig(8, 1.0, EOS, PAD)
+
+    @jax.jit
+    def filled(limit_n):
+      decoding = start(
+        decoder, params, prompt_bp, LENGTH_B, seeds(3), config, limit_n
+      )
+      decoding = advance(decoder, params, decoding, config, 5)
+      return decoding.cache.filled
+
+    self.assertEqual(int(filled(np.array([1, 2, 1]))), 2)
+    self.assertEqual(int(filled(np.array([0, 0, 0]))), 0)
 
   def test_greedy_equals_a_loop_without_cache(self):
     params, prompt_bp = make()
@@ -172,8 +189,8 @@ class SampleTest(parameterized.TestCase):
     draw = jax.jit(
       chex.assert_max_traces(lambda *a: sample(DECODER, *a, config), n=1)
     )
-    for start in range(3):
-      draw(params, prompt_bp, LENGTH_B, seeds(6, start))
+    for first in range(3):
+      draw(params, prompt_bp, LENGTH_B, seeds(6, first))
 
   def test_refuses(self):
     params, prompt_bp = make()

@@ -137,6 +137,14 @@ class GeneratorTest(parameterized.TestCase):
     given = np.array(limits, np.int64)
     self.assertEqual(generator()(prompts(), np.arange(7), limits=given), found)
 
+  def test_padding_that_is_the_end_token_ends_nothing(self):
+    # Many tokenizers have no padding of their own and take the end token.
+    limits = [1, 2, 12, 4, 5, 6, 7]
+    found = generator()(prompts(), np.arange(7), limits=limits)
+    self.assertIn('length', {one.reason for one in found})
+    padded = generator(pad_id=CONFIG.eos_id)
+    self.assertEqual(padded(prompts(), np.arange(7), limits=limits), found)
+
   def test_prompts_in_an_array(self):
     three = prompts((4, 4, 4))
     found = generator()(np.array(three), np.arange(3))

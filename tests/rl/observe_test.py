@@ -18,15 +18,18 @@ if os.environ.get('TAIJI_LONG') != '1':
 
 class ObserveTest(parameterized.TestCase):
   @parameterized.product(
-    form=FORMS, combine=advantage.COMBINE, noise=(0.05, 1.0)
+    form=FORMS, combine=advantage.COMBINE, noise=(0.05, 0.15)
   )
   def test_a_later_update_has_ratio_and_clip(self, form, combine, noise):
-    # As after other updates on the same rollouts; with the larger noise many
-    # ratios are clipped, and the rewards have other signs than their sum.
+    # As after other updates on the same rollouts; with the larger noise some
+    # ratios are clipped, and rewards have other signs than their sum.
     config = RLConfig(eta=1e-6, combine=combine, form=form, kl_beta=0.0)
     params, reference, batch = bigram.make(0, noise)
     ratio_bgc = np.exp(bigram.logp(params, batch) - batch.old_logp_bgc)
-    self.assertEqual((np.abs(ratio_bgc - 1) > 0.2).mean() > 0.3, noise > 0.5)
+    mask_bgc = np.arange(bigram.C) < batch.length_bg[..., None]
+    furthest = np.abs(ratio_bgc - 1)[mask_bgc].max()
+    self.assertEqual(furthest > 0.2, noise > 0.1)
+    self.assertLess(furthest, 0.6)
     advantage_bg = {
       'normalize_then_sum': bigram.each_score(batch.reward_bgk).mean(-1),
       'sum_then_normalize': bigram.z_score(batch.reward_bgk.mean(-1)),

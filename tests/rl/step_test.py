@@ -67,6 +67,11 @@ class PopoStepTest(parameterized.TestCase):
     self.assertAlmostEqual(
       float(metrics['gradient_norm']), float(optax.tree.norm(expected)), 4
     )
+    mask_bgc = np.arange(bigram.C) < batch.length_bg[..., None]
+    moved_bgc = np.abs(bigram.logp(params, batch) - batch.old_logp_bgc)
+    self.assertAlmostEqual(
+      float(metrics['off_policy']), float(moved_bgc[mask_bgc].mean()), places=5
+    )
 
   def test_normalize_then_sum_lies_in_the_span(self):
     config = functools.partial(RLConfig, eta=30.0, kl_beta=0.0, clip=1e3)
@@ -153,6 +158,35 @@ class PopoStepTest(parameterized.TestCase):
     self.assertFalse(np.isfinite(metrics['reward_id']))
     self.assertTrue(np.isfinite(metrics['reward_semantic']))
 
+  def test_a_bad_reward_that_no_loss_reads_keeps_the_state(self):
+    config = RLConfig(weighting='fixed', kl_beta=0.0)
+    params, _, batch = bigram.make(0)
+    batch.reward_bgk[1, 2, 1] = np.nan
+
+    def first(reward_bgk, known_bgk, weights_k):
+      return advantage.group_normalize(reward_bgk[..., 0])
+
+    step = jax.jit(
+      popo_step(bigram.logp, bigram.TX, config, bigram.NAMES, advantage=first)
+    )
+    state, metrics = step(bigram.start(params, config), batch, None)
+    self.assertTrue(np.isfinite(metrics['loss']))
+    chex.assert_trees_all_equal(state, bigram.start(params, config))
+
+  def test_a_bad_gradient_of_a_finite_loss_keeps_the_state(self):
+    # The root has no slope at 0.
+    def logp(params, batch):
+      return bigram.logp(params, batch) + jax.numpy.sqrt(params['zero'])
+
+    config = RLConfig(weighting='fixed', kl_beta=0.0)
+    params, _, batch = bigram.make(0)
+    params['zero'] = jax.numpy.float32(0)
+    step = jax.jit(popo_step(logp, bigram.TX, config, bigram.NAMES))
+    state, metrics = step(bigram.start(params, config), batch, None)
+    self.assertTrue(np.isfinite(metrics['loss']))
+    self.assertFalse(np.isfinite(metrics['gradient_norm']))
+    chex.assert_trees_all_equal(state, bigram.start(params, config))
+
   def test_unknown_rewards_are_left_out(self):
     # Of the first group the second reward of one rollout is not known: the
     # others are scored among themselves, and what it holds is never read.
@@ -188,8 +222,8 @@ class PopoStepTest(parameterized.TestCase):
 
   @parameterized.parameters('sum_then_normalize', 'normalize_then_sum')
   def test_the_advantage_is_an_argument(self, combine):
-    config = RLConfig(combine=combine)
-    params, reference, batch = bigram.make(0)
+    config = RLConfig(combine=combine, kl_beta=0.0)
+    params, reference, batch = bigram.make(0, noise=0.02)
 
     def twice(reward_bgk, known_bgk, weights_k):
       return 2 * advantage.make(combine)(reward_bgk, known_bgk, weights_k)

@@ -62,7 +62,7 @@ class Trainer:
     """
     _check(policy, prompts, rewards, config)
     rule = weighting or config.make_weighting()
-    if rule.reads == 'gradients':
+    if config.alignment_on and rule.reads == 'gradients':
       check_alignment_on(config, jax.eval_shape(policy.init_trained))
     for name in config.unread(weighting):
       metrics.LOG.warning(

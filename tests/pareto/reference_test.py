@@ -180,6 +180,11 @@ class HandTest(absltest.TestCase):
       weights('dualproj', self.JACOBIAN), [0.5, 0.5], atol=1e-6
     )
 
+  def test_a_zero_gradient_keeps_its_preference(self):
+    jacobian_kp = np.vstack([self.JACOBIAN, np.zeros(2)])
+    for rule in ('upgrad', 'dualproj'):
+      self.assertAlmostEqual(weights(rule, jacobian_kp)[2], 1 / 3, places=6)
+
   def test_nash_mtl(self):
     # w_1 (4 w_1 - 2 w_2) = 1 = w_2 (2 w_2 - 2 w_1): with r = w_2 / w_1,
     # 4 - 2 r = 2 r^2 - 2 r, so r = sqrt 2 and w_1^2 = 1 / (4 - 2 sqrt 2).

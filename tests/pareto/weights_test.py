@@ -160,6 +160,22 @@ class LossRulesTest(absltest.TestCase):
     raw_k = np.exp([-0.1, 0.1]) / np.array([0.5, 3.0])
     np.testing.assert_allclose(weights_k, raw_k / raw_k.sum(), rtol=1e-3)
 
+  def test_famo_counts_from_its_lower_bound(self):
+    # 2 and 4 are 1 and 3 over 1: weights go with 1 and 1 / 3.
+    rule = pareto.famo(lower_bound=1.0)
+    seen = pareto.Observation(loss_k=jnp.asarray([2.0, 4.0]))
+    weights_k, _ = rule.update(seen, rule.init(2))
+    np.testing.assert_allclose(weights_k, [0.75, 0.25], rtol=1e-5)
+
+  def test_famo_remembers_the_last_finite_loss(self):
+    rule = pareto.famo()
+    state = rule.init(2)
+    for loss_k in ([3.0, 5.0], [float('nan'), 4.0]):
+      _, state = rule.update(
+        pareto.Observation(loss_k=jnp.asarray(loss_k)), state
+      )
+    np.testing.assert_allclose(state.loss_k, [3.0, 4.0])
+
   def test_famo_is_algorithm_1_where_each_batch_is_observed_twice(self):
     # Two losses, each batch its own: before the step, after it, before, ...
     before_tk = np.array([[1.0, 3.0], [2.5, 0.5], [0.2, 1.0], [4.0, 4.0]])

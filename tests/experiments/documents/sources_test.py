@@ -18,6 +18,13 @@ NAME = 'taiji/amazon_scientific_cpu'
 
 
 class StaleTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    # As on the day when the run was made.
+    record = json.loads((RESULTS / NAME / 'run.json').read_text())
+    self.enter_context(absltest.mock.patch.dict(REVISIONS, record['revisions']))
+    self.date = record['date']
+
   def test_todays_revisions_say_nothing(self):
     self.assertEqual(Sources(RESULTS).run(NAME).note, '')
 
@@ -29,7 +36,7 @@ class StaleTest(absltest.TestCase):
     self.assertEqual(
       after,
       "**Made with an earlier revision of `rl` than today's** (`grpo_fixed`,"
-      f' `popo_light`, `popo`); not remade since 2026-11-23.\n\n{before}',
+      f' `popo_light`, `popo`); not remade since {self.date}.\n\n{before}',
     )
 
   def test_another_recipe_stands_on_the_page(self):

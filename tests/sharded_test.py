@@ -227,9 +227,13 @@ class ShardedTest(parameterized.TestCase):
       gradients_k,
       layout,
     )
-    compiled = (
-      jax.jit(lambda g: sharding.gramian(g, mesh)).lower(placed).compile()
-    )
+    lowered = jax.jit(lambda g: sharding.gramian(g, mesh)).lower(placed)
+    compiled = lowered.compile()
+    # Whole float32 on every device, as `pareto.gramian`.
+    products = re.findall('dot_general.*', lowered.as_text())
+    self.assertLen(products, len(jax.tree.leaves(placed)))
+    for product in products:
+      self.assertIn('[HIGHEST, HIGHEST]', product)
     leaves = jax.tree.leaves(gradients_k)
     flat = np.concatenate([x.reshape(3, -1) for x in leaves], 1)
     flat = flat.astype(np.float64)

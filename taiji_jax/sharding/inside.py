@@ -125,7 +125,11 @@ def gramian(gradients_k: Any, mesh: Mesh) -> jax.Array:
     for x, spec in zip(parts, specs, strict=True):
       axes = tuple(range(1, x.ndim))
       product_kk = jnp.tensordot(
-        x, x, axes=(axes, axes), preferred_element_type=jnp.float32
+        x,
+        x,
+        axes=(axes, axes),
+        precision=jax.lax.Precision.HIGHEST,
+        preferred_element_type=jnp.float32,
       )
       # A leaf that is whole along an axis is there that many times.
       copies = [mesh.shape[a] for a in AXES if a not in spec]

@@ -62,11 +62,13 @@ def of(result: Mapping[str, Any], table: Table) -> Verdict:
   if why:
     return Verdict(False, f'Aim not met: {"; ".join(why)}', facts)
   clear = [n for n in table.rewards if clears_zero(paired[n])]
+  which = (
+    '' if len(clear) == len(table.rewards) else f' of {" and ".join(clear)}'
+  )
   return Verdict(
     True,
-    f'Aim met: {" and ".join(table.rewards)} rose over {base},'
-    f' {" and ".join(clear)} beyond the interval, without a collapse or a'
-    ' clear fall elsewhere',
+    f'Aim met: {" and ".join(table.rewards)} rose over {base}, beyond the 95 %'
+    f' interval{which}, without a collapse or a clear fall elsewhere',
     facts,
   )
 

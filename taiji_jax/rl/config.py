@@ -22,7 +22,8 @@ _OPTIONS = {
   'fixed': ('fixed_weights',),
 }
 _OF_RULES = ('eta', 'mu', 'fixed_weights')
-_OF_GRADIENTS = ('form', 'alignment_every', 'alignment_on')
+# 'form' says how gradients are made where there are some: no choice is lost.
+_OF_GRADIENTS = ('alignment_every', 'alignment_on')
 KL = ('loss', 'reward')
 FORMS = ('vjps', 'one_backward', 'jvp')
 

@@ -48,8 +48,14 @@ def result(distinct=(50, 60), paired=None, floors=None):
 class VerdictTest(parameterized.TestCase):
   @parameterized.parameters(
     # (r_s mean, r_id mean, half width) -> met?, words of the sentence.
-    (0.03, 0.05, 0.02, True, 'r_s and r_id rose over sft, r_s and r_id beyond'),
-    (0.03, 0.05, 0.04, True, ' sft, r_id beyond the interval'),
+    (
+      0.03,
+      0.05,
+      0.02,
+      True,
+      'r_s and r_id rose over sft, .* interval, without',
+    ),
+    (0.03, 0.05, 0.04, True, 'beyond the 95 % interval of r_id, without'),
     (0.03, 0.05, 0.06, False, 'all mean rewards .* no interval clears 0'),
     (-0.01, 0.05, 0.02, False, 'met: r_s did not rise over sft'),
     (0.03, 0.0, 0.02, False, 'met: r_id did not rise over sft'),

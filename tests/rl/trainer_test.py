@@ -205,7 +205,7 @@ class TrainerTest(absltest.TestCase):
        ['fixed_weights']),
       ({'weighting': 'fixed', 'fixed_weights': (1, 1, 1),
         'alignment_every': 2, 'alignment_on': 'x', 'form': 'one_backward'},
-       None, ['form', 'alignment_every', 'alignment_on']),
+       None, ['alignment_every', 'alignment_on']),
       ({'weighting': 'nash_mtl', 'eta': 2.0, 'alignment_every': 2},
        pareto.popo(), ['weighting', 'eta', 'alignment_every']),
     ):  # fmt: skip

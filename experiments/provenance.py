@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 import datetime
 import importlib.metadata
 import os
+import re
 import shlex
 import sys
 from typing import Any
@@ -13,6 +14,8 @@ import jax
 import taiji_jax
 
 _NUMBERS = {1: 'one', 2: 'two', 4: 'four', 8: 'eight'}
+# What an endpoint is sent beside the fields that all know may hold secrets.
+_SECRET = re.compile(r'^(--?[\w.]*\.extra_body\b[\w.]*)=.*', re.DOTALL)
 _HARDWARE = ('device', 'cores')
 Record = Mapping[str, Any]
 """JSON: 'command', 'date', 'machine'; 'transcribed' where a page was copied."""
@@ -33,7 +36,7 @@ def record(
     packages: others whose versions count, where they are installed.
   """
   kept = [
-    shlex.quote(argument)
+    shlex.quote(_SECRET.sub(r'\1=***', argument))
     for argument in sys.argv[1:]
     if argument.lstrip('-').split('=')[0] not in without
   ]

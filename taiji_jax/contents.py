@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import time
 from typing import Any
 
@@ -36,7 +37,7 @@ def of(path: str | os.PathLike[str]) -> str:
   """
   path = pathlib.Path(path).expanduser()
   try:
-    if path.parent.name == 'snapshots' and path.is_dir():
+    if _is_snapshot(path):
       return f'commit {path.name}'
     if path.is_file():
       return _sha256(path)[:16]
@@ -52,6 +53,17 @@ def of(path: str | os.PathLike[str]) -> str:
       f"'{path}' can't be read ({files.reason(error)}); check its rights."
     ) from error
   return hashlib.sha256('\n'.join(sums).encode()).hexdigest()[:16]
+
+
+def _is_snapshot(path: pathlib.Path) -> bool:
+  """Returns whether the hub's client made the folder, one for each commit."""
+  repository = path.parent.parent.name
+  return (
+    path.parent.name == 'snapshots'
+    and repository.startswith(('models--', 'datasets--', 'spaces--'))
+    and re.fullmatch('[0-9a-f]{40}', path.name) is not None
+    and path.is_dir()
+  )
 
 
 def cache() -> pathlib.Path:

@@ -64,10 +64,24 @@ class ContentsTest(parameterized.TestCase):
     self.assertNotEqual(contents.of(self.weights), before)
 
   def test_a_snapshot_of_the_hub_goes_by_its_commit(self):
-    commit = self.root / 'models--a--b' / 'snapshots' / '0123abcd'
+    name = '0123456789' * 4
+    commit = self.root / 'models--a--b' / 'snapshots' / name
     commit.mkdir(parents=True)
     with mock.patch.object(files, 'sha256', side_effect=AssertionError):
-      self.assertEqual(contents.of(commit), 'commit 0123abcd')
+      self.assertEqual(contents.of(commit), f'commit {name}')
+
+  @parameterized.parameters(
+    'runs/snapshots/step_100',
+    'models--a--b/snapshots/step_100',
+    f'runs/snapshots/{"0" * 40}',
+  )
+  def test_other_snapshots_are_read(self, name):
+    folder = self.root / name
+    folder.mkdir(parents=True)
+    (folder / 'model.safetensors').write_bytes(b'a')
+    before = contents.of(folder)
+    (folder / 'model.safetensors').write_bytes(b'b')
+    self.assertNotEqual(contents.of(folder), before)
 
   def test_a_large_file_is_read_once(self):
     with self.aged():

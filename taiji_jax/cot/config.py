@@ -166,10 +166,13 @@ class CotConfig:
     """Returns what decides the data, defaults left out, as plain JSON.
 
     Of an endpoint only what decides its texts, and nothing where it is not the
-    teacher: see `AskConfig.identity`.
+    teacher: see `AskConfig.identity`. How many are made or scored at once is no
+    part of it: a machine with less memory may go on.
     """
     found = config_lib.deviations(self)
     found.pop('openai', None)
+    found.pop('batch', None)
+    found.get('model', {}).pop('rows', None)
     if self.teacher == 'openai':
       found['openai'] = self.openai.identity()
     return found

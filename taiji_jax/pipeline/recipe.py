@@ -179,13 +179,14 @@ def masked(fields: Mapping[str, Any]) -> dict[str, Any]:
 
   `cot.openai.extra_body` may hold secrets of an endpoint.
   """
-  found = copy.deepcopy(dict(fields))
-  section = found
+  found = copy.deepcopy(dict(fields.items()))
+  section: Any = found
   for name in ('cot', 'openai'):
-    section = section.get(name) if isinstance(section, Mapping) else None
-  if isinstance(section, Mapping) and section.get('extra_body'):
-    body = ask_config.masked(section['extra_body'])
-    found['cot'] = {**found['cot'], 'openai': {**section, 'extra_body': body}}
+    section = section.get(name) if hasattr(section, 'items') else None
+  if hasattr(section, 'items') and section.get('extra_body'):
+    body = ask_config.masked(dict(section['extra_body'].items()))
+    openai = dict(section.items()) | {'extra_body': body}
+    found['cot'] = dict(found['cot'].items()) | {'openai': openai}
   return found
 
 

@@ -24,6 +24,10 @@ def read(path: pathlib.Path) -> dict[str, Any]:
   values = files.read_json(
     path, 'run its experiment again, which writes it anew'
   )
+  if values.get('runs') == {}:
+    raise UserError(
+      f'{path} holds no run; run an experiment with this --workdir.'
+    )
   if not isinstance(values.get('runs'), dict):
     raise UserError(
       f'{path} was written by taiji_jax 0.1.0, whose runs this version does'

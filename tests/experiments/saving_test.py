@@ -63,5 +63,20 @@ class ToldTest(absltest.TestCase):
     )
 
 
+class SecretsTest(absltest.TestCase):
+  def test_what_an_endpoint_is_sent_is_in_no_command(self):
+    argv = [
+      'x',
+      '--config.cot.openai.extra_body.api_token=tok-1\ntok-2',
+      '-config.cot.openai.extra_body={"a": "tok-3"}',
+      '--config.cot.openai.max_tokens=5',
+    ]
+    with absltest.mock.patch.object(sys, 'argv', argv):
+      told = str(provenance.about('m')) + str(provenance.record('m'))
+    self.assertNotIn('tok-', told)
+    self.assertIn('--config.cot.openai.extra_body.api_token=***', told)
+    self.assertIn('max_tokens=5', told)
+
+
 if __name__ == '__main__':
   absltest.main()

@@ -99,6 +99,7 @@ class OpenTest(absltest.TestCase):
     result = self.workdir / 'result.json'
     result.write_text(json.dumps({'config': run.recipe.digest()}))
     run.record(config.to_dict(), result)
+    self.assertNotIn('s3cret', str(recipe_lib.masked(config)))
     self.assertNotIn('s3cret', (self.workdir / 'config.json').read_text())
     self.assertEqual(config.cot.openai.extra_body.key, 's3cret')
     opened = Run.open(self.workdir, 'popo')

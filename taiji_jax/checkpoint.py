@@ -28,8 +28,9 @@ class Checkpointer:
 
   Saving happens in the background; a process killed while it saves leaves the
   step before as the last whole one. The sha256 of a step's files are noted
-  beside it: a step whose files are others is dropped when the folder is opened,
-  so that the training goes on from the one before.
+  beside it: a step whose files are others, or that a kill left without its
+  note, is dropped when the folder is opened, so that the training goes on from
+  the one before.
 
   Attributes:
     writing_seconds: how long the last step took from `save` until all of it was
@@ -163,8 +164,7 @@ class Checkpointer:
     while not own.exists():
       if self._given_up.wait(POLL_SECONDS) and not own.exists():
         return
-    sums = {str(p.relative_to(own)): files.sha256(p) for p in _files_of(own)}
-    files.write_json(self._folder / SUMS.format(step=step), sums)
+    _write_sums(self._folder, step)
     self.writing_seconds = time.monotonic() - begin
 
   def _drop_damaged(self) -> None:
@@ -172,6 +172,7 @@ class Checkpointer:
     while (step := self.latest()) is not None:
       bad = '' if jax.process_index() else damage(self._folder, step)
       if not _agreed(bool(bad)):
+        self._note_first(step)
         return
       earlier = [s for s in self._manager.all_steps() if s != step]
       after = f'step {max(earlier)}' if earlier else 'the beginning'
@@ -183,6 +184,14 @@ class Checkpointer:
       )
       self._manager.delete(step)
 
+  def _note_first(self, step: int) -> None:
+    """Notes a step that is taken though nobody noted it."""
+    noted = (self._folder / SUMS.format(step=step)).exists()
+    # Where it can't be written all the same goes on.
+    if not noted and not jax.process_index():
+      with contextlib.suppress(UserError):
+        _write_sums(self._folder, step)
+
   def _unwritable(self, error: Exception) -> UserError:
     return UserError(
       f"can't write a checkpoint to {self._folder}"
@@ -192,10 +201,16 @@ class Checkpointer:
 
 
 def damage(folder: pathlib.Path, step: int) -> str:
-  """Returns the first file of a step that is not as noted, '' for none."""
+  """Returns what is wrong with a step: the first file not as noted, or why.
+
+  '' where it is as noted, and where no step of the folder is.
+  """
   note = folder / SUMS.format(step=step)
-  if not note.exists():  # Killed before it was noted, or of an older version.
-    return ''
+  if not note.exists():
+    # Killed before it was noted: who knows. Where no step is noted it is of an
+    # older version, or the first.
+    noted = any(folder.glob(SUMS.format(step='*')))
+    return 'a kill left it without its sums' if noted else ''
   try:
     sums = files.read_json(note)
   except UserError:
@@ -206,6 +221,12 @@ def damage(folder: pathlib.Path, step: int) -> str:
     if name not in there or files.sha256(there[name]) != sums.get(name):
       return name
   return ''
+
+
+def _write_sums(folder: pathlib.Path, step: int) -> None:
+  own = folder / str(step)
+  sums = {str(p.relative_to(own)): files.sha256(p) for p in _files_of(own)}
+  files.write_json(folder / SUMS.format(step=step), sums)
 
 
 def _files_of(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -66,15 +66,22 @@ def _is_snapshot(path: pathlib.Path) -> bool:
   )
 
 
-def cache() -> pathlib.Path:
-  """Returns the folder of what can be made anew at any time."""
-  base = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+def cache() -> pathlib.Path | None:
+  """Returns the folder of what can be made anew at any time.
+
+  None where the user has no home.
+  """
+  try:
+    base = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+  except RuntimeError:
+    return None
   return pathlib.Path(base) / 'taiji_jax'
 
 
-def memory() -> pathlib.Path:
-  """Returns the file that remembers."""
-  return cache() / 'sha256.json'
+def memory() -> pathlib.Path | None:
+  """Returns the file that remembers, None where there is no place for it."""
+  folder = cache()
+  return folder / 'sha256.json' if folder else None
 
 
 def _sha256(path: pathlib.Path) -> str:
@@ -106,16 +113,20 @@ def _mark(path: pathlib.Path) -> list[int]:
 
 
 def _known() -> dict[str, Any]:
+  path = memory()
   with contextlib.suppress(UserError):
-    return files.read_json(memory())
+    return files.read_json(path) if path else {}
   return {}
 
 
 def _remember(path: str, entry: dict[str, Any]) -> None:
   """Notes one hash, and forgets those of files that are gone."""
+  memo = memory()
+  if memo is None:
+    return
   known = {p: e for p, e in _known().items() if pathlib.Path(p).is_file()}
   # Without it the file is read again at the next start.
   with contextlib.suppress(OSError, UserError):
-    memory().parent.mkdir(parents=True, exist_ok=True)
+    memo.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**known, path: entry}, indent=1)
-    files.write_text(memory(), text + '\n', f'.{os.getpid()}')
+    files.write_text(memo, text + '\n', f'.{os.getpid()}')

@@ -11,6 +11,7 @@ from typing import Any
 import tqdm
 
 from taiji_jax import files
+from taiji_jax.errors import UserError
 
 LOG = logging.getLogger('taiji_jax')
 PLAIN_SECONDS = 10.0
@@ -53,7 +54,14 @@ class Writer:
     Raises:
       UserError: a row is damaged; it says which.
     """
-    return list(files.read_whole_lines(self._path, _REMEDY))
+    rows = list(files.read_whole_lines(self._path, _REMEDY))
+    for number, row in enumerate(rows, 1):
+      if not _is_row(row):
+        raise UserError(
+          f"'{self._path}:{number}' is no row of a stage and its step;"
+          f' {_REMEDY}.'
+        )
+    return rows
 
   def begin(self, stage: str, step: int) -> None:
     """Opens for `stage`, which goes on after `step`; later rows are dropped."""
@@ -92,6 +100,14 @@ class Writer:
       self._file.close()
       self._board.close()
     self._file = self._board = None
+
+
+def _is_row(row: Any) -> bool:
+  return (
+    isinstance(row, dict)
+    and isinstance(row.get('stage'), str)
+    and type(row.get('step')) is int
+  )
 
 
 class Progress:

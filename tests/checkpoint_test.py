@@ -120,10 +120,20 @@ class CheckpointTest(parameterized.TestCase):
       path.write_bytes(whole)
       self.assertEqual(checkpoint.damage(self.folder, 6), '')
 
-  def test_a_step_without_its_note_is_taken(self):
+  def test_a_step_that_a_kill_left_without_its_note_is_dropped(self):
     self.save(5, 6)
     (self.folder / '6.sha256.json').unlink()
-    self.assertEqual(self.open().latest(), 6)
+    with self.assertLogs('taiji_jax', 'WARNING') as logs:
+      self.assertEqual(self.open().latest(), 5)
+    self.assertIn('6 is damaged (a kill left it without', logs.output[0])
+
+  def test_the_first_step_without_a_note_is_taken_and_noted(self):
+    self.save(5)
+    note = self.folder / '5.sha256.json'
+    whole = note.read_text()
+    note.unlink()
+    self.assertEqual(self.open().latest(), 5)
+    self.assertEqual(note.read_text(), whole)
 
   def test_whose_checkpoints_they_are(self):
     for steps in ((1,), (2, 3)):

@@ -130,6 +130,15 @@ class ContentsTest(parameterized.TestCase):
     with self.aged():
       self.assertLen(contents.of(self.weights), 16)
 
+  def test_a_user_without_a_home(self):
+    with (
+      mock.patch.dict(os.environ, {'XDG_CACHE_HOME': ''}),
+      mock.patch.object(pathlib.Path, 'home', side_effect=RuntimeError),
+      self.aged(),
+    ):
+      self.assertLen(contents.of(self.weights), 16)
+      self.assertIsNone(contents.cache())
+
   def test_nothing_there(self):
     (self.root / 'empty').mkdir()
     for name in ('empty', 'missing'):

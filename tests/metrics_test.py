@@ -68,6 +68,15 @@ class WriterTest(absltest.TestCase):
     self.path.write_bytes(b''.join([*lines[:11], *lines[12:]]))
     self.assertLen(self.steps('sft'), 27)
 
+  def test_no_row_is_named(self):
+    self.write('sft', 0, 3)
+    first, _, last = self.path.read_text().splitlines()
+    for bad in ('42', 'null', '[]', '{}', last.replace('stage', 'qtage'),
+                last.replace('3', '"a"', 1)):  # fmt: skip
+      self.path.write_text(f'{first}\n{bad}\n{last}\n')
+      with self.assertRaisesRegex(UserError, 'metrics.jsonl:2. is no row of'):
+        metrics.Writer(self.workdir).begin('rl', 0)
+
   def test_a_partial_last_line_is_dropped(self):
     self.write('sft', 0, 3)
     text = self.path.read_text()

@@ -6,7 +6,7 @@ import platform
 
 import jax
 
-from taiji_jax import contents, metrics
+from taiji_jax import contents, files, metrics
 from taiji_jax.errors import UserError
 
 AUTO, OFF = 'auto', 'off'
@@ -32,17 +32,21 @@ def keep(where: str = AUTO) -> pathlib.Path | None:
     )
   if where == OFF or jax.config.jax_compilation_cache_dir is not None:
     return None
-  folder = pathlib.Path(where).expanduser()
   if where == AUTO:
-    folder = contents.cache() / 'xla' / _processor()
+    cache = contents.cache()
+    if cache is None:
+      return None
+    folder = cache / 'xla' / _processor()
   try:
+    if where != AUTO:
+      folder = pathlib.Path(where).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-  except OSError as error:
+  except (OSError, RuntimeError) as error:
     metrics.LOG.warning(
       'compiled programs are not kept in %s (%s); compilation_cache names'
       ' another folder',
-      folder,
-      error.strerror,
+      where,
+      files.reason(error),
     )
     return None
   jax.config.update('jax_compilation_cache_dir', str(folder))

@@ -92,7 +92,8 @@ def recommend(
   parsed = prompts.parse(text)
   catalog = run.logs.catalog
   table = run.reward_table(rows)
-  reward_n = table.reward(np.array(0), np.arange(len(catalog)))
+  item_n = np.arange(len(catalog))
+  reward_n = table.reward(np.array(0), item_n)
   cosine_n = None
   if parsed.well_formed:
     embed = run.embedder.embed
@@ -116,20 +117,23 @@ def recommend(
     text,
     parsed,
     () if cosine_n is None else first(cosine_n),
-    first(_unread(reward_n, rows, run.recipe.data.consumed_once)),
+    # By the rate itself: r_id is 1 for all above the best of its scale.
+    first(
+      _unread(
+        table.ctcvr(np.array(0), item_n), rows, run.recipe.data.consumed_once
+      )
+    ),
   )
 
 
-def _unread(
-  reward_n: np.ndarray, rows: Rows, consumed_once: bool
-) -> np.ndarray:
-  """Returns the rewards, -inf for what is in the history and consumed once."""
+def _unread(score_n: np.ndarray, rows: Rows, consumed_once: bool) -> np.ndarray:
+  """Returns the scores, -inf for what is in the history and consumed once."""
   if not consumed_once:
-    return reward_n
+    return score_n
   history_s = rows.history_rs[0]
-  reward_n = reward_n.copy()
-  reward_n[history_s[history_s >= 0]] = -np.inf
-  return reward_n
+  score_n = score_n.copy()
+  score_n[history_s[history_s >= 0]] = -np.inf
+  return score_n
 
 
 def _listed(items: Sequence[Found], name: str) -> str:

@@ -76,7 +76,8 @@ def check_result(
   path = workdir / str(own.get('result') or '')
   if not own.get('result') or not path.is_file():
     return
-  found = files.read_json(path).get('config', digest)
+  remedy = 'run its experiment again, which writes it anew'
+  found = files.read_json(path, remedy).get('config', digest)
   if found != digest:
     raise UserError(
       f'{workdir} holds a run that is not finished: {path.name} is of another'

@@ -19,8 +19,9 @@ _SINCE = (2, 35)
 def restart() -> None:
   """Starts this command anew with large pages, where it has none.
 
-  Once, since it has them then. Never under a debugger, outside of
-  `python -m MODULE`, or where `TAIJI_HUGE_PAGES=0`.
+  Once, since it has them then. Never under a debugger, nor in a process that
+  began as something else than `python -m experiments.NAME` (tests, a notebook),
+  nor where `TAIJI_HUGE_PAGES=0`.
   """
   if wanted(os.environ, sys.orig_argv) and not _debugged():
     env = os.environ | {_VARIABLE: with_pages(os.environ.get(_VARIABLE, ''))}
@@ -41,8 +42,14 @@ def wanted(env: Mapping[str, str], argv: list[str]) -> bool:
     and _glibc() >= _SINCE
     and _TUNABLE not in env.get(_VARIABLE, '')
     and env.get(OFF, '1') != '0'
-    and '-m' in argv
+    and _module(argv).startswith('experiments.')
   )
+
+
+def _module(argv: list[str]) -> str:
+  """Returns what `python -m` runs, '' for another kind of command."""
+  after = argv.index('-m') + 1 if '-m' in argv else len(argv)
+  return argv[after] if after < len(argv) else ''
 
 
 def with_pages(tunables: str) -> str:

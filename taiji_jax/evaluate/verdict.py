@@ -11,6 +11,10 @@ from taiji_jax.evaluate.table import Table
 # An arm that names fewer different items than this share of its base's names
 # has collapsed.
 KEPT = 0.5
+# An arm that keeps the format less often has answered too little.
+FORMAT = 0.5
+# With fewer users an interval over users says nothing.
+USERS = 10
 Intervals = Mapping[str, Mapping[str, float | None]]
 
 
@@ -32,12 +36,13 @@ class Verdict:
 def of(result: Mapping[str, Any], table: Table) -> Verdict:
   """Returns whether the arm of the table's verdict met its aim.
 
-  It did where all of this holds: the means of all rewards rise over the base,
-  and one 95 % interval at least lies above 0; the arm has not collapsed (half
-  of its base's different items or more, more than one, the last item repeated
-  no more often); no other metric falls, its interval below 0; and no floor is
-  better in every reward, its intervals clear of 0. `Choice:` a metric of many
-  may fall so far by chance: one in forty does.
+  It did where all of this holds. The means of all rewards rise over the base,
+  and one 95 % interval at least lies above 0. The arm has not collapsed: half of
+  its base's different items or more, more than one, the last item repeated no
+  more often. Half of its answers keep the format. No other metric falls, its
+  interval below 0. Not every reward is clearly below some floor. There are ten
+  users or more. Then the headline still names what a floor does clearly better.
+  `Choice:` a metric of many may fall so far by chance: one in forty does.
 
   Args:
     result: as `result.check` wants it.
@@ -58,6 +63,8 @@ def of(result: Mapping[str, Any], table: Table) -> Verdict:
     _floors(result, table, arm),
   )
   why = [fault for fault, _, _ in checks if fault]
+  if (users := result.get('users', USERS)) < USERS:
+    why.append(f'{users} user{"s" * (users != 1)} are too few to say')
   facts = tuple((name, said) for _, name, said in checks)
   if why:
     return Verdict(False, f'Aim not met: {"; ".join(why)}', facts)
@@ -68,7 +75,8 @@ def of(result: Mapping[str, Any], table: Table) -> Verdict:
   return Verdict(
     True,
     f'Aim met: {" and ".join(table.rewards)} rose over {base}, beyond the 95 %'
-    f' interval{which}, without a collapse or a clear fall elsewhere',
+    f' interval{which}, without a collapse or a clear fall elsewhere'
+    + _but(result, table, arm),
     facts,
   )
 
@@ -116,6 +124,11 @@ def _collapse(
       if now < KEPT * then or now <= 1:
         many = f'{now:.0f} item{"s" * (round(now) != 1)}'
         faults.append(f'it names {many} where {base} names {then:.0f}')
+  rate = own.get('format_rate', {}).get('mean')
+  if rate is not None:
+    told.append(f'format kept in {rate:.0%} of the answers')
+    if rate < FORMAT:
+      faults.append(f'it keeps the format in {rate:.0%} of its answers only')
   if table.repeats:
     change = paired[table.repeats]
     told.append(f'`{table.repeats}` {interval(change, True)}')
@@ -139,25 +152,43 @@ def _falls(paired: Intervals, table: Table) -> tuple[str, str, str]:
 def _floors(
   result: Mapping[str, Any], table: Table, arm: str
 ) -> tuple[str, str, str]:
-  """Returns where a floor is clearly better, the best one of each metric."""
+  better = _better_floors(result, table, arm)
+  fault = ''
+  if table.rewards and better.keys() >= set(table.rewards):
+    names = dict.fromkeys(better[name][1] for name in table.rewards)
+    are = 'floors' if len(names) > 1 else 'floor'
+    fault = (
+      f'the {are} {" and ".join(names)} earn{"s" * (len(names) == 1)} more'
+    )
+    fault += ' of every reward'
+  told = ', '.join(
+    f'`{n}` {number(mean, True)} (`{floor}`)'
+    for n, (mean, floor) in better.items()
+  )
+  what = 'Clearly below a floor, which is a table look-up'
+  return fault, what, told or 'nowhere'
+
+
+def _but(result: Mapping[str, Any], table: Table, arm: str) -> str:
+  """Returns what a headline adds where floors do something better."""
+  better = _better_floors(result, table, arm)
+  if not better:
+    return ''
+  return f'; a table look-up is clearly better in {" and ".join(better)}'
+
+
+def _better_floors(
+  result: Mapping[str, Any], table: Table, arm: str
+) -> dict[str, tuple[float, str]]:
+  """Returns metric -> (difference, floor) of the floor furthest above."""
   best: dict[str, tuple[float, str]] = {}
-  above: dict[str, set[str]] = {}
   found = result.get('against_floors', {})
   for floor in result['floors']:
     for name, change in found.get(f'{arm}-{floor}', {}).items():
       # More different items or repeats are neither better nor worse.
-      if name in (table.distinct, table.repeats) or not _below_zero(change):
-        continue
-      above.setdefault(floor, set()).add(name)
-      best[name] = min(best.get(name, (0.0, '')), (change['mean'], floor))
-  over = [f for f, names in above.items() if names >= set(table.rewards)]
-  fault = f'the floor {over[0]} earns more of every reward' if over else ''
-  told = ', '.join(
-    f'`{n}` {number(mean, True)} (`{floor}`)'
-    for n, (mean, floor) in best.items()
-  )
-  what = 'Clearly below a floor, which is a table look-up'
-  return fault if table.rewards else '', what, told or 'nowhere'
+      if name not in (table.distinct, table.repeats) and _below_zero(change):
+        best[name] = min(best.get(name, (0.0, '')), (change['mean'], floor))
+  return best
 
 
 def _below_zero(difference: Mapping[str, float | None]) -> bool:

@@ -40,7 +40,7 @@ def result() -> dict:
       | {'distinct_items': interval(50)},
       'popo': dict.fromkeys(METRICS, interval(0.25))
       | {'reward_semantic': interval(0.55), 'reward_id': interval(0.36)}
-      | {'distinct_items': interval(40)},
+      | {'distinct_items': interval(40), 'format_rate': interval(0.9)},
     },
     'paired': {
       'popo-sft': dict.fromkeys(METRICS, interval(0.05))

@@ -103,23 +103,43 @@ class VerdictTest(parameterized.TestCase):
     change = {'distinct': interval(-9)}
     self.assertTrue(verdict.of(result(paired=change), TABLE).met)
 
-  def test_a_floor_that_earns_more_of_every_reward(self):
+  def test_floors_that_earn_more_of_every_reward(self):
     below = dict.fromkeys(METRICS, interval(0.1)) | {'r_s': interval(-0.2)}
     one = verdict.of(result(floors={'popo-popular': below}), TABLE)
     self.assertTrue(one.met)
+    self.assertEndsWith(
+      one.headline, 'a table look-up is clearly better in r_s'
+    )
     self.assertIn('`r_s` -0.2000 (`popular`)', one.facts[-1][1])
-    # Another floor has the other reward: none has both.
+    both = below | {'r_id': interval(-0.03)}
+    found = verdict.of(result(floors={'popo-popular': both}), TABLE)
+    self.assertFalse(found.met)
+    self.assertIn('the floor popular earns more of every', found.headline)
+    # Another floor has the other reward.
     other = dict.fromkeys(METRICS, interval(0.1)) | {'r_id': interval(-0.3)}
     two = {'popo-popular': below, 'popo-markov': other}
-    self.assertTrue(verdict.of(result(floors=two), TABLE).met)
-    both = below | {'r_id': interval(-0.03)}
+    found = verdict.of(result(floors=two), TABLE)
+    self.assertFalse(found.met)
+    self.assertIn('the floors popular and markov earn more', found.headline)
+    # Of each metric the floor that is furthest above.
     found = verdict.of(
       result(floors={'popo-popular': both, 'popo-markov': other}), TABLE
     )
-    self.assertFalse(found.met)
-    self.assertIn('the floor popular earns more of every', found.headline)
-    # Of each metric the floor that is furthest above.
     self.assertIn('`r_id` -0.3000 (`markov`)', found.facts[-1][1])
+
+  @parameterized.parameters((0.5, True), (0.49, False))
+  def test_answers_without_the_format(self, rate, met):
+    value = result()
+    value['arms']['popo']['format_rate'] = interval(rate)
+    found = verdict.of(value, TABLE)
+    self.assertEqual(found.met, met)
+    self.assertEqual('keeps the format in 49%' in found.headline, not met)
+
+  @parameterized.parameters((1, False), (9, False), (10, True))
+  def test_too_few_users(self, users, met):
+    found = verdict.of(result() | {'users': users}, TABLE)
+    self.assertEqual(found.met, met)
+    self.assertEqual('too few to say' in found.headline, not met)
 
   def test_within_its_interval_a_floor_is_not_better(self):
     near = dict.fromkeys(METRICS, interval(-0.01))

@@ -28,6 +28,8 @@ class HugePagesTest(parameterized.TestCase):
     ({'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=0'}, MODULE, GLIBC, False),
     ({'TAIJI_HUGE_PAGES': '0'}, MODULE, GLIBC, False),
     ({}, ['python', '-c', 'pass'], GLIBC, False),
+    ({}, ['python', '-m', 'unittest', 'experiments.popo'], GLIBC, False),
+    ({}, ['python', '-m'], GLIBC, False),
     ({}, MODULE, ('glibc', '2.34'), False),
     ({}, MODULE, ('', ''), False),
   )
@@ -48,15 +50,19 @@ class HugePagesTest(parameterized.TestCase):
   @absltest.skipUnless(huge_pages.wanted({}, MODULE), 'a newer glibc')
   def test_once_and_in_the_same_process(self):
     folder = self.create_tempdir()
-    folder.create_file('said.py', CODE)
+    # One more experiment, beside those that there are.
+    folder.create_file(
+      'experiments/__init__.py', f"__path__.append('{tiny.ROOT}/experiments')"
+    )
+    folder.create_file('experiments/said.py', CODE)
     env = {
       k: v
       for k, v in os.environ.items()
       if k not in ('GLIBC_TUNABLES', huge_pages.OFF)
     }
-    env['PYTHONPATH'] = f'{tiny.ROOT}{os.pathsep}{folder.full_path}'
+    env['PYTHONPATH'] = f'{folder.full_path}{os.pathsep}{tiny.ROOT}'
     done = subprocess.run(
-      (sys.executable, '-m', 'said', '--a', 'b c'),
+      (sys.executable, '-P', '-m', 'experiments.said', '--a', 'b c'),
       env=env,
       text=True,
       capture_output=True,

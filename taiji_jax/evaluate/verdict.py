@@ -40,9 +40,10 @@ def of(result: Mapping[str, Any], table: Table) -> Verdict:
   and one 95 % interval at least lies above 0. The arm has not collapsed: it
   names more than one item, half as many as its base or more, and repeats the
   last one no more often. Half of its answers keep the format. No other metric
-  falls, its interval below 0. Not every reward is clearly below some floor. There are ten
-  users or more. Then the headline still names what a floor does clearly better.
-  `Choice:` a metric of many may fall so far by chance: one in forty does.
+  falls, its interval below 0. Not every reward is clearly below some floor.
+  There are ten users or more. Then the headline still names what a floor does
+  clearly better. `Choice:` a metric of many may fall so far by chance: one in
+  forty does.
 
   Args:
     result: as `result.check` wants it.

@@ -129,8 +129,8 @@ class Asker:
       row, sample, reason = self.failures[0]
       raise UserError(
         f'{len(self.failures)} of {len(questions)} samples have no answer (row'
-        f' {row}, sample {sample}: {reason}); the others are kept. Run the'
-        ' same command again to ask for these alone, or raise max_failed.'
+        f' {row}, sample {sample}: {reason}){self.tally.kept}. Run the same'
+        ' command again to ask for these alone, or raise max_failed.'
       )
 
 

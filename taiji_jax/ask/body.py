@@ -3,6 +3,7 @@
 Of an HTTP client, the hook that sees every response before its body is read.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 import zlib
@@ -17,19 +18,29 @@ ENCODING = 'gzip'
 
 _PLAIN, _GZIP = ('', 'identity'), ('gzip', 'x-gzip')
 _PIECE = 1 << 16
+# Bytes of an error's body, beyond which nothing is read: they tell it.
+_MOST_ERROR = 1 << 14
+_LETTERS = 'utf-8'
 # To zlib: with the header of gzip.
 _WINDOW = zlib.MAX_WBITS | 16
 
 
-def bounded(most: int) -> Callable[[httpx2.Response], Awaitable[None]]:
+def bounded(
+  most: int, values: int
+) -> Callable[[httpx2.Response], Awaitable[None]]:
   """Returns the hook; it raises or bounds what is read later.
+
+  Text is UTF-8, whatever the server says: some ways to decode that it may name
+  take a time that grows with the square of the length.
 
   Choice: a redirect within the origin (scheme, host and port) is followed; one
   to elsewhere would hand the conversation to who was never named.
 
   Args:
     most: bytes of a body after its decoding. Reading more is `Malformed`, as
-      is another encoding than gzip or a damaged one.
+      is another encoding than gzip or a damaged one. Of an error's body the
+      first 16 KiB are read.
+    values: braces, brackets and commas of a body; more are `Malformed`.
 
   Raises:
     UserError: of the hook, the server redirects elsewhere.
@@ -39,7 +50,10 @@ def bounded(most: int) -> Callable[[httpx2.Response], Awaitable[None]]:
     if response.has_redirect_location:
       _stay(response)
     encoding = response.headers.pop('content-encoding', '').strip().lower()
-    response.stream = _Body(response.stream, encoding, most)
+    response.encoding = _LETTERS
+    response.stream = _Body(
+      response.stream, encoding, most, values, response.is_success
+    )
 
   return hook
 
@@ -47,20 +61,37 @@ def bounded(most: int) -> Callable[[httpx2.Response], Awaitable[None]]:
 class _Body(httpx2.AsyncByteStream):
   """The decoded bytes, no more than allowed and few at a time."""
 
-  def __init__(self, stream: httpx2.AsyncByteStream, encoding: str, most: int):
-    self._stream, self._encoding, self._most = stream, encoding, most
+  def __init__(
+    self,
+    stream: httpx2.AsyncByteStream,
+    encoding: str,
+    most: int,
+    values: int,
+    whole: bool,
+  ):
+    self._stream, self._encoding, self._whole = stream, encoding, whole
+    self._most = most if whole else min(most, _MOST_ERROR)
+    self._values = values
 
   async def __aiter__(self) -> AsyncIterator[bytes]:
     if self._encoding not in (*_PLAIN, *_GZIP):
       raise Malformed('it is encoded in another way than gzip')
     unzip = zlib.decompressobj(_WINDOW) if self._encoding in _GZIP else None
-    left = self._most
+    left, values = self._most, self._values
     async for sent in self._stream:
       for piece in [sent] if unzip is None else _unzipped(unzip, sent):
+        if len(piece) > left:
+          if self._whole:
+            raise Malformed(f'it is longer than {self._most} bytes')
+          yield piece[:left]
+          return
         left -= len(piece)
-        if left < 0:
-          raise Malformed(f'it is longer than {self._most} bytes')
+        values -= sum(map(piece.count, (b'{', b'[', b',')))
+        if values < 0:
+          raise Malformed(f'it holds more than {self._values} values')
         yield piece
+        # The loop goes on with the others, and with the timeouts.
+        await asyncio.sleep(0)
     if unzip is not None and not unzip.eof:
       raise Malformed('its gzip is cut short')
 

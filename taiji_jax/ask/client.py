@@ -8,7 +8,9 @@ import os
 import time
 from typing import Any
 
+from taiji_jax.ask.bounds import bounds
 from taiji_jax.ask.config import AskConfig
+from taiji_jax.ask.mask import Mask, texts_of
 from taiji_jax.ask.reply import Malformed, Reply, from_chunks, from_text
 from taiji_jax.errors import UserError
 
@@ -17,26 +19,28 @@ _NO_CREDIT = ('insufficient_quota', 'billing_hard_limit_reached')
 _OF_ITS_TEXT = ('context_length_exceeded', 'content_filter')
 _TOO_LONG = ('maximum context length', 'context window', 'too many tokens')
 _SAID = 200
-# Of a reply: the most bytes of its body and letters of its text, and so many
-# more for each token that may be asked for.
-_BODY, _BODY_A_TOKEN, _MOST_BODY = 1 << 20, 1 << 12, 1 << 26
-_TEXT, _TEXT_A_TOKEN = 1 << 16, 1 << 7
-_HIDDEN = '***'
+# So many chunks of a stream are read before the others have their turn.
+_BREATH = 16
 
 
 class Passing(Exception):
-  """Asked again, it may be answered.
+  """Asked again, it may be answered, now or by another run.
 
   Attributes:
     after: seconds that the server asks to wait; None where it says nothing.
     sent: whether the server may have worked (and billed) for it.
+    again: whether this run should ask again; a later one does.
   """
 
   def __init__(
-    self, reason: str, after: float | None = None, sent: bool = False
+    self,
+    reason: str,
+    after: float | None = None,
+    sent: bool = False,
+    again: bool = True,
   ):
     super().__init__(reason)
-    self.after, self.sent = after, sent
+    self.after, self.sent, self.again = after, sent, again
 
 
 class Declined(Exception):
@@ -66,7 +70,8 @@ class Client:
       ) from error
     self._openai, self._config = openai, config
     self._key = _key(config)
-    most = min(_BODY + _BODY_A_TOKEN * config.max_tokens, _MOST_BODY)
+    self._mask = Mask([self._key, *texts_of(config.extra_body)])
+    self._bounds = bounds(config)
     self._client = openai.AsyncOpenAI(
       api_key=self._key or 'none',
       base_url=config.base_url,
@@ -74,7 +79,9 @@ class Client:
       max_retries=0,
       default_headers={'Accept-Encoding': body.ENCODING},
       http_client=openai.DefaultAsyncHttpxClient(
-        event_hooks={'response': [body.bounded(most)]}
+        event_hooks={
+          'response': [body.bounded(self._bounds.body, self._bounds.values)]
+        }
       ),
     )
 
@@ -113,7 +120,7 @@ class Client:
       async with asyncio.timeout(self._config.try_seconds):
         return self._clean(await self._send(fields))
     except UserError as error:
-      problem = error
+      problem = UserError(self._mask(str(error)))
     except self._openai.APIStatusError as error:
       problem = self._meaning(error)
     except (TimeoutError, self._openai.APITimeoutError):
@@ -138,13 +145,19 @@ class Client:
     stream = await create.create(
       **fields, stream=True, stream_options={'include_usage': True}
     )
+    chunks: list[Any] = []
     async with stream:
-      chunks = [_plain(chunk) async for chunk in stream]
+      async for chunk in stream:
+        if len(chunks) == self._bounds.chunks:
+          raise Malformed(f'it comes in more than {len(chunks)} chunks')
+        chunks.append(_plain(chunk))
+        if len(chunks) % _BREATH == 0:
+          await asyncio.sleep(0)
     return from_chunks(chunks)
 
   def _clean(self, reply: Reply) -> Reply:
     """Returns the reply; Malformed where it is too long or holds the key."""
-    most = _TEXT + _TEXT_A_TOKEN * self._config.max_tokens
+    most = self._bounds.letters
     if len(reply.text) + len(reply.aside) > most:
       raise Malformed(f'its text is longer than {most} letters')
     if not self._key or self._key not in reply.text + reply.aside:
@@ -154,10 +167,11 @@ class Client:
   def _meaning(self, error: Any) -> Exception:
     """Returns what an HTTP status asks us to do."""
     status, code = error.status_code, error.code or ''
-    said = ' '.join(str(error.message).split())
+    said = str(error.message)
+    if isinstance(error.body, str):  # It is no JSON, or was cut off.
+      said += f' - {error.body}'
     said = said.encode('utf-8', 'replace').decode('utf-8')
-    if self._key:
-      said = said.replace(self._key, _HIDDEN)
+    said = ' '.join(self._mask(said).split())
     after = retry_after(error.response.headers.get('retry-after'))
     config = self._config
     if status in (401, 403):
@@ -180,11 +194,14 @@ class Client:
         f'{config.base_url} has no model {config.model!r}, or no chat'
         f' completions ({said[:_SAID]}); check base_url and model.'
       )
-    return UserError(
-      f'{config.base_url} refuses the request ({status}: {said[:_SAID]});'
-      ' leave out what it does not know (send_seed, logprobs, extra_body,'
-      ' max_tokens_field).'
-    )
+    if status == 400:
+      return UserError(
+        f'{config.base_url} refuses the request ({status}: {said[:_SAID]});'
+        ' leave out what it does not know (send_seed, logprobs, extra_body,'
+        ' max_tokens_field).'
+      )
+    # It may be about this request alone; where all fail the run ends as well.
+    return Passing(f'status {status}: {said[:_SAID]}', after, again=False)
 
 
 def _about_its_text(code: str, said: str) -> bool:

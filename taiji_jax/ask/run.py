@@ -18,6 +18,7 @@ from taiji_jax.ask.entry import (
   unanswered,
 )
 from taiji_jax.ask.journal import Journal
+from taiji_jax.ask.mask import Mask, texts_of
 from taiji_jax.ask.pace import Pace, backoff
 from taiji_jax.ask.question import Answer, Question, draw_seed
 from taiji_jax.ask.reply import Read, Reply
@@ -53,6 +54,8 @@ class Run:
     self._client, self._config, self._read = client, config, read
     self._journal, self._spending = journal, spending
     self._pace, self._tally = pace, tally
+    # The key is the client's, and no reply that holds it comes here.
+    self._mask = Mask(texts_of(config.extra_body))
     self._failed_in_a_row = 0
     self._stop = asyncio.Event()
     self.entries: dict[str, Entry] = {}
@@ -103,7 +106,8 @@ class Run:
       return entry
     except (Declined, Passing) as error:
       final = isinstance(error, Declined)
-      entry = unanswered(question, draw, str(error), final=final)
+      reason = self._mask(str(error))
+      entry = unanswered(question, draw, reason, final=final)
     await self._write(entry)
     return entry
 
@@ -130,7 +134,7 @@ class Run:
         self._tally.unanswered += error.sent
         wait = self._wait(error, tries)
         left -= time.monotonic() - start + wait
-        if tries == self._config.tries or left <= 0:
+        if not error.again or tries == self._config.tries or left <= 0:
           raise
       self._tally.retried += 1
       await self._unless_stopped(asyncio.sleep(wait))
@@ -217,8 +221,8 @@ class Run:
       question,
       draw,
       answer,
-      fault,
-      reply.aside + reply.text,
+      self._mask(fault),
+      self._mask(reply.aside + reply.text),
       again=draw < self._config.redraws,
       prompt_tokens=prompt,
       completion_tokens=completion,
@@ -237,8 +241,8 @@ class Run:
         self.end(
           UserError(
             f'{self._failed_in_a_row} samples in a row have no answer from'
-            f' {self._config.base_url} ({entry.reason}); the others are kept.'
-            ' See to the server and run the same command again.'
+            f' {self._config.base_url} ({entry.reason}){self._tally.kept}. See'
+            ' to the server and run the same command again.'
           )
         )
       return

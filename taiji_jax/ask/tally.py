@@ -28,6 +28,12 @@ class Tally:
   completion_tokens: int = 0
   usd: float = 0.0
 
+  @property
+  def kept(self) -> str:
+    """What an error adds where the journal holds other samples, else ''."""
+    settled = self.answered + self.reused + self.unusable
+    return '; the others are kept' if settled else ''
+
   def spend(self, spent: tuple[int, int, float]) -> None:
     """Returns once the sums are those of a journal, see `Journal.spent`."""
     self.prompt_tokens, self.completion_tokens, self.usd = spent

@@ -13,6 +13,8 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 
 from taiji_jax import interrupt
+from taiji_jax.ask import client
+from taiji_jax.ask.bounds import Bounds
 from taiji_jax.ask.journal import Journal
 from taiji_jax.ask.spending import Prices
 from taiji_jax.errors import UserError
@@ -21,6 +23,8 @@ from tests.cot.teachers.chat_server import serving
 
 HAS_OPENAI = importlib.util.find_spec('openai') is not None
 GOOD = chat_server.GOOD
+TOKEN = 'tok-Sup3r-abcdef0123456789'
+SECRET = {'who': {'token': TOKEN}, 'top_k': 4}
 DEAR = Prices(prompt=1e6, completion=1e6)
 
 
@@ -53,6 +57,11 @@ class ClientTest(parameterized.TestCase):
       found = self.teacher(asking.requests(count), k)
     return [[one.text for one in own] for own in found]
 
+  def written(self):
+    return ''.join(
+      path.read_text('utf-8') for path in self.folder.glob('rows-*')
+    )
+
   def reasons(self):
     (path,) = self.folder.glob('rows-*.jsonl')
     entries = map(json.loads, path.read_text('utf-8').splitlines())
@@ -68,7 +77,8 @@ class ClientTest(parameterized.TestCase):
     ('much', 'longer than'),
     ('much_text', 'longer than'),
     ('bomb', 'longer than'),
-    ('bomb_of_an_error', 'longer than'),
+    ('bomb_of_an_error', 'status 500'),
+    ('flood', 'more than 66816 values'),
     ('cut_zip', 'cut short'),
     ('zipped', 'damaged'),
     ('other_encoding', 'another way than gzip'),
@@ -92,6 +102,100 @@ class ClientTest(parameterized.TestCase):
     with serving(once(bad)) as server:
       self.assertEqual(self.texts(server, stream=True), [[GOOD]] * 3)
       self.assertEqual(self.teacher.tally.retried, 3)
+
+  def test_a_stream_of_too_many_pieces(self):
+    with serving(of_row_1('drip')) as server:
+      start = time.monotonic()
+      with self.assertRaisesRegex(UserError, '1 of 3 .*more than 1104 chunks'):
+        self.texts(server, tries=1, stream=True)
+      self.assertLess(time.monotonic() - start, 5)
+      self.assertEqual(self.teacher.tally.answered, 2)
+
+  def test_a_stream_lets_its_time_run_out(self):
+    endless = Bounds(*[1 << 30] * 4)
+    with (
+      mock.patch.object(client, 'bounds', lambda config: endless),
+      mock.patch.object(odd_answers, 'DRIPS_BYTES', 4_000_000),
+      serving(of_row_1('drip')) as server,
+    ):
+      start = time.monotonic()
+      with self.assertRaisesRegex(UserError, 'no answer within 0.5 seconds'):
+        self.texts(server, 2, tries=1, stream=True, try_seconds=0.5)
+      self.assertLess(time.monotonic() - start, 2)
+
+  def test_letters_that_take_long_to_decode(self):
+    with serving(of_row_1('punycode')) as server:
+      start = time.monotonic()
+      with self.assertRaisesRegex(UserError, '1 of 3 .*status 429'):
+        self.texts(server, tries=1)
+      self.assertLess(time.monotonic() - start, 3)
+
+  @parameterized.parameters(300, 304, 418, 422)
+  def test_an_odd_status_is_one_failure(self, status):
+    with (
+      mock.patch.object(odd_answers, 'STATUS', status),
+      serving(of_row_1('failing')) as server,
+    ):
+      with self.assertRaisesRegex(UserError, f'1 of 3 .*status {status}'):
+        self.texts(server)
+      self.assertEqual(self.teacher.tally.answered, 2)
+      # It is not asked again for nothing, but by the next run.
+      self.assertEqual(server.asked.total(), 3)
+      server.script = once('good')
+      self.assertEqual(self.texts(server), [[GOOD]] * 3)
+      self.assertEqual(server.asked.total(), 4)
+
+  def test_an_odd_status_of_all_ends_the_run(self):
+    with (
+      mock.patch.object(odd_answers, 'STATUS', 422),
+      serving(lambda tries, body: 'failing') as server,
+    ):
+      with self.assertRaisesRegex(
+        UserError, '3 samples in a row .*422: .*not now.[.] See to'
+      ) as caught:
+        self.texts(server, 50, give_up_after=3)
+      self.assertLessEqual(server.asked.total(), 8)
+    self.assertNotIn('are kept', str(caught.exception))
+
+  def test_when_all_failed_no_others_are_kept(self):
+    with (
+      serving(lambda tries, body: 'failing') as server,
+      self.assertRaisesRegex(UserError, '2 of 2 samples') as caught,
+    ):
+      self.texts(server, 2, tries=1)
+    self.assertNotIn('are kept', str(caught.exception))
+
+  @parameterized.product(
+    kind=('quoting', 'quoting_plainly'),
+    status=(400, 404, 413, 418),
+    says=('no', 'maximum context length'),
+  )
+  def test_a_secret_field_is_not_repeated(self, kind, status, says):
+    with (
+      mock.patch.multiple(odd_answers, STATUS=status, STATUS_SAYS=says),
+      serving(lambda tries, body: kind) as server,
+    ):
+      said = ''
+      try:
+        self.texts(server, 1, extra_body=SECRET)
+      except UserError as error:
+        said = str(error)
+      said += self.written()
+    self.assertIn('***', said)
+    self.assertIn(says, said)
+    self.assertNotIn(TOKEN.lower(), said.lower())
+
+  @parameterized.parameters('quoting_answer', 'quoting_address')
+  def test_a_secret_field_of_an_answer_is_not_kept(self, kind):
+    with serving(lambda tries, body: kind) as server:
+      said = ''
+      try:
+        self.texts(server, 1, redraws=0, extra_body=SECRET)
+      except UserError as error:
+        said = str(error)
+      said += self.written()
+    self.assertIn('***', said)
+    self.assertNotIn(TOKEN.lower(), said.lower())
 
   def test_gzip_is_read(self):
     with serving(once('well_zipped')) as server:

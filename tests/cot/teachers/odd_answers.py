@@ -6,21 +6,22 @@ import json
 HUGE = 10**400
 ABSURD = 10**12
 MEGABYTES = 8
-STATUS = 500
+DRIPS_BYTES = 1_000_000
+STATUS, STATUS_SAYS = 500, 'no'
 
 
 class OddAnswers:
   """Behaviours of a handler that has `_send` and `_answer`."""
 
   def _deep(self, body):
-    self._send(200, b'{"choices": ' + b'[' * 200_000)
+    self._send(200, b'{"choices": ' + b'[' * 5_000)
 
   def _deep_chunk(self, body):
     self.send_response(200)
     self.send_header('Content-Type', 'text/event-stream')
     self.send_header('Connection', 'close')
     self.end_headers()
-    self.wfile.write(b'data: {"choices": ' + b'[' * 100_000 + b'\n\n')
+    self.wfile.write(b'data: {"choices": ' + b'[' * 5_000 + b'\n\n')
     self.close_connection = True
 
   def _huge_usage(self, body):
@@ -61,6 +62,25 @@ class OddAnswers:
     content = gzip.compress(b' ' * (MEGABYTES << 20), 1)
     self._send(500, content, Content_Encoding='gzip')
 
+  def _flood(self, body):
+    self._send(200, b'{"choices": [' + b'{},' * 300_000 + b'{}]}')
+
+  def _drip(self, body):
+    piece = b'data: {' + b' ' * 90 + b'}\n\n'
+    content = gzip.compress(piece * (DRIPS_BYTES // len(piece)), 1)
+    self._send(
+      200, content, Content_Encoding='gzip', Content_Type='text/event-stream'
+    )
+
+  def _punycode(self, body):
+    content = gzip.compress(b'a' * 500_000, 1)
+    self._send(
+      429,
+      content,
+      Content_Encoding='gzip',
+      Content_Type='text/plain; charset=punycode',
+    )
+
   def _cut_zip(self, body):
     content = gzip.compress(json.dumps(self._whole()).encode())
     self._send(200, content[:-12], Content_Encoding='gzip')
@@ -83,6 +103,24 @@ class OddAnswers:
 
   def _failing(self, body):
     self._fail(STATUS, 'not now')
+
+  def _quoting(self, body):
+    """Repeats a field of the request, for a status of its own."""
+    said = f"{STATUS_SAYS} {{'token': '{body['who']['token']}'}}"
+    self._fail(STATUS, said)
+
+  def _quoting_plainly(self, body):
+    said = f'{STATUS_SAYS} {body["who"]["token"].upper()}'
+    self._send(STATUS, said.encode(), Content_Type='text/plain')
+
+  def _quoting_answer(self, body):
+    self._odd(body, lambda whole: self._says(whole, body['who']['token']))
+
+  def _quoting_address(self, body):
+    self._send(307, b'', Location=f'http://{body["who"]["token"]}.test/')
+
+  def _says(self, whole, text):
+    whole['choices'][0]['message']['content'] = f'no tags {text}'
 
   def _large(self, body):
     self._fail(413, 'too large')

@@ -17,8 +17,7 @@ _VARIABLE = re.compile(r'[A-Z_][A-Z0-9_]*')
 _TOKEN_FIELDS = ('max_tokens', 'max_completion_tokens')
 # What decides the texts; the rest says where, how fast and for how much.
 _OF_TEXTS = (
-  'model', 'seed', 'temperature', 'top_p', 'max_tokens', 'max_tokens_field',
-  'send_seed', 'logprobs', 'redraws',
+  'model', 'seed', 'temperature', 'top_p', 'max_tokens', 'send_seed', 'redraws',
 )  # fmt: skip
 _MASK = 16
 _IS_MASKED = re.compile(rf'sha256:[0-9a-f]{{{_MASK}}}')
@@ -44,7 +43,8 @@ class AskConfig:
     max_tokens_field: 'max_tokens' or 'max_completion_tokens', whichever the
       server knows.
     send_seed: whether the server takes a seed.
-    logprobs: whether to ask for log-probabilities.
+    logprobs: whether to ask for log-probabilities; answers of a journal keep
+      what they have.
     stream: whether answers come piece by piece.
     extra_body: more fields of each request ('top_k', ...).
     concurrency: requests under way at a time.
@@ -137,6 +137,29 @@ class AskConfig:
       **self.extra_body,
     }
     return {name: v for name, v in fields.items() if v is not None}
+
+  def drawing(self) -> dict[str, Any]:
+    """Returns how the model draws, for the keys of questions.
+
+    It is `sampling` as it is by default where the two differ in nothing that
+    changes a text: neither the name of a field nor log-probabilities do.
+    """
+    return self._variants()[0]
+
+  def former_drawings(self) -> list[dict[str, Any]]:
+    """Returns what earlier versions took for `drawing`, one of them each."""
+    return self._variants()[1:]
+
+  def _variants(self) -> list[dict[str, Any]]:
+    if {*_TOKEN_FIELDS, 'logprobs'} & {*self.extra_body}:
+      return [self.sampling()]
+    return [
+      dataclasses.replace(
+        self, max_tokens_field=name, logprobs=logprobs
+      ).sampling()
+      for logprobs in (False, True)
+      for name in _TOKEN_FIELDS
+    ]
 
   def identity(self) -> dict[str, Any]:
     """Returns what decides the texts, defaults left out, as plain JSON.

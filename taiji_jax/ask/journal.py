@@ -63,13 +63,28 @@ class Journal:
     return self._spent
 
   def find(self, questions: Sequence[Question]) -> dict[str, Entry]:
-    """Returns the last entry of each question that has one, by key."""
-    keys = {one.key for one in questions}
-    found = {}
+    """Returns the last entry of each question that has one, by key.
+
+    Under its former keys it is looked for as well; what is final goes before
+    what is not, and then the key of today before others.
+    """
+    own = {one.key for one in questions}
+    key_of = {key: one.key for one in questions for key in one.former}
+    key_of |= {key: key for key in own}
+    found: dict[str, Entry] = {}
     for path in sorted({self._path(one.row) for one in questions}):
       for entry in self._entries(path):
-        if entry.key in keys:
-          found[entry.key] = entry
+        key = key_of.get(entry.key)
+        if key is None:
+          continue
+        before = found.get(key)
+        if (
+          before is None
+          or before.key == entry.key
+          or (before.final, before.key in own)
+          <= (entry.final, entry.key in own)
+        ):
+          found[key] = entry
     return found
 
   def append(self, entries: Sequence[Entry]) -> None:

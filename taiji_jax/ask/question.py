@@ -20,12 +20,14 @@ class Question:
     row: number of what the question is about.
     sample: which of the row's k samples, from 0.
     messages: the conversation, role and content each.
+    former: other keys under which earlier versions kept its answer.
   """
 
   key: str
   row: int
   sample: int
   messages: Messages
+  former: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,7 @@ def questions(
   sha: str,
   sampling: Mapping[str, Any],
   seed: int,
+  former: Sequence[Mapping[str, Any]] = (),
 ) -> list[Question]:
   """Returns k questions a conversation, those of one next to each other.
 
@@ -63,20 +66,24 @@ def questions(
     prompt, sha: name and hash of the prompt's file.
     sampling: how the model draws; values that JSON can hold.
     seed: of all draws, at least 0.
+    former: what earlier versions took for `sampling`.
   """
   found = []
   for row, messages in conversations:
     for sample in range(k):
-      key = key_of(
-        model=model,
-        prompt=prompt,
-        sha=sha,
-        messages=list(messages),
-        sampling=dict(sampling),
-        seed=draw_seed(seed, row, sample),
-        sample=sample,
+      key, *others = (
+        key_of(
+          model=model,
+          prompt=prompt,
+          sha=sha,
+          messages=list(messages),
+          sampling=dict(one),
+          seed=draw_seed(seed, row, sample),
+          sample=sample,
+        )
+        for one in (sampling, *former)
       )
-      found.append(Question(key, row, sample, messages))
+      found.append(Question(key, row, sample, messages, tuple(others)))
   return found
 
 

@@ -41,6 +41,8 @@ class AskConfigTest(parameterized.TestCase):
       'base_url': 'http://127.0.0.1:9/v1',
       'key_variable': 'OTHER',
       'stream': True,
+      'max_tokens_field': 'max_completion_tokens',
+      'logprobs': True,
       'concurrency': 1,
       'tries': 1,
       'try_seconds': 1.0,
@@ -61,9 +63,7 @@ class AskConfigTest(parameterized.TestCase):
       'temperature': None,
       'top_p': 0.5,
       'max_tokens': 1,
-      'max_tokens_field': 'max_completion_tokens',
       'send_seed': False,
-      'logprobs': True,
       'redraws': 0,
     }
     found = AskConfig('m', **changes, **of_texts).identity()
@@ -71,6 +71,24 @@ class AskConfigTest(parameterized.TestCase):
     # Every field is of one kind or the other.
     fields = {field.name for field in dataclasses.fields(AskConfig)}
     self.assertEqual(fields, {'model', 'extra_body', *changes, *of_texts})
+
+  def test_a_field_s_name_and_logprobs_change_no_draw(self):
+    plain = AskConfig('m', max_tokens=9)
+    renamed = AskConfig(
+      'm',
+      max_tokens=9,
+      max_tokens_field='max_completion_tokens',
+      logprobs=True,
+    )
+    self.assertEqual(plain.drawing(), plain.sampling())
+    self.assertEqual(renamed.drawing(), plain.sampling())
+    # What earlier versions hashed is looked for as well.
+    self.assertIn(renamed.sampling(), plain.former_drawings())
+    self.assertIn(renamed.sampling(), renamed.former_drawings())
+    self.assertLen(plain.former_drawings(), 3)
+    own = AskConfig('m', extra_body={'logprobs': True, 'top_logprobs': 2})
+    self.assertEqual(own.drawing(), own.sampling())
+    self.assertEmpty(own.former_drawings())
 
   def test_extra_body_is_masked_and_counts(self):
     secret = {'top_k': 5, 'who': {'token': 'sk-SECRET'}}

@@ -55,6 +55,27 @@ class JournalTest(parameterized.TestCase):
   def file(self):
     return sorted(self.folder.glob('rows-*'))[0]
 
+  def test_found_under_a_former_key(self):
+    one = Question('new', 1, 0, (), ('old', 'older'))
+
+    def found(*entries):
+      with tempfile.TemporaryDirectory() as folder, Journal(folder) as journal:
+        journal.append(entries)
+        return {k: e.answer for k, e in journal.find([one]).items()}
+
+    def of(key, status, answer):
+      return entry(1, status, key, answer=answer)
+
+    self.assertEqual(found(of('older', 'done', 'a')), {'new': 'a'})
+    self.assertEqual(found(of('other', 'done', 'a')), {})
+    # What is answered is not asked for again, whatever came behind.
+    kept = of('old', 'done', 'a')
+    self.assertEqual(found(kept, of('new', 'failed', 'b')), {'new': 'a'})
+    self.assertEqual(found(of('new', 'failed', 'b'), kept), {'new': 'a'})
+    self.assertEqual(found(kept, of('new', 'done', 'b')), {'new': 'b'})
+    self.assertEqual(found(of('new', 'done', 'b'), kept), {'new': 'b'})
+    self.assertEqual(found(kept, of('old', 'redrawn', 'b')), {'new': 'b'})
+
   def test_found_as_appended(self):
     odd = entry(
       5000,

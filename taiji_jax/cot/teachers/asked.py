@@ -19,6 +19,7 @@ def questions(
   model: str,
   sampling: Mapping[str, Any],
   seed: int,
+  former: Sequence[Mapping[str, Any]] = (),
 ) -> list[Question]:
   """Returns k questions a request, those of a request next to each other.
 
@@ -28,6 +29,7 @@ def questions(
     k: at least 1.
     model, sampling: who samples, and how; values that JSON can hold.
     seed: of all draws.
+    former: see `ask.questions`.
   """
   return ask.questions(
     [(request.row, text.messages(request)) for request in requests],
@@ -37,6 +39,7 @@ def questions(
     sha=text.template.sha,
     sampling=sampling,
     seed=seed,
+    former=former,
   )
 
 

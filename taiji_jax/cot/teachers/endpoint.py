@@ -58,8 +58,9 @@ class EndpointTeacher:
       requests,
       k,
       model=self._config.model,
-      sampling=self._config.sampling(),
+      sampling=self._config.drawing(),
       seed=self._config.seed,
+      former=self._config.former_drawings(),
     )
     return asked.samples(self._asker(questions), k)
 

@@ -17,6 +17,7 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 import numpy as np
 
+from taiji_jax.ask.config import AskConfig
 from taiji_jax.ask.journal import Journal
 from taiji_jax.ask.spending import Prices
 from taiji_jax.errors import UserError
@@ -97,6 +98,29 @@ class EndpointTeacherTest(parameterized.TestCase):
       self.ask(server)
       self.ask(server, **changes)
       self.assertEqual(server.answered.total(), 12)
+
+  @parameterized.parameters(
+    {'max_tokens_field': 'max_completion_tokens'}, {'logprobs': True}
+  )
+  def test_draws_alike_are_not_paid_for_twice(self, **changes):
+    with serving() as server:
+      self.ask(server)
+      self.assert_whole(self.texts(server, **changes), server)
+      self.ask(server, 4, **changes)
+      self.assert_whole(self.texts(server, 4), server, 4)
+
+  @parameterized.parameters(
+    {'max_tokens_field': 'max_completion_tokens'}, {'logprobs': True}
+  )
+  def test_keys_of_earlier_versions_are_found(self, **changes):
+    with serving() as server:
+      with (
+        mock.patch.object(AskConfig, 'drawing', AskConfig.sampling),
+        mock.patch.object(AskConfig, 'former_drawings', lambda self: []),
+      ):
+        self.ask(server, **changes)
+      self.assert_whole(self.texts(server, **changes), server)
+      self.assert_whole(self.texts(server), server)
 
   def test_what_stands_twice_is_asked_for_once(self):
     with serving() as server, Journal(self.folder) as journal:

@@ -100,7 +100,7 @@ def manifest(folder: pathlib.Path, codec: Codec[Any]) -> Manifest:
     )
   values = files.read_json(path, 'delete it and run the job again')
   rows = values.pop('shards', None)
-  if not isinstance(rows, list):
+  if not isinstance(rows, list) or not rows:
     raise UserError(f'{path} lists no shards; delete it and run the job again.')
   stamp = {k: v for k, v in values.items() if k not in ('records', 'kept')}
   if stamp.get('schema') != codec.schema():
@@ -110,7 +110,12 @@ def manifest(folder: pathlib.Path, codec: Codec[Any]) -> Manifest:
     )
   found = tuple(notes.shard_of(path, row) for row in rows)
   _check_rows(path, found, stamp.get('rows_in_all'))
-  return Manifest(stamp, found)
+  whole = Manifest(stamp, found)
+  if not whole.records:
+    raise UserError(
+      f'{path} is of no record at all; delete it and run the job again.'
+    )
+  return whole
 
 
 def _check_rows(

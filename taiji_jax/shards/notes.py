@@ -12,7 +12,7 @@ from taiji_jax.errors import UserError
 SUFFIX = '.array_record'
 """Ends the name of a shard."""
 
-_NAME = re.compile(r'\w[^/\\\0]*' + re.escape(SUFFIX))
+_NAME = re.compile(r'\w[^/\\\x00-\x1f\x7f]*' + re.escape(SUFFIX))
 _SHA256 = re.compile('[0-9a-f]{64}')
 # More rows, records or bytes has no shard.
 _MOST = 1 << 53
@@ -91,9 +91,14 @@ def shard_of(path: pathlib.Path, values: Mapping[str, Any]) -> Shard:
   Raises:
     UserError: a field is missing, or is what it can't be.
   """
+  if not isinstance(values, Mapping):
+    raise UserError(
+      f'{path} says {_SHOWN.repr(values)} where a shard belongs; delete it and'
+      ' run the job again.'
+    )
   try:
     found = {f.name: values[f.name] for f in dataclasses.fields(Shard)}
-  except (KeyError, TypeError) as error:
+  except KeyError as error:
     raise UserError(
       f'{path} lacks {error}; delete it and run the job again.'
     ) from error

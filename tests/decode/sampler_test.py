@@ -106,7 +106,10 @@ class GeneratorTest(parameterized.TestCase):
     # Tokens are bytes; a letter that is not whole yet is told by a mark, one
     # letter long as the letter itself.
     text = 'a\u00e9\u6771\N{GRINNING FACE}|x'
-    decode = lambda ids: bytes(ids).decode(errors='replace')  # noqa: E731
+
+    def decode(ids):
+      return bytes(ids).decode(errors='replace')
+
     made = Sampler(DECODER, params(), CONFIG, BATCH, decode=decode)
     tokens = list(text.encode())
     for stop, before in (

@@ -90,6 +90,8 @@ class ShardsTest(parameterized.TestCase):
     ({'file': '/etc/passwd'}, 'says file'),
     ({'file': '.array_record'}, 'says file'),
     ({'file': 7}, 'says file 7'),
+    ({'file': 'cot\n-00001-of-00006.array_record'}, 'says file'),
+    ({'file': 'cot\x1b[2J.array_record'}, 'says file'),
     ({'file': 'cot-00002-of-00006.array_record'}, 'is not of this shard'),
     ({'first_row': 5}, 'is not of this shard: it tells of 4 rows from 5'),
     ({'rows': 5}, 'is not of this shard'),
@@ -127,6 +129,9 @@ class ShardsTest(parameterized.TestCase):
     (lambda rows: rows[1].update(file='../secret.array_record'), 'says file'),
     (lambda rows: rows.pop(), 'of 20 rows, or .* is of 23 rows'),
     (lambda rows: rows.pop(1), 'from row 8 where row 4 belongs'),
+    (lambda rows: rows.clear(), 'lists no shards'),
+    (lambda rows: rows.insert(1, 'a'), "says 'a' where a shard belongs"),
+    (lambda rows: rows.insert(1, None), 'says None where a shard belongs'),
     (lambda rows: rows.reverse(), 'from row 20 where row 0'),
     (lambda rows: rows[1].update(file=rows[0]['file']), 'one of them twice'),
     (lambda rows: rows[1].update(records=10), 'its note says 10'),
@@ -135,6 +140,22 @@ class ShardsTest(parameterized.TestCase):
     self.change_manifest(change)
     with self.assertRaisesRegex(UserError, said):
       list(dataset.read(self.folder, CODEC))
+
+  def test_no_shards_of_no_rows(self):
+    path = self.folder / 'manifest.json'
+    empty = json.loads(path.read_text()) | {'shards': [], 'rows_in_all': 0}
+    path.write_text(json.dumps(empty))
+    for read in (lambda *a: list(dataset.read(*a)), dataset.Source):
+      with self.assertRaisesRegex(UserError, 'lists no shards'):
+        read(self.folder, CODEC)
+
+  def test_no_records_in_any_shard(self):
+    self.change_manifest(
+      lambda rows: [one.update(records=0, kept=0) for one in rows]
+    )
+    for read in (lambda *a: list(dataset.read(*a)), dataset.Source):
+      with self.assertRaisesRegex(UserError, 'no record'):
+        read(self.folder, CODEC)
 
   def test_a_count_is_compared_without_a_hash_too(self):
     self.change_manifest(lambda rows: rows[1].update(records=10))

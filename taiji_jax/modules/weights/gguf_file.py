@@ -166,7 +166,7 @@ def _config(header: GgufHeader, options: Mapping[str, Any]) -> DecoderConfig:
   for name in ('attention.value_length', 'rope.dimension_count'):
     if read(name, int, head) != head:
       raise _refused(header, f'{family}.{name}', read(name, int))
-  sizes['vocab_size'] = _tensor(header, 'token_embd.weight').shape[0]
+  sizes['vocab_size'] = _rows(header, 'token_embd.weight')
   sizes['num_kv_heads'] = read(
     'attention.head_count_kv', int, sizes['num_heads']
   )
@@ -251,7 +251,8 @@ def _quantized(
     )
   block, _ = gguf.GGML_QUANT_SIZES[kind]
   tensor = QuantizedTensor(header.path, kind, found.shape, found.offset, heads)
-  if not found.shape or found.shape[-1] % block or tensor.end > header.size:
+  shape = found.shape
+  if not shape or 0 in shape or shape[-1] % block or tensor.end > header.size:
     raise UserError(
       f"'{header.path}' is damaged or cut off at '{name}': download it anew."
     )
@@ -264,6 +265,17 @@ def _tensor(header: GgufHeader, name: str) -> GgufTensor:
       f"'{header.path}' lacks the tensor '{name}': download it anew."
     )
   return header.tensors[name]
+
+
+def _rows(header: GgufHeader, name: str) -> int:
+  """Returns how many rows a matrix has."""
+  shape = _tensor(header, name).shape
+  if len(shape) != 2:
+    raise UserError(
+      f"'{name}' in '{header.path}' has {len(shape)} axes where it needs 2:"
+      ' download it anew.'
+    )
+  return shape[0]
 
 
 def _name(theirs: str) -> str:

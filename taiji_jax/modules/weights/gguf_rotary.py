@@ -29,7 +29,8 @@ def llama3(
   Raises:
     UserError: no scaling known here gives them.
   """
-  factor = float(factor_f.max())
+  # Of none at all, there is no largest.
+  factor = float(factor_f.max(initial=0))
   if factor_f.shape == (head_width // 2,) and factor >= 1:
     if np.allclose(factor_f, 1, atol=1e-6):
       return RopeScaling()

@@ -13,6 +13,8 @@ from taiji_jax.modules.weights.config_fields import (
 
 Get = Callable[..., Any]
 _ORIGINAL = 'original_max_position_embeddings'
+# No model comes near.
+_MOST_CONTEXT, _MOST_STRETCH, _MOST_FACTOR = 1 << 30, 1 << 20, 100
 
 
 def read(fields: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -96,13 +98,25 @@ _SCALINGS = {
 
 
 def check_scaling(where: str, scaling: RopeScaling) -> None:
-  """Raises UserError where the wavelengths would be divided by nothing."""
+  """Raises UserError where the wavelengths would be divided by nothing.
+
+  Or stretched, or cos and sin multiplied, by what no model has.
+  """
   above(where, 'low_freq_factor', scaling.low_frequency, 0)
   above(
     where, 'high_freq_factor', scaling.high_frequency, scaling.low_frequency
   )
   above(where, 'beta_fast', scaling.beta_fast, 0)
   above(where, 'beta_slow', scaling.beta_slow, 0)
+  if scaling.attention_factor:  # 0 leaves it to the formula.
+    above(where, 'attention_factor', scaling.attention_factor, 0)
+  for name, value, most in (
+    ('attention_factor', scaling.attention_factor, _MOST_FACTOR),
+    ('factor', scaling.factor, _MOST_STRETCH),
+    (_ORIGINAL, scaling.original_context, _MOST_CONTEXT),
+  ):
+    if not value <= most:
+      raise refused(where, name, value, f'at most {most:,}')
 
 
 def to_json(scaling: RopeScaling) -> dict[str, Any] | None:

@@ -200,6 +200,22 @@ class ReadTest(parameterized.TestCase):
     (QWEN2, {'rope_scaling': YARN | {'beta_slow': -1}}, 'beta_slow -1'),
     (
       QWEN2,
+      {'rope_scaling': YARN | {'attention_factor': -5.0}},
+      'attention_factor -5.0.*above 0',
+    ),
+    (
+      QWEN2,
+      {'rope_scaling': YARN | {'attention_factor': 101}},
+      'attention_factor 101.*at most 100',
+    ),
+    (QWEN2, {'rope_scaling': YARN | {'factor': 1e29}}, r'factor 1e\+29'),
+    (
+      QWEN2,
+      {'rope_scaling': YARN | {'original_max_position_embeddings': 10**29}},
+      'original_max_position_embeddings 1000.*at most 1,073,741,824',
+    ),
+    (
+      QWEN2,
       {'rope_scaling': LLAMA3['rope_scaling'] | {'low_freq_factor': 4}},
       'high_freq_factor 4.*above 4',
     ),

@@ -17,7 +17,7 @@ import chex
 import jax
 import numpy as np
 
-from taiji_jax import sharding
+from taiji_jax import gguf_header, sharding
 from taiji_jax.errors import UserError
 from taiji_jax.modules import rotary
 from taiji_jax.modules.rotary import RopeScaling
@@ -48,11 +48,11 @@ CONFIGS = {
 MLP = 'model.layers.0.mlp.up_proj.weight'
 
 
-@absltest.skipUnless(HAS_GGUF, 'gguf is not installed')
 def many_blocks(writer):
   writer.kv_data[0]['llama.block_count'].value = 10**6
 
 
+@absltest.skipUnless(HAS_GGUF, 'gguf is not installed')
 class GgufTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
@@ -159,6 +159,25 @@ class GgufTest(parameterized.TestCase):
     data = self.path.read_bytes()
     self.path.write_bytes(data[:size])
     self._refused("a.gguf' is (no whole GGUF file|damaged or cut off)")
+
+  @parameterized.parameters(
+    ('token_embd.weight', ()),
+    ('token_embd.weight', (64,)),
+    ('token_embd.weight', (2, 64, 256)),
+    ('rope_freqs.weight', ()),
+    ('rope_freqs.weight', (0,)),
+    ('rope_freqs.weight', (0, 16)),
+    ('rope_freqs.weight', (4, 4)),
+    ('blk.0.ffn_up.weight', ()),
+    ('blk.0.ffn_up.weight', (0, 256)),
+  )
+  def test_other_axes_than_a_tensor_has(self, name, shape):
+    self._write(extra={'rope_freqs.weight': np.ones(16)})
+    header = gguf_header.read(self.path)
+    own = dataclasses.replace(header.tensors[name], shape=shape)
+    changed = dataclasses.replace(header, tensors=header.tensors | {name: own})
+    with mock.patch.object(gguf_header, 'read', return_value=changed):
+      self._refused(f"'{name}'")
 
   def test_a_misshapen_tensor(self):
     wrong = {'blk.0.ffn_up.weight': np.ones((3, 256))}

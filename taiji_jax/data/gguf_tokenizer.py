@@ -18,6 +18,7 @@ from tokenizers import (
 from taiji_jax import gguf_header
 from taiji_jax.data import pieces
 from taiji_jax.data.hugging_face_tokenizer import HuggingFaceTokenizer
+from taiji_jax.data.panics import panicked
 from taiji_jax.data.pieces import Kind, Piece
 from taiji_jax.errors import UserError
 from taiji_jax.gguf_header import GgufHeader
@@ -91,12 +92,14 @@ def read(path: pathlib.Path) -> HuggingFaceTokenizer:
     whole = transformers.PreTrainedTokenizerFast(
       tokenizer_object=tokenizer, **_names(header, tokens)
     )
+    whole.chat_template = header.fields.get('tokenizer.chat_template')
+    return HuggingFaceTokenizer(whole, str(path))
   except UserError:
     raise
-  except Exception as error:  # tokenizers raises bare Exception.
+  except BaseException as error:  # Bare Exception, or a panic.
+    if not isinstance(error, Exception) and not panicked(error):
+      raise
     raise _damaged(path, str(error)) from error
-  whole.chat_template = header.fields.get('tokenizer.chat_template')
-  return HuggingFaceTokenizer(whole, str(path))
 
 
 def _byte_level(

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from taiji_jax.data.markers import TAGS
+from taiji_jax.data.panics import failed
 from taiji_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 _SAID = 200
 # The first of these that a conversation lacks holds spellings apart.
-_PRIVATE = range(0xE000, 0xF900)
+_PRIVATE = (
+  *range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE), *range(0x100000, 0x10FFFE)
+)  # fmt: skip
 
 
 class HuggingFaceTokenizer:
@@ -55,20 +58,38 @@ class HuggingFaceTokenizer:
     return ids
 
   def _plain(self, text: str) -> list[int]:
-    return self._tokenizer.encode(
-      text, add_special_tokens=False, split_special_tokens=True
-    )
+    return self._ids(text, split=True)
 
   def _with_control(self, text: str) -> list[int]:
-    return self._tokenizer.encode(
-      text, add_special_tokens=False, split_special_tokens=False
-    )
+    return self._ids(text, split=False)
+
+  def _ids(self, text: str, split: bool) -> list[int]:
+    try:
+      return self._tokenizer.encode(
+        text, add_special_tokens=False, split_special_tokens=split
+      )
+    except BaseException as error:
+      if not failed(error):
+        raise
+      raise self._damaged(error, 'cannot cut a text') from error
 
   def decode(self, ids: Sequence[int]) -> str:
     ends = {self.pad_id, self.bos_id, self.eos_id}
-    return self._tokenizer.decode(
-      [int(i) for i in ids if int(i) not in ends],
-      clean_up_tokenization_spaces=False,
+    try:
+      return self._tokenizer.decode(
+        [int(i) for i in ids if int(i) not in ends],
+        clean_up_tokenization_spaces=False,
+      )
+    except BaseException as error:
+      if not failed(error):
+        raise
+      raise self._damaged(error, 'cannot spell out a text') from error
+
+  def _damaged(self, error: BaseException, what: str) -> UserError:
+    said = ' '.join(str(error).split())[:_SAID]
+    return UserError(
+      f'The tokenizer at {self._path} {what} ({said}); it is damaged: download'
+      ' it anew, or give another.'
     )
 
   def chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
@@ -91,8 +112,13 @@ class HuggingFaceTokenizer:
         f'The tokenizer at {self._path} has no chat template; use an'
         ' instruction-tuned model, or give plain text.'
       )
-    said = ''.join(message['content'] for message in messages)
-    apart = next(c for c in map(chr, _PRIVATE) if c not in said)
+    said = {*''.join(message['content'] for message in messages)}
+    apart = next((c for c in map(chr, _PRIVATE) if c not in said), None)
+    if apart is None:
+      raise UserError(
+        'The messages hold every letter of private use in Unicode, and one is'
+        ' needed to tell text from control tokens; leave one out.'
+      )
     try:
       text = _chat_template(source).render(
         [

@@ -9,6 +9,8 @@ from typing import Any
 import tokenizers
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
+LONGEST = 512
+"""Letters of a piece that is merged of others; those of models have 128."""
 SPACE = '\N{LOWER ONE EIGHTH BLOCK}'  # SentencePiece writes ' ' this way.
 
 
@@ -75,6 +77,19 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     place += size
 
 
+def check(pieces: Sequence[Piece]) -> None:
+  """Raises ValueError where a piece is longer than any that is merged.
+
+  Every place to cut it is looked at, which takes the square of its length.
+  """
+  for i, piece in enumerate(pieces):
+    if piece.kind == Kind.NORMAL and len(piece.text) > LONGEST:
+      raise ValueError(
+        f'piece {i} {piece.text[:20]!r}... has {len(piece.text)} letters, at'
+        f' most {LONGEST} are read'
+      )
+
+
 def from_pieces(
   pieces: Sequence[Piece], prefix: bool = False
 ) -> tokenizers.Tokenizer:
@@ -88,7 +103,11 @@ def from_pieces(
   Args:
     pieces: piece i has id i; the scores are those of merges.
     prefix: whether text begins with a space that isn't there.
+
+  Raises:
+    ValueError: a piece is too long.
   """
+  check(pieces)
   added = {
     i: piece for i, piece in enumerate(pieces)
     if piece.kind in (Kind.CONTROL, Kind.UNKNOWN, Kind.USER)

@@ -9,8 +9,9 @@ from typing import Protocol
 import sentencepiece
 
 from taiji_jax import files
-from taiji_jax.data import gguf_tokenizer, pieces
+from taiji_jax.data import gguf_tokenizer, growth, pieces
 from taiji_jax.data.hugging_face_tokenizer import HuggingFaceTokenizer
+from taiji_jax.data.panics import panicked
 from taiji_jax.errors import UserError
 
 # Ends of text by name, for a tokenizer.json, which does not say which it is.
@@ -59,6 +60,11 @@ class SentencePieceTokenizer:
     self.eos_id = self._model.eos_id()
     if min(self.bos_id, self.eos_id) < 0:
       raise ValueError('the model has no bos or no eos')
+    longest = max(
+      map(len, map(self._model.id_to_piece, range(self.vocab_size)))
+    )
+    if longest > pieces.LONGEST:
+      pieces.check(pieces.of_model(proto))
 
   def encode(self, text: str) -> list[int]:
     return self._model.encode(text)
@@ -205,6 +211,8 @@ def _hugging_face(file: pathlib.Path) -> HuggingFaceTokenizer:
   import transformers
 
   try:
+    for one in file.glob('tokenizer*.json') if file.is_dir() else [file]:
+      growth.check(one)
     if (file / 'tokenizer.json').is_file():
       # AutoTokenizer may put a family's own class over what this file says.
       tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(
@@ -219,19 +227,23 @@ def _hugging_face(file: pathlib.Path) -> HuggingFaceTokenizer:
       tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(file))
       known = tokenizer.get_vocab()
       tokenizer.eos_token = next((t for t in _ENDS if t in known), None)
-  except Exception as error:  # tokenizers raises bare Exception.
+    return HuggingFaceTokenizer(tokenizer, str(file))
+  except UserError:
+    raise
+  except BaseException as error:  # Bare Exception, or a panic.
+    if not isinstance(error, Exception) and not panicked(error):
+      raise
     raise _damaged(file, error) from error
-  return HuggingFaceTokenizer(tokenizer, str(file))
 
 
-def _damaged(file: pathlib.Path, error: Exception) -> UserError:
+def _damaged(file: pathlib.Path, error: BaseException) -> UserError:
   return UserError(
     f'The tokenizer at {file} cannot be read ({_reason(error)}); remove'
     ' it to have it made anew, or give another.'
   )
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
   lines = str(error).strip().splitlines() or [type(error).__name__]
   _, bracket, said = lines[-1].rpartition('] ')
   if lines[-1].startswith('INTERNAL: ') and not bracket:

@@ -11,6 +11,8 @@ from jax.sharding import Mesh
 import numpy as np
 import tokenizers
 
+from taiji_jax.data import growth
+from taiji_jax.data.panics import failed, panicked
 from taiji_jax.errors import UserError
 from taiji_jax.modules import last_token, text_encoder
 from taiji_jax.modules.decoder_config import DecoderConfig
@@ -212,7 +214,15 @@ class TextEmbedder:
   def _embed_new(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
     """Returns the embeddings of distinct texts."""
     bert = self._eos_id is None
-    encodings = self._tokenizer.encode_batch(texts, add_special_tokens=bert)
+    try:
+      encodings = self._tokenizer.encode_batch(texts, add_special_tokens=bert)
+    except BaseException as error:
+      if not failed(error):
+        raise
+      raise UserError(
+        f"The text encoder's tokenizer.json cannot cut a text ({error}); it is"
+        ' damaged: download it anew.'
+      ) from error
     ends = [] if bert else [self._eos_id]
     ids = [encoding.ids + ends for encoding in encodings]
     buckets: dict[int, list[int]] = collections.defaultdict(list)
@@ -251,8 +261,11 @@ def read_tokenizer(path: pathlib.Path) -> tokenizers.Tokenizer:
       ' files.'
     )
   try:
+    growth.check(path)
     return tokenizers.Tokenizer.from_file(str(path))
-  except Exception as error:  # The library raises bare Exceptions.
+  except BaseException as error:  # Bare Exception, or a panic.
+    if not isinstance(error, Exception) and not panicked(error):
+      raise
     raise UserError(
       f"'{path}' is no tokenizer file ({error}): copy the model's own there."
     ) from error

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 import tokenizers
@@ -184,6 +185,38 @@ class GgufTokenizerTest(parameterized.TestCase):
       ids = tokenizer.encode(text)
       self.assertEqual(ids, theirs.encode(text))
       self.assertEqual(tokenizer.decode(ids), text)
+
+  @parameterized.parameters(512, 513)
+  def test_a_piece_beyond_all_reason(self, length):
+    def fields(writer):
+      tokens = ['<unk>', '</s>', 'a', 'a' * length]
+      writer.add_tokenizer_model('llama')
+      writer.add_token_list(tokens)
+      writer.add_token_scores([0.0] * 4)
+      writer.add_token_types([2, 3, 1, 1])
+      writer.add_eos_token_id(1)
+
+    self._write(fields)
+    if length == 512:
+      self.assertNotEmpty(tokenizer_lib.load(self.path).encode('aa'))
+      return
+    with self.assertRaisesRegex(UserError, "a.gguf.*piece 3 'aaa.*513 letters"):
+      tokenizer_lib.load(self.path)
+
+  def test_a_panic_is_a_refusal(self):
+    class PanicException(BaseException):
+      """As the library has it."""
+
+    self._write_bpe('smollm')
+    for error, told in (
+      (PanicException('index out of bounds'), UserError),
+      (KeyboardInterrupt(), KeyboardInterrupt),
+    ):
+      with (
+        mock.patch.object(models, 'BPE', side_effect=error),
+        self.assertRaises(told),
+      ):
+        tokenizer_lib.load(self.path)
 
   def test_unknown_kinds_are_refused_by_name(self):
     self._write_bpe('jais')

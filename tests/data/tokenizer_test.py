@@ -1,5 +1,6 @@
 """Tokenizers: lossless, reproducible, short on real items, safe to load."""
 
+import base64
 import builtins
 import json
 import pathlib
@@ -7,6 +8,7 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 import numpy as np
+import tokenizers
 
 from taiji_jax.data import corpus, movielens, prompts, splits
 from taiji_jax.data import tokenizer as tokenizer_lib
@@ -22,6 +24,37 @@ _TEXTS = (
   '<think>a</think><answer>Item title: X</answer>',
   ' ',
 )
+
+
+def _added(content, **more):
+  plain = dict.fromkeys(
+    ('single_word', 'lstrip', 'rstrip', 'normalized'), False
+  )
+  return {'id': 0, 'content': content, 'special': True, **plain}
+
+
+def _replace(pattern, content):
+  if isinstance(pattern, str):
+    pattern = {'String': pattern}
+  return {'type': 'Replace', 'pattern': pattern, 'content': content}
+
+
+def _sequence(*parts, of='normalizers'):
+  return {'type': 'Sequence', of: list(parts)}
+
+
+def _precompiled(charsmap):
+  if isinstance(charsmap, bytes):
+    charsmap = base64.b64encode(charsmap).decode()
+  return {'type': 'Precompiled', 'precompiled_charsmap': charsmap}
+
+
+_METASPACE = {
+  'type': 'Metaspace',
+  'replacement': '\u2581',
+  'prepend_scheme': 'always',
+  'split': True,
+}
 
 
 class SentencePieceTest(parameterized.TestCase):
@@ -78,6 +111,26 @@ class SentencePieceTest(parameterized.TestCase):
     file.write_bytes(content[: int(share * len(content))])
     with self.assertRaisesRegex(UserError, 'a.model cannot be read'):
       tokenizer_lib.load(file)
+
+  def test_a_piece_beyond_all_reason_is_refused(self):
+    self._train()
+    # One more piece of the protocol buffer: text, score, what it is.
+    text = b'a' * 513
+    piece = b'\x0a\x81\x04' + text + b'\x15' + bytes(4) + b'\x18\x01'
+    more = b'\x0a' + bytes([len(piece) & 127 | 128, len(piece) >> 7]) + piece
+    file = self._root / 'long.model'
+    file.write_bytes((self._root / 'a.model').read_bytes() + more)
+    with self.assertRaisesRegex(
+      UserError,
+      "long.model cannot be read .piece .* 'aaa.* letters, at most 512",
+    ):
+      tokenizer_lib.load(file)
+
+  def test_a_long_symbol_is_no_piece_that_is_merged(self):
+    text = 'x y' * 300
+    tokenizer = self._train(symbols=(text,))
+    self.assertLen(tokenizer_lib.load(self._root / 'a.model').encode(text), 1)
+    tokenizer.save(self._root)
 
   def test_a_missing_file_and_a_tiny_vocabulary_are_refused(self):
     with self.assertRaisesRegex(UserError, 'no tokenizer at'):
@@ -165,7 +218,6 @@ class MovieLensTest(absltest.TestCase):
 
 class HuggingFaceTest(parameterized.TestCase):
   def _folder(self) -> pathlib.Path:
-    import tokenizers
     from tokenizers import decoders, models, pre_tokenizers, trainers
     import transformers
 
@@ -329,6 +381,129 @@ class HuggingFaceTest(parameterized.TestCase):
       tokenizer.encode(prompts.completion('a', 'Star')),
       theirs.encode(prompts.completion('a', 'Star'), add_special_tokens=False),
     )
+
+  def _file(self, **changes) -> pathlib.Path:
+    """Returns a tokenizer.json of two words, with other parts."""
+    whole = {
+      'version': '1.0',
+      'truncation': None,
+      'padding': None,
+      'added_tokens': [_added('</s>')],
+      'normalizer': None,
+      'pre_tokenizer': None,
+      'post_processor': None,
+      'decoder': None,
+      'model': {
+        'type': 'WordLevel',
+        'vocab': {'</s>': 0, 'a': 1, '[UNK]': 2},
+        'unk_token': '[UNK]',
+      },
+    }
+    path = pathlib.Path(self.create_tempdir().full_path, 'tokenizer.json')
+    path.write_text(json.dumps(whole | changes))
+    return path
+
+  @parameterized.parameters('AAAA', '', 'AAQAAP////8=')
+  def test_a_panic_at_loading_is_a_refusal(self, charsmap):
+    charsmap = {'type': 'Precompiled', 'precompiled_charsmap': charsmap}
+    path = self._file(normalizer=charsmap)
+    with self.assertRaisesRegex(UserError, 'tokenizer.json cannot be read'):
+      tokenizer_lib.load(path)
+
+  @parameterized.parameters(
+    (
+      {'normalizer': _precompiled('BAAAAP////8=')},
+      'a hello',
+    ),
+    (
+      {
+        'pre_tokenizer': {
+          'type': 'Split',
+          'pattern': {'Regex': '(a+)+$'},
+          'behavior': 'Isolated',
+          'invert': False,
+        }
+      },
+      'a' * 28 + 'b',
+    ),
+    (
+      {
+        'model': {
+          'type': 'BPE',
+          'vocab': {'</s>': 0, 'a': 1},
+          'merges': [],
+          'unk_token': 'zz',
+          'fuse_unk': False,
+          'byte_fallback': True,
+        }
+      },
+      'hello',
+    ),
+  )
+  def test_a_text_that_breaks_the_library_is_a_refusal(self, changes, text):
+    tokenizer = tokenizer_lib.load(self._file(**changes))
+    with self.assertRaisesRegex(UserError, 'tokenizer.json cannot cut a text'):
+      tokenizer.encode(text)
+
+  def test_what_is_no_failure_of_the_library_passes(self):
+    tokenizer = tokenizer_lib.load(self._file())
+    for error in (KeyboardInterrupt, SystemExit, TypeError, GeneratorExit):
+      with (
+        mock.patch.object(tokenizer, '_tokenizer') as theirs,
+        self.assertRaises(error),
+      ):
+        theirs.encode.side_effect = error
+        tokenizer.encode('a')
+
+  @parameterized.parameters(
+    {
+      'normalizer': _sequence(
+        _replace('a', 'a' * 100), _replace('a', 'aaa' * 9)
+      )
+    },
+    {'normalizer': _sequence(*[_replace('a', 'aa')] * 11)},
+    {'normalizer': _sequence(*[_replace({'Regex': 'b*'}, 'a')] * 11)},
+    {'normalizer': _sequence(_sequence(_replace('a', 'a' * 1025)))},
+    {'normalizer': _sequence(*[{'type': 'Prepend', 'prepend': 'a'}] * 11)},
+    {'normalizer': _precompiled(b'\0\0\0\0' + b'a' * 1025)},
+    {'pre_tokenizer': _sequence(*[_METASPACE] * 11, of='pretokenizers')},
+    {'decoder': _replace('a', 'a' * 1025)},
+  )
+  def test_texts_that_grow_beyond_all_reason(self, **changes):
+    path = self._file(added_tokens=[_added('</s>'), _added('a')], **changes)
+    for where in (path, path.parent):
+      with (
+        mock.patch.object(tokenizers.Tokenizer, 'from_file') as load,
+        self.assertRaisesRegex(
+          UserError, 'cannot be read .its .* more than 1024 times as long'
+        ),
+      ):
+        tokenizer_lib.load(where)
+      load.assert_not_called()
+
+  def test_a_text_may_grow_as_in_real_models(self):
+    path = self._file(
+      normalizer=_sequence(
+        {'type': 'Prepend', 'prepend': '\u2581'},
+        _replace(' ', '\u2581'),
+        _replace({'Regex': ' {2,}'}, '\u2581'),
+        _replace('a', 'a' * 16),
+      ),
+      pre_tokenizer=_sequence(*[_METASPACE] * 2, of='pretokenizers'),
+    )
+    self.assertNotEmpty(tokenizer_lib.load(path).encode('a b'))
+
+  def test_every_private_letter_in_a_text(self):
+    _, tokenizer = self._chat()
+    user = [
+      {'role': 'user', 'content': ''.join(map(chr, range(0xE000, 0xF900)))}
+    ]
+    expected = tokenizer.chat(user)
+    self.assertIn(user[0]['content'], tokenizer.decode(expected))
+    rest = (*range(0xF0000, 0xFFFFE), *range(0x100000, 0x10FFFE))
+    user.append({'role': 'user', 'content': ''.join(map(chr, rest))})
+    with self.assertRaisesRegex(UserError, 'every letter of private use'):
+      tokenizer.chat(user)
 
   def test_damage_is_refused(self):
     folder = self._folder()

@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import json
 import pathlib
 import tempfile
 from unittest import mock
@@ -237,6 +238,19 @@ class ReadTokenizerTest(absltest.TestCase):
       path.write_text('{"version": "1.0", "mod', 'utf-8')
       with self.assertRaisesRegex(UserError, 'is no tokenizer file'):
         embedder.read_tokenizer(path)
+
+  def test_what_breaks_the_library_or_grows(self):
+    path = pathlib.Path(self.create_tempdir().full_path, 'tokenizer.json')
+    whole = json.loads(word_tokenizer().to_str())
+    whole['normalizer'] = {'type': 'Precompiled', 'precompiled_charsmap': 'AA'}
+    path.write_text(json.dumps(whole))
+    with self.assertRaisesRegex(UserError, 'is no tokenizer file'):
+      embedder.read_tokenizer(path)
+    growing = {'pattern': {'String': 'a'}, 'content': 'a' * 1025}
+    whole['normalizer'] = {'type': 'Replace', **growing}
+    path.write_text(json.dumps(whole))
+    with self.assertRaisesRegex(UserError, 'more than 1024 times'):
+      embedder.read_tokenizer(path)
 
 
 if __name__ == '__main__':

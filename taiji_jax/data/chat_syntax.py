@@ -17,6 +17,10 @@ class Measured(visitor.NodeTransformer):
       return lambda one: _call('joined', one, self.generic_visit(one).nodes)
     if isinstance(node, nodes.For | nodes.Macro | nodes.CallBlock):
       return self._with_step
+    if isinstance(node, nodes.Compare):
+      return lambda one: _call('in_time', one, [self.generic_visit(one)])
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
+      return lambda one: _call('held', one, [self.generic_visit(one)])
     if isinstance(node, nodes.List | nodes.Dict) or (
       isinstance(node, nodes.Tuple) and node.ctx == 'load'
     ):
@@ -25,6 +29,10 @@ class Measured(visitor.NodeTransformer):
 
   def _with_step(self, node: Any) -> nodes.Node:
     self.generic_visit(node)
+    if isinstance(node, nodes.For) and node.test is not None:
+      # What is left out takes a turn as well.
+      turn = _call('step', node, [])
+      node.test = nodes.And(turn, node.test).set_lineno(node.lineno)
     step = nodes.ExprStmt(_call('step', node, []))
     node.body.insert(0, step.set_lineno(node.lineno))
     return node

@@ -8,7 +8,8 @@ import json
 import threading
 from typing import Any
 
-from taiji_jax.data.chat_environment import ChatEnvironment, TooMuch
+from taiji_jax.data.chat_bounds import TooMuch
+from taiji_jax.data.chat_environment import ChatEnvironment
 
 MOST_SOURCE = 1 << 18
 """Letters of a template."""

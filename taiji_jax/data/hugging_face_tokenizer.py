@@ -102,7 +102,7 @@ class HuggingFaceTokenizer:
 
     Raises:
       UserError: the tokenizer has no chat template, or it refuses them, or
-        goes on or writes beyond the bounds of `data.chat_environment`.
+        goes on or writes beyond the bounds of `data.chat_budget`.
     """
     source = self._tokenizer.chat_template
     if isinstance(source, dict):  # Several, by name.

@@ -7,8 +7,8 @@ from absl.testing import absltest, parameterized
 import jinja2
 import transformers
 
-from taiji_jax.data import chat_environment, chat_template
-from taiji_jax.data.chat_environment import TooMuch
+from taiji_jax.data import chat_budget, chat_template
+from taiji_jax.data.chat_bounds import TooMuch
 from taiji_jax.data.chat_template import ChatTemplate
 
 MESSAGES = [
@@ -101,6 +101,55 @@ class ChatTemplateTest(parameterized.TestCase):
     '{{ [1] | tojson(indent=10**9) }}',
     '{{ range(10**9) | list }}',
     '{{ lipsum(n=10**6) }}',
+    # A format names one long argument many times, or is wide many times.
+    '{% set x = "a" * 1000000 %}{% set f = "{0}" * 1500 %}{{ f.format(x) }}',
+    '{% set x = "a" * 1000000 %}{% set f = "{a}" * 1500 %}{{ f.format(a=x) }}',
+    '{% set x = "a" * 1000000 %}{% set f = "{0[0]}" * 1500 %}'
+    '{{ f.format([x]) }}',
+    '{% set x = "a" * 1000000 %}{% set f = "{0}" * 1500 %}'
+    '{{ (f | attr("format"))(x) }}',
+    '{% set x = "a" * 1000000 %}{% set f = "%(a)s" * 1500 %}{{ f % {"a": x} }}',
+    '{% set x = "a" * 1000000 %}{% set f = "%(a)s" * 1500 %}'
+    '{{ f | format(a=x) }}',
+    '{% set x = "a" * 90000 %}{{ ("%s" * 9) % (x, x, x, x, x, x, x, x, x)'
+    ' ~ ("%s" * 99) | format(*([x] * 10)) }}',
+    '{% set a = "{0:999}" * 100000 %}{{ a.format("\U0001f600") }}',
+    '{% set x = "\U0001f600" * 200000 %}{{ "{!a}".format(x) }}',
+    '{% set x = "\U0001f600" * 200000 %}{{ "%a" % x }}',
+    '{{ "%s" % namespace(a=1) }}',
+    # One operation that takes long.
+    '{% set x = "a" * 1000000 %}{{ x.rfind("ab" ~ "a" * 500000) }}',
+    '{% set x = "a" * 1000000 %}{{ x.strip("b" * 900000 ~ "a") }}',
+    '{% set x = "a" * 1000000 %}{{ x | trim("b" * 900000 ~ "a") }}',
+    '{{ ("<!---->" * 100000) | striptags }}',
+    '{{ (("<!---->" * 100000) | safe).striptags() }}',
+    '{{ 1.5 | round(10**8, "ceil") }}',
+    '{{ (1).to_bytes(10**9, "big") }}',
+    '{{ true.to_bytes(10**9, "big") }}',
+    '{{ strftime_now("%1000000d" * 10000) }}',
+    '{% set ns = namespace(x=[]) %}{% for i in range(900) %}'
+    '{% set ns.x = [ns.x] %}{% endfor %}'
+    '{{ [ns.x, [1] * 9000] | tojson(indent=64) }}'
+    '{% for i in range(900) %}{% set ns.x = [ns.x, 1, 2, 3] %}{% endfor %}'
+    '{{ ns.x | tojson(indent=64) }}',
+    # Without a turn of a loop.
+    '{{ ("a" * 1000000) | list | length }}',
+    '{{ ("a" * 1000000) | min }}',
+    '{{ ("a" * 1000000) | sort | first }}',
+    '{{ ("a" * 1000000) | map("upper") | list | length }}',
+    '{{ ("a " * 500000) | wordcount }}',
+    '{% for a in "a" * 1000000 if 0 %}{% endfor %}',
+    '{% for a in range(9999) if 0 recursive %}{% endfor %}' * 20,
+    '{% set y = ("a" * 9999) | list %}' + '{{ y | min }}' * 200,
+    '{% set y = ("a" * 9999) | list %}' + '{{ (y | sort)[0] }}' * 200,
+    '{% set y = range(9999) %}'
+    + '{{ y | map("string") | select("in", "x") | list | length }}' * 200,
+    '{% set y = "a" * 1000000 %}' + '{{ (y | upper)[0] }}' * 200,
+    '{% set y = "a" * 1000000 %}'
+    + ''.join(f'{{% set x{i} = y[1:] %}}' for i in range(200)),
+    '{% set y = [1] * 9999 %}'
+    + ''.join(f'{{% set x{i} = y[1:] %}}' for i in range(200)),
+    ''.join(f'{{% set x{i} = [0] * 9999 %}}' for i in range(200)),
     # Step by step.
     '{% set ns = namespace(x="xx") %}{% for i in range(60) %}'
     '{% set ns.x = ns.x + ns.x %}{% endfor %}',
@@ -137,14 +186,14 @@ class ChatTemplateTest(parameterized.TestCase):
   def test_what_means_ill(self, source):
     start = time.monotonic()
     with (
-      mock.patch.object(chat_environment, 'MOST_STEPS', 5000),
+      mock.patch.object(chat_budget, 'MOST_STEPS', 5000),
       self.assertRaises((jinja2.TemplateError, OverflowError)),
     ):
       render(source)
     self.assertLess(time.monotonic() - start, 9)
 
   def test_the_limits_themselves(self):
-    limit = chat_environment.MOST_TEXT
+    limit = chat_budget.MOST_TEXT
     given = len('[{"role": "u", "content": ""}]')
     most = limit + 4 * given
     messages = [{'role': 'u', 'content': ''}]
@@ -158,7 +207,7 @@ class ChatTemplateTest(parameterized.TestCase):
     steps = (
       '{% for i in range(%d) %}{% for j in range(10) %}{% endfor %}{% endfor %}'
     )
-    with mock.patch.object(chat_environment, 'MOST_STEPS', 110):
+    with mock.patch.object(chat_budget, 'MOST_STEPS', 110):
       self.assertEqual(render(steps.replace('%d', '10')), '')
       with self.assertRaisesRegex(TooMuch, 'more than 110 steps'):
         render(steps.replace('%d', '11'))
@@ -166,15 +215,39 @@ class ChatTemplateTest(parameterized.TestCase):
     with self.assertRaisesRegex(TooMuch, 'more than 10000 items'):
       render('{{ [0] * 10001 }}')
 
-  def test_time(self):
-    source = (
-      '{% for i in range(9999) %}{{ range(9999) | list | length }}{% endfor %}'
-    )
-    with mock.patch.object(chat_environment, 'MOST_SECONDS', 0.2):
+  @parameterized.parameters(
+    '{% for i in range(9999) %}{{ y in z }}{% endfor %}',
+    '{% if y in z %}{% endif %}' * 999,
+    '{{ z.count(y) }}' * 999,
+  )
+  def test_time(self, source):
+    made = '{% set y = "b" ~ "a" * 400000 %}{% set z = "a" * 1000000 %}'
+    with mock.patch.object(chat_budget, 'MOST_SECONDS', 0.02):
       start = time.monotonic()
-      with self.assertRaisesRegex(TooMuch, 'more than 0.2 seconds'):
-        render(source)
+      with self.assertRaisesRegex(TooMuch, 'more than 0.02 seconds'):
+        render(made + source)
       self.assertLess(time.monotonic() - start, 3)
+
+  def test_what_models_do_with_long_conversations(self):
+    source = (
+      '{%- set ns = namespace(last=messages|length - 1) %}'
+      '{%- for m in messages[::-1] %}'
+      '{%- if m.role == "user" and m.content is string and not'
+      ' (m.content.startswith("<tool>") and m.content.endswith("</tool>")) %}'
+      '{%- set ns.last = loop.index0 %}{%- endif %}{%- endfor %}'
+      '{%- for m in messages if m.role != "system" %}'
+      '{{ "<|" + m.role + "|>" + m.content.split("</think>")[-1].strip("\\n")'
+      ' + (m.content | trim)[:9] }}'
+      '{% if loop.last %}{{ m | tojson }}{% endif %}{%- endfor %}'
+      '{{ messages | selectattr("role", "eq", "user") | list | length }}'
+      '{{ "%s of %(a)d" | replace("%", "") }}{{ "{}".format(9) }}'
+    )
+    one = {'role': 'user', 'content': 'It is long.\n' * 80}
+    long = [one, {'role': 'assistant', 'content': '<think>a</think>b'}] * 300
+    theirs = transformers.utils.chat_template_utils.render_jinja_template(
+      [long], chat_template=source, add_generation_prompt=True, **NAMES
+    )[0][0]
+    self.assertEqual(render(source, long), theirs)
 
   def test_long_messages_are_no_fault(self):
     long = [{'role': 'user', 'content': 'x' * 2_000_000}]

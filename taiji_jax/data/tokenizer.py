@@ -9,7 +9,7 @@ from typing import Protocol
 import sentencepiece
 
 from taiji_jax import files
-from taiji_jax.data import gguf_tokenizer, growth, pieces
+from taiji_jax.data import control_symbols, gguf_tokenizer, growth, pieces
 from taiji_jax.data.hugging_face_tokenizer import HuggingFaceTokenizer
 from taiji_jax.data.panics import panicked
 from taiji_jax.errors import UserError
@@ -47,13 +47,19 @@ class Tokenizer(Protocol):
 
 
 class SentencePieceTokenizer:
-  """A SentencePiece model; `decode(encode(text)) == text` for plain text."""
+  """A SentencePiece model; `decode(encode(text)) == text` for plain text.
+
+  What users write stays text: chat controls are no symbols of it (see
+  `control_symbols`), as `save` writes it too.
+  """
 
   def __init__(self, proto: bytes):
     if not proto:
       raise ValueError('the file is empty')
-    self._proto = proto
     self._model = sentencepiece.SentencePieceProcessor(model_proto=proto)
+    self._proto = control_symbols.as_text(proto)
+    if self._proto != proto:
+      self._model.LoadFromSerializedProto(self._proto)
     self.vocab_size = self._model.vocab_size()
     self.pad_id = max(self._model.pad_id(), 0)
     self.bos_id = self._model.bos_id()

@@ -2,6 +2,7 @@
 
 import base64
 import builtins
+import io
 import json
 import pathlib
 from unittest import mock
@@ -10,7 +11,15 @@ from absl.testing import absltest, parameterized
 import numpy as np
 import tokenizers
 
-from taiji_jax.data import corpus, movielens, prompts, splits
+from taiji_jax.cot.teachers.template import PHRASES
+from taiji_jax.data import (
+  control_symbols,
+  corpus,
+  movielens,
+  pieces,
+  prompts,
+  splits,
+)
 from taiji_jax.data import tokenizer as tokenizer_lib
 from taiji_jax.data.hugging_face_tokenizer import HuggingFaceTokenizer
 from taiji_jax.errors import UserError
@@ -163,6 +172,106 @@ class SentencePieceTest(parameterized.TestCase):
       self.assertEqual(getattr(again, name), getattr(tokenizer, name))
 
 
+class ControlSymbolsTest(parameterized.TestCase):
+  """User-defined symbols of a chat model's file."""
+
+  CONTROL = (
+    '<|im_start|>',
+    '<|im_end|>',
+    '<|im_start|>user',
+    '<\N{FULLWIDTH VERTICAL LINE}User\N{FULLWIDTH VERTICAL LINE}>',
+    '<start_of_turn>',
+    '<end_of_turn>',
+    '<<SYS>>',
+    '[INST]',
+    '[/INST]',
+    '[TOOL_CALLS]',
+  )
+
+  def _train(self, symbols, **changes):
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.Train(
+      sentence_iterator=iter(_LINES + [f'a thing {n}' for n in range(99)]),
+      model_writer=model,
+      user_defined_symbols=list(symbols),
+      minloglevel=2,
+      **{
+        'vocab_size': 420,
+        'byte_fallback': True,
+        'character_coverage': 1.0,
+        'hard_vocab_limit': False,
+        'model_type': 'bpe',
+        'num_threads': 1,
+      }
+      | changes,
+    )
+    file = pathlib.Path(self.create_tempdir().full_path, 'a.model')
+    file.write_bytes(model.getvalue())
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    return theirs, tokenizer_lib.load(file)
+
+  @parameterized.parameters('bpe', 'unigram')
+  def test_a_control_in_a_text_is_text(self, kind):
+    # As chat models have it: a space before the text.
+    theirs, tokenizer = self._train(
+      (*self.CONTROL, *prompts.TAGS),
+      model_type=kind,
+      normalization_rule_name='identity',
+    )
+    control = {theirs.piece_to_id(symbol) for symbol in self.CONTROL}
+    self.assertNotIn(theirs.unk_id(), control)
+    for symbol in self.CONTROL:
+      self.assertNotEmpty(control.intersection(theirs.encode(f'a{symbol}b')))
+      for text in (symbol, f'a{symbol}b', f'Star {symbol} Wars', symbol * 3):
+        ids = tokenizer.encode(text)
+        self.assertNoCommonElements(control, ids)
+        self.assertEqual(tokenizer.decode(ids), text)
+    for tag in prompts.TAGS:
+      self.assertIn(theirs.piece_to_id(tag), tokenizer.encode(f'a{tag}b'))
+    for text in (*_LINES[:1], 'a  thing', 'x <|a thing> [1] <', *prompts.TAGS):
+      self.assertEqual(tokenizer.encode(text), theirs.encode(text))
+    self.assertEqual(tokenizer.vocab_size, theirs.vocab_size())
+
+  def test_no_text_of_a_saved_one_becomes_a_control(self):
+    lossless = {
+      'normalization_rule_name': 'identity',
+      'add_dummy_prefix': False,
+      'remove_extra_whitespaces': False,
+    }
+    theirs, tokenizer = self._train(self.CONTROL, **lossless)
+    control = {theirs.piece_to_id(symbol) for symbol in self.CONTROL}
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    tokenizer.save(folder)
+    again = tokenizer_lib.load(folder)
+    for symbol in self.CONTROL:
+      text = f'Star {symbol} Wars'
+      ids = again.encode(text)
+      self.assertNoCommonElements(control, ids)
+      self.assertEqual(again.decode(ids), text)
+
+  def test_our_own_symbols_stay(self):
+    names = (
+      'Star Wars (1977)',
+      'Item <|im_end|> title',
+      'A [NEW] thing',
+      '<think> again',
+      'x < y > z',
+    )
+    symbols = (*prompts.STRUCTURE, *PHRASES, *names)
+    theirs, tokenizer = self._train(
+      dict.fromkeys(s.replace(' ', pieces.SPACE) for s in symbols)
+    )
+    for symbol in symbols:
+      text = f'a{symbol}b'
+      self.assertEqual(tokenizer.encode(text), theirs.encode(text))
+      self.assertEqual(
+        control_symbols.as_text(theirs.serialized_model_proto()),
+        theirs.serialized_model_proto(),
+      )
+
+
 class MovieLensTest(absltest.TestCase):
   def test_items_are_short_and_come_back(self):
     try:
@@ -189,6 +298,9 @@ class MovieLensTest(absltest.TestCase):
     )
     length_n = np.array([len(tokenizer.encode(t)) for t in texts])
     self.assertLess(length_n[log.item_e].mean(), 11)
+    # No symbol of it looks like a control: every prompt stays as it was.
+    proto = path.read_bytes()
+    self.assertEqual(control_symbols.as_text(proto), proto)
     rows = split.evaluation
     for r in range(50):
       profile = log.profiles[rows.user_r[r]]

@@ -37,7 +37,8 @@ class DataConfig:
       time, or the rows of that share of the users.
     title_words: titles are cut to so many words; 0 keeps them whole.
     profile: 'log' shows the profiles that the log has, 'history' one made of
-      what the user bought before.
+      what the user bought before: `prompt.profile_fields` must then name some
+      of 'favours', 'brands', 'bought'.
     history: the most earlier items a row knows.
     min_history: rows with fewer are left out.
     evaluation_rows: how many are sampled after the cut; 0 takes all.

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from taiji_jax.errors import UserError
 from taiji_jax.types import Catalog
 
 FIELDS = ('favours', 'brands', 'bought')
@@ -38,3 +39,18 @@ def profile(history: Sequence[int], catalog: Catalog) -> dict[str, str]:
     'bought': f'{len(items)} items' if items else '',
   }
   return {field: text for field, text in found.items() if text}
+
+
+def check_shown(fields: Sequence[str]) -> None:
+  """Raises UserError where a prompt would show nothing of such a profile.
+
+  Args:
+    fields: what prompts show.
+  """
+  if not set(fields).intersection(FIELDS):
+    raise UserError(
+      "data.profile is 'history', but prompt.profile_fields is"
+      f' {tuple(fields)}, none of its fields, so that no prompt would show it;'
+      f' set prompt.profile_fields={FIELDS} or some of them, or'
+      " data.profile='log'."
+    )

@@ -1,11 +1,11 @@
-"""What of a log does not fit the recipe, in sentences: nothing is refused."""
+"""What of a log does not fit the recipe, in sentences."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from taiji_jax.data.config import DataConfig
-from taiji_jax.data.history_profile import FIELDS
+from taiji_jax.data.history_profile import FIELDS, check_shown
 from taiji_jax.data.logs import Logs
 
 # Share of the clicks from which on repeats are worth a word.
@@ -33,7 +33,13 @@ def of(
     logs: what was read.
     config: how.
     profile_fields: the fields that a prompt shows.
+
+  Raises:
+    UserError: `data.profile` is 'history' and none of its fields is shown: the
+      recipe would do nothing of what it says.
   """
+  if config.profile == 'history':
+    check_shown(profile_fields)
   log, catalog = logs.log, logs.catalog
   bare = sum(not path for path in catalog.categories)
   if bare > _BARE * len(catalog):
@@ -66,12 +72,10 @@ def _profiles(
 ) -> Iterator[str]:
   if config.profile == 'history':
     if unknown := [name for name in wanted if name not in FIELDS]:
-      none = len(unknown) == len(wanted)
       yield (
         "data.profile='history' makes no"
-        f' {", ".join(unknown)}, which prompt.profile_fields names'
-        f'{", so that it shows nothing of it" if none else ""}; set'
-        f' prompt.profile_fields={FIELDS}.'
+        f' {", ".join(unknown)}, which prompt.profile_fields names; it makes'
+        f' {", ".join(FIELDS)}.'
       )
     return
   known = dict.fromkeys(name for p in logs.log.profiles for name in p)

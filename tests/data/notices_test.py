@@ -9,6 +9,7 @@ import numpy as np
 from taiji_jax.data import notices
 from taiji_jax.data.config import DataConfig
 from taiji_jax.data.tables import TableSpec
+from taiji_jax.errors import UserError
 from taiji_jax.types import Catalog, Log
 
 CATALOG = Catalog(('1', '2'), ('A', 'B'), (('X',), ()))
@@ -59,17 +60,21 @@ class NoticesTest(parameterized.TestCase):
     self.assertIn('the profile fields gender, job', notice)
     self.assertIn('it has age, city', notice)
 
-  def test_a_profile_of_the_history_needs_its_fields_shown(self):
+  @parameterized.parameters(('age', 'city'), ())
+  def test_a_profile_of_the_history_that_nothing_shows_is_refused(self, *names):
+    with self.assertRaisesRegex(
+      UserError,
+      "data.profile is 'history'.* none of its fields.*"
+      r"set prompt.profile_fields=\('favours', 'brands', 'bought'\)",
+    ):
+      told(DataConfig(profile='history'), fields=names)
+
+  def test_fields_that_a_profile_of_the_history_lacks_are_told(self):
     history = DataConfig(profile='history')
     self.assertEmpty(told(history, fields=('bought', 'favours')))
-    (notice,) = told(history, fields=('age', 'city'))
-    self.assertIn("data.profile='history' makes no age, city", notice)
-    self.assertIn('it shows nothing of it', notice)
-    self.assertIn(
-      "set prompt.profile_fields=('favours', 'brands', 'bought')", notice
-    )
     (notice,) = told(history, fields=('age', 'bought'))
-    self.assertNotIn('nothing', notice)
+    self.assertIn("data.profile='history' makes no age, which", notice)
+    self.assertIn('it makes favours, brands, bought', notice)
 
   def test_repeats(self):
     again = {'item_e': np.int32([0, 0, 1, 1])}

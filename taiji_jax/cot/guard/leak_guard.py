@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 import dataclasses
 import functools
 import math
-import re
 
 from taiji_jax.cot import sentences
+from taiji_jax.cot.guard import item_numbers
 from taiji_jax.cot.guard.config import GuardConfig
 from taiji_jax.cot.guard.spelling import (
   as_line,
+  model_words,
   trigrams,
   words,
   words_apart,
@@ -28,8 +29,6 @@ KINDS = (
 )
 _FUZZY = 4
 _SHORT = 3
-# What a number is called that is an id; else it is a number of something.
-_CALLED = r'(?:\b(?:item|id|number|no|nr|product|article|sku|asin)s?\W*|#\s*)'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,22 +84,25 @@ class LeakGuard:
 
     Compared without case, accents, punctuation and articles ('Godfather, The'
     is 'the godfather'), letters of other scripts as the Latin ones that they
-    look like, and words of the title that are glued, or whose letters stand
-    apart, as words. In this order:
+    look like, digits in a word as the letters that they stand for, and words of
+    the title that are glued, or whose letters stand apart, as words. In this
+    order:
 
     1. the title, without year or an alternative title in brackets; also where
        a history title contains it: the words are there, whatever they name;
     2. a near title: `near` of a title's words in a row, or `run` words in a row
        that are rare: without evidence, of no other title;
-    3. a model number that is rare;
+    3. a model number that is rare, in one or in parts ('10194-A', '10194 A');
     4. the item id, as a word; one of digits alone only where it is called so
-       ('item 48', '#48'), for 'packs of 48' states nothing;
+       ('item 48', 'items 12 and 48', '#48'; see `item_numbers`), for 'packs of
+       48' states nothing;
     5. a near title by overlap: what is rare about the title, in any order and
        spelling. Words of the item's category path do not count. Words of the
        evidence count only outside its quotes, and if all but few are there.
        With evidence, titles of few such words need fewer;
-    6. with evidence: the brand, or a level of the category path, that no name
-       given says, the deepest first.
+    6. with evidence: the brand (also its possessive and plural, or with a
+       hyphen or space inside; see `brand_forms`), or a level of the category
+       path, that no name given says, the deepest first.
 
     Args:
       think: the reasoning.
@@ -142,7 +144,7 @@ class LeakGuard:
     rest = known.without(line)
     if _quotes(marks, line, rest, alone):
       return Leak('near title', repr(title))
-    if model := self._model(marks, text_words, known):
+    if model := self._model(marks, think, text_words, known):
       return Leak('model number', repr(model))
     item_id = self._catalog.item_ids[target]
     if _names_id(item_id, think, line) and not known.says(item_id):
@@ -155,8 +157,9 @@ class LeakGuard:
     self, marks: TitleMarks, line: str, target: int, known: Support
   ) -> Leak | None:
     """Returns a brand or a category that the text says and no evidence does."""
-    if any(b in line and not known.holds(b) for b in marks.brands):
-      return Leak('brand', repr(self._catalog.brands[target]))
+    for forms in marks.brands:
+      if _says(line, forms) and not any(map(known.holds, forms)):
+        return Leak('brand', repr(self._catalog.brands[target]))
     for name in reversed(self._catalog.categories[target]):
       if stands(name, line) and not known.says(name):
         return Leak('category', repr(name))
@@ -182,12 +185,17 @@ class LeakGuard:
     return ''.join(left).strip()
 
   def _model(
-    self, marks: TitleMarks, text_words: Sequence[str], known: Support
+    self,
+    marks: TitleMarks,
+    think: str,
+    text_words: Sequence[str],
+    known: Support,
   ) -> str | None:
-    if not marks.models:
-      return None
     own = marks.models - known.words
-    return min(own.intersection(joined(text_words)), default=None)
+    if not own:
+      return None
+    said = {*joined(text_words), *joined(model_words(think))}
+    return min(own & said, default=None)
 
   def _overlaps(
     self,
@@ -270,12 +278,15 @@ def _guard(same: _Same) -> LeakGuard:
   return LeakGuard(same.catalog)
 
 
+def _says(line: str, forms: Iterable[str]) -> bool:
+  return any(form in line for form in forms)
+
+
 def _names_id(item_id: str, think: str, line: str) -> bool:
   """Returns whether a text states the id."""
   if not item_id.isdecimal():
     return stands(item_id, line)
-  called = rf'{_CALLED}{item_id}(?![\w.,]?\d)\b'
-  return re.search(called, think, re.IGNORECASE) is not None
+  return item_numbers.names(item_id, think)
 
 
 def _quotes(marks: TitleMarks, line: str, rest: str, alone: bool) -> bool:

@@ -16,8 +16,22 @@ _SHORT = 4
 _QUOTED = 5
 _THREE = 3
 _APART = (' ', '-', '.')
+_LONG = 6
+_FORMS = ("'s", '\N{RIGHT SINGLE QUOTATION MARK}s', 's', 'es')
+# Letters and the digits that are written for them.
+_DIGITS = str.maketrans('oOiIlLeEaAsS', '001111334455')
+_JOINS = ('-', ' ')
 # Latin letters and the Cyrillic ones that look the same.
 _ALIKE = str.maketrans('aceopxyABCEHKMOPTX', 'асеорхуАВСЕНКМОРТХ')
+_NUMBERS = (
+  'packs of {}',
+  'the number {} bus',
+  'the number {} of them',
+  'the last 3 items {} hours apart',
+  'a shop that sells {0} products {0} months',
+  'number of items: {} percent',
+)
+_ENDS_IN_LETTERS = re.compile(r'([A-Z]+\d{3,}|\d{4,})([A-Z]{1,2})')
 _SOME_MODEL = re.compile(r'(?<![\w-])[A-Za-z](?=[\w-]*\d)[\w-]{4,}')
 
 
@@ -137,6 +151,66 @@ def _brand(
   return brand if brand and brand.casefold() not in said else None
 
 
+def _brand_form(
+  text: CleanText, catalog: Catalog, rng: np.random.Generator
+) -> str | None:
+  """Returns the brand as a possessive or a plural, some with a noun behind."""
+  brand = _brand(text, catalog, rng)
+  if brand is None or not brand[-1].isalpha():
+    return None
+  noun = ('', ' things')[rng.integers(2)]
+  return brand + _FORMS[rng.integers(len(_FORMS))] + noun
+
+
+def _brand_inside(
+  text: CleanText, catalog: Catalog, rng: np.random.Generator
+) -> str | None:
+  """Returns the brand with a hyphen inside, or a digit for a letter.
+
+  Of one word with letters alone, six or more of them.
+  """
+  brand = _brand(text, catalog, rng)
+  if brand is None or not brand.isalpha() or len(brand) < _LONG:
+    return None
+  places = [i for i, c in enumerate(brand) if c.translate(_DIGITS) != c]
+  if places and rng.integers(2):
+    at = places[rng.integers(len(places))]
+    return brand[:at] + brand[at].translate(_DIGITS) + brand[at + 1 :]
+  at = int(rng.integers(_THREE, len(brand) - _THREE + 1))
+  return f'{brand[:at]}-{brand[at:]}'
+
+
+def _model_apart(
+  text: CleanText, catalog: Catalog, rng: np.random.Generator
+) -> str | None:
+  """Returns a model number with a hyphen or space before its last letters."""
+  said = ' '.join(text.evidence).casefold()
+  models = [
+    match
+    for token in _title(text, catalog).split()
+    if token.casefold() not in said
+    and (match := _ENDS_IN_LETTERS.fullmatch(token))
+  ]
+  if not models:
+    return None
+  model = models[rng.integers(len(models))]
+  return model[1] + _JOINS[rng.integers(len(_JOINS))] + model[2]
+
+
+def _called_id(
+  text: CleanText, catalog: Catalog, rng: np.random.Generator
+) -> str:
+  """Returns the item id as others call it."""
+  ids = catalog.item_ids
+  return (
+    'item_id {}',
+    '#{}',
+    'Item id: {}',
+    f'items {ids[(text.target + 1) % len(ids)]} and {{}}',
+    'product no. {}',
+  )[rng.integers(5)].format(ids[text.target])
+
+
 def _glued(
   text: CleanText, catalog: Catalog, rng: np.random.Generator
 ) -> str | None:
@@ -186,7 +260,9 @@ def _paraphrased(
 def _number(text: CleanText, catalog: Catalog) -> str | None:
   """Returns the id as a number of something else, None if it is no number."""
   item_id = catalog.item_ids[text.target]
-  return f'packs of {item_id}' if item_id.isdecimal() else None
+  if not item_id.isdecimal():
+    return None
+  return _NUMBERS[text.target % len(_NUMBERS)].format(item_id)
 
 
 KINDS: dict[
@@ -199,15 +275,20 @@ KINDS: dict[
   'half of the title': _half,
   'misspelt': _misspelt,
   'model number': _model,
+  'model number apart': _model_apart,
   'item id': _item_id,
+  'item id, otherwise called': _called_id,
   'unsupported category': _category,
   'brand alone': _brand,
+  'brand, possessive or plural': _brand_form,
+  'brand, hyphen or digit inside': _brand_inside,
   'words glued': _glued,
   'letters apart': _letters,
   'look-alike letters': _look_alike,
   'paraphrased': _paraphrased,
 }
 DECOYS: dict[str, Callable[[CleanText, Catalog], str | None]] = {
-  'item id': _number
+  'item id': _number,
+  'item id, otherwise called': _number,
 }
 """What looks like a leak of a kind and is none; None where there is nothing."""

@@ -16,6 +16,14 @@ _LOOKS = str.maketrans(
   'abesijkmhopctyxhldqwabezhikmnoptyxagi',
 )
 _UNSEEN = 'Cf'
+# Digits that are written for letters; 1 is an i or an l.
+_DIGITS = tuple(str.maketrans('013457', f'o{i}east') for i in 'il')
+# An article that is the end or the start of a number: '10194-A', '10194 A'.
+_PART = re.compile(
+  r'(?<=\d)[-_./](?=(?:an?|l[ae]|[ei]l)\b)|(?<=\d)[ ](?=(?-i:A|LA|EL)\b)'
+  r'|(?<![^\W_])(an?|l[ae]|[ei]l)[-_./](?=\d)',
+  re.IGNORECASE,
+)
 _LETTERS = 3
 _GLUED = 4
 _LOST = 2
@@ -26,10 +34,16 @@ def words(text: str) -> list[str]:
 
   Letters that look alike are one letter, and signs that nobody sees are none.
   """
-  return [w for w in _all_words(text) if w not in _ARTICLES]
+  return [w for w in every_word(text) if w not in _ARTICLES]
 
 
-def _all_words(text: str) -> list[str]:
+def model_words(text: str) -> list[str]:
+  """Returns the words, articles left where they are parts of a number."""
+  return words(_PART.sub(lambda match: match[1] or '', text))
+
+
+def every_word(text: str) -> list[str]:
+  """Returns `words` with the articles."""
   plain = text.casefold()
   if not plain.isascii():
     flat = unicodedata.normalize('NFKD', plain)
@@ -47,13 +61,14 @@ def words_apart(text: str, known: frozenset[str]) -> list[str]:
 
   Words that are glued ('hatchboxpla') and letters that stand alone ('h a t')
   are replaced by the known words that they are made of, where they are made of
-  nothing else (articles and a last 's' aside).
+  nothing else (articles and a last 's' aside). So are words with digits for
+  letters ('hatchb0x').
 
   Args:
     text: as it was written.
     known: words that may be hidden, as `words` gives them.
   """
-  parts = _all_words(text)
+  parts = every_word(text)
   found: list[str] = []
   start = 0
   while start < len(parts):
@@ -67,7 +82,7 @@ def words_apart(text: str, known: frozenset[str]) -> list[str]:
     whole = parts[start]
     inside = None
     if len(whole) >= _GLUED and whole not in known:
-      inside = _cut(whole, known)
+      inside = _lettered(whole, known) or _cut(whole, known)
     if inside and whole.removesuffix('s') != inside[0]:
       found += inside
     elif whole not in _ARTICLES:
@@ -89,6 +104,14 @@ def _joined(letters: Sequence[str], known: frozenset[str]) -> list[str]:
       if inside:
         return [*letters[:low], *inside, *letters[high:]]
   return [letter for letter in letters if letter not in _ARTICLES]
+
+
+def _lettered(whole: str, known: frozenset[str]) -> tuple[str, ...] | None:
+  """Returns the known word that a word is with letters for its digits."""
+  if whole.isalpha() or whole.isdigit():
+    return None
+  made = (whole.translate(digits) for digits in _DIGITS)
+  return next(((word,) for word in made if word in known), None)
 
 
 def _cut(whole: str, known: frozenset[str]) -> tuple[str, ...] | None:

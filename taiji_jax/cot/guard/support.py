@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 
-from taiji_jax.cot.guard.spelling import as_line, words
+from taiji_jax.cot.guard.spelling import as_line, model_words, words
 from taiji_jax.cot.guard.title_marks import joined
 
 _QUOTE = 3
@@ -67,6 +67,5 @@ def stands(name: str, line: str) -> bool:
 @functools.lru_cache(maxsize=1 << 14)
 def _parts(name: str) -> tuple[str, frozenset[str]]:
   name_words = words(name)
-  return as_line(name_words), frozenset(name_words) | frozenset(
-    joined(name_words)
-  )
+  numbers = (*joined(name_words), *joined(model_words(name)))
+  return as_line(name_words), frozenset((*name_words, *numbers))

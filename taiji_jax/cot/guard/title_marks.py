@@ -9,14 +9,17 @@ import re
 
 import numpy as np
 
+from taiji_jax.cot.guard.brand_forms import BrandForms
 from taiji_jax.cot.guard.config import GuardConfig
-from taiji_jax.cot.guard.spelling import alike, as_line, words
+from taiji_jax.cot.guard.spelling import alike, as_line, every_word, words
 from taiji_jax.types import Catalog
 
 _YEAR = re.compile(r'\(\s*\d{4}\s*\)')
 _ASIDE = re.compile(r'\(([^()]*)\)')
 _DIGIT = re.compile(r'\d')
 _QUANTITY = re.compile(r'(\d+)([^\W\d_]+)')
+# '10194A' is no amount, though other models end in A too.
+_NO_QUANTITY = re.compile(r'(?:0\d{3,}|\d{5,})[^\W\d_]{1,2}')
 _UNIT_NUMBERS = 3
 _MODEL_LENGTH = 4
 _MODEL_PARTS = 4
@@ -36,9 +39,7 @@ class TitleMarks:
       is meant to name.
     hidden: words of title and brand, which may be glued or have their letters
       apart in a text.
-    brands: what names the brand, words between spaces: all of it, and its
-      first word where no title of another brand has it. None of what the
-      category path says.
+    brands: the forms of each name of the brand (see `brand_forms`).
   """
 
   names: tuple[str, ...]
@@ -47,7 +48,7 @@ class TitleMarks:
   models: frozenset[str]
   rarity: dict[str, float]
   hidden: frozenset[str] = frozenset()
-  brands: tuple[str, ...] = ()
+  brands: tuple[tuple[str, ...], ...] = ()
 
 
 class TitleStatistics:
@@ -69,11 +70,11 @@ class TitleStatistics:
       title_words = words(title)
       self._titles.update(set(title_words))
       hashes.extend({hash(r) for r in _runs(title_words, config.run)})
-      models = {''.join(words(token)) for token in _tokens(title)}
+      models = {model for token in _tokens(title) for model in _spelt(token)}
       self._models.update(models)
       for match in filter(None, map(_QUANTITY.fullmatch, models)):
         prefixes.setdefault(match[2], set()).add(match[1])
-    self._brands_of = self._first_words()
+    self._brands = BrandForms(catalog)
     self._units = {
       unit
       for unit, numbers in prefixes.items()
@@ -85,19 +86,12 @@ class TitleStatistics:
     )
     self._runs_f, self._titles_f = values, counts
 
-  def _first_words(self) -> dict[str, set[tuple[str, ...]]]:
-    """Returns first word of a brand -> brands of the titles that have it."""
-    brands = [tuple(words(brand)) for brand in self._catalog.brands]
-    found = {brand[0]: set() for brand in brands if brand}
-    for title, brand in zip(self._catalog.titles, brands, strict=False):
-      for word in set(words(title)) & found.keys():
-        found[word].add(brand)
-    return found
-
   def marks(self, item: int) -> TitleMarks:
     """Returns what tells the title of `item` from the others."""
     title = self._catalog.titles[item]
-    path = {w for name in self._catalog.categories[item] for w in words(name)}
+    path = frozenset(
+      w for name in self._catalog.categories[item] for w in words(name)
+    )
     title_words = words(_YEAR.sub(' ', title))
     names = self._names(title)
     brand = words(self._catalog.brands[item]) if self._catalog.brands else []
@@ -117,17 +111,8 @@ class TitleStatistics:
         if not any(alike(name, word, self._config.spelling) for name in path)
       },
       hidden=frozenset((*words(title), *brand)),
-      brands=tuple(
-        as_line(name)
-        for name in dict.fromkeys((tuple(brand), *self._short(brand)))
-        if not path.issuperset(name)
-      ),
+      brands=self._brands.of(item, path),
     )
-
-  def _short(self, brand: Sequence[str]) -> Iterable[tuple[str, ...]]:
-    """Yields the brand's first word where no title of another brand has it."""
-    if brand and self._brands_of[brand[0]] <= {tuple(brand)}:
-      yield (brand[0],)
 
   def _names(self, title: str) -> tuple[tuple[str, ...], ...]:
     """Returns the title's forms: 'Seven (Se7en) (1995)' is seven and se7en.
@@ -157,17 +142,17 @@ class TitleStatistics:
     Of digits alone there must be four or more, and in this title only.
     """
     for token in _tokens(_YEAR.sub(' ', title)):
-      if len(words(token)) > _MODEL_PARTS:
-        continue
-      model = ''.join(words(token))
-      most = 1 if model.isdigit() else self._config.rare
-      quantity = _QUANTITY.fullmatch(model)
-      if (
-        len(model) >= _MODEL_LENGTH
-        and self._models[model] <= most
-        and not (quantity and quantity[2] in self._units)
-      ):
-        yield model
+      if len(words(token)) <= _MODEL_PARTS:
+        yield from filter(self._is_model, _spelt(token))
+
+  def _is_model(self, model: str) -> bool:
+    most = 1 if model.isdigit() else self._config.rare
+    if len(model) < _MODEL_LENGTH or self._models[model] > most:
+      return False
+    quantity = _QUANTITY.fullmatch(model)
+    if not quantity or quantity[2] not in self._units:
+      return True
+    return _NO_QUANTITY.fullmatch(model) is not None
 
   def _titles_with(self, run: tuple[str, ...]) -> int:
     at = np.searchsorted(self._runs_f, hash(run))
@@ -198,6 +183,11 @@ def _tokens(title: str) -> set[str]:
   return tokens | {
     part for token in tokens for part in token.split('/') if _has_digit(part)
   }
+
+
+def _spelt(token: str) -> set[str]:
+  """Returns a token as one word, with an article as a part and without."""
+  return {''.join(every_word(token)), ''.join(words(token))}
 
 
 def _has_digit(text: str) -> bool:

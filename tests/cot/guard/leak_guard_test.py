@@ -71,6 +71,30 @@ class LeakGuardTest(parameterized.TestCase):
     ('item 127.5', False),
     ('item no. 9127', False),
     ('number 127', True),
+    ('item_id 127', True),
+    ('items 5 and 127.', True),
+    ('items 5, 7, and 127', True),
+    ('item "127"', True),
+    ('item \N{NUMERO SIGN}127', True),
+    ('product no. 127', True),
+    ('ID=127', True),
+    ('the item with number 127.', True),
+    ('No. 127 fits', True),
+    ('The number 127 bus', False),
+    ('the number 127 of them', False),
+    ('no 127 packs', False),
+    ('nr. 1 of 127', False),
+    ('the last 3 items 127 hours apart', False),
+    ('sells 127 products 127 months', False),
+    ('sells 12 products 127 more', False),
+    ('number of items: 127 percent', False),
+    ('number of items: 127', False),
+    ('items 127 and 5 hours', True),
+    ('item 127 years old', False),
+    ('an item. 127 people', False),
+    ('item 127-pack', False),
+    ('valid 127', False),
+    ('items 5127', False),
   )
   def test_ids_that_are_numbers(self, think, leaks):
     leak = leak_guard.leaks(think, _CATALOG, 0)
@@ -178,6 +202,7 @@ class ProductsTest(parameterized.TestCase):
     ('the TRA708T would do', 'model number'),
     ('the tra-708-t would do', 'model number'),
     ('perhaps TRA 708T.', 'model number'),
+    ('perhaps TRA-708-T.', 'model number'),
     ('B0 fits', 'item id'),
   )
   def test_states_a_product(self, think, kind):
@@ -247,6 +272,17 @@ class ProductsTest(parameterized.TestCase):
     ('HATCHBOX filament made of PLA.', (), 'brand'),
     ('hatch\N{CYRILLIC SMALL LETTER VE}ox it is', (), 'brand'),
     ('More of Hatchbox.', (1,), None),
+    ("Hatchbox's spools", (), 'brand'),
+    ('Hatchbox\N{RIGHT SINGLE QUOTATION MARK}s spools', (), 'brand'),
+    ('the Hatchboxs', (), 'brand'),
+    ('two Hatchboxes', (), 'brand'),
+    ('a Hatch-box spool', (), 'brand'),
+    ('a hatch box', (), 'brand'),
+    ('HATCHB0X', (), 'brand'),
+    # What the evidence says in any form is no leak in another.
+    ("Hatchbox's spools", (1,), None),
+    ('Hatch-box spools, HATCHB0X', (1,), None),
+    ('the hat boxes', (), None),
     # All of the brand, or its first word where it is theirs alone.
     ('An Acme Tools thing.', (0,), None),
     ('Perhaps Osborn.', (), None),
@@ -270,6 +306,23 @@ class ProductsTest(parameterized.TestCase):
     target = 2 if think.startswith('Osborn') else 3
     leak = guard.find(think, target, ())
     self.assertEqual(leak and leak.kind, kind)
+
+  @parameterized.parameters(
+    ('the 10194-A', True),
+    ('the 10194 A is', True),
+    ('the 10194a', True),
+    ('some 20194 a day', False),
+    ('10194-B', False),
+  )
+  def test_a_model_number_that_ends_in_an_article(self, think, leaks):
+    titles = ('Neiko 10194A Step Drill Bit Set', 'Neiko 20194A Caliper')
+    titles += ('Neiko 30194A Kit', 'Cup')
+    guard = leak_guard.LeakGuard(Catalog(tuple('wxyz'), titles, ((),) * 4))
+    for evidence in (None, ()):
+      leak = guard.find(think, 0, evidence)
+      self.assertEqual(leak and leak.kind, 'model number' if leaks else None)
+    # A history title with the same number says it.
+    self.assertIsNone(guard.find(think, 0, ('Old 10194-A', '10194')))
 
   def test_a_brand_that_the_category_says_is_none(self):
     guard = leak_guard.LeakGuard(_BRANDED)

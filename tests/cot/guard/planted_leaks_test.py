@@ -1,5 +1,6 @@
 """Planted leaks: what is planted, how it is counted, and the guard on it."""
 
+import dataclasses
 import math
 
 from absl.testing import absltest, parameterized
@@ -9,7 +10,7 @@ from taiji_jax.cot.guard import leak_guard, planted_leaks, plants
 from taiji_jax.cot.teacher import CotRequest, CotSample
 from taiji_jax.types import Catalog
 
-_BRANDS = ('Acme', 'Bolt', 'Crest', 'Delta', 'Egret')
+_BRANDS = ('Acme', 'Bolt', 'Crestline', 'Deltamar', 'Egretta')
 _NOUNS = ('Pump', 'Relay', 'Valve', 'Gauge', 'Clamp', 'Hinge', 'Lathe', 'Motor')
 _LOOKS = ('Amber', 'Brisk', 'Coarse', 'Dusky', 'Eager', 'Frosty', 'Gentle')
 _ITEMS = 140
@@ -80,6 +81,7 @@ class PlantedLeaksTest(parameterized.TestCase):
         'title verbatim',
         'case and punctuation changed',
         'item id',
+        'item id, otherwise called',
         'look-alike letters',
       },
     )
@@ -105,7 +107,30 @@ class PlantedLeaksTest(parameterized.TestCase):
       catalog.titles[0].replace('H', '\N{CYRILLIC CAPITAL LETTER EN}'),
     )
     self.assertRegex(found['paraphrased'], r'^Hatchbox \w+ made of \w+$')
+    self.assertRegex(
+      found['brand, possessive or plural'],
+      '^Hatchbox(.s|s|es)( things)?$',
+    )
+    self.assertRegex(
+      found['brand, hyphen or digit inside'],
+      '^(Hat-?c-?h-?b-?ox|H4tchbox|Hatchb0x)$',
+    )
+    self.assertRegex(
+      found['item id, otherwise called'],
+      '^(item_id |#|Item id: |items 48 and |product no. )48$',
+    )
     self.assertEqual(plants.DECOYS['item id'](text, catalog), 'packs of 48')
+    other = dataclasses.replace(text, target=1)
+    numbers = Catalog(('7', '8'), ('Cup', 'Neiko 10194A Bit'), ((), ()))
+    self.assertEqual(
+      plants.DECOYS['item id'](other, numbers), 'the number 8 bus'
+    )
+    self.assertRegex(
+      plants.KINDS['model number apart'](
+        other, numbers, np.random.default_rng(4)
+      ),
+      '^10194[ -]A$',
+    )
     known = planted_leaks.CleanText('', 0, ('a HATCHBOX rack',))
     rng = np.random.default_rng(0)
     self.assertIsNone(plants.KINDS['brand alone'](known, catalog, rng))
@@ -154,9 +179,13 @@ class PlantedLeaksTest(parameterized.TestCase):
       'case and punctuation changed',
       'words reordered',
       'model number',
+      'model number apart',
       'item id',
+      'item id, otherwise called',
       'unsupported category',
       'brand alone',
+      'brand, possessive or plural',
+      'brand, hyphen or digit inside',
       'words glued',
       'letters apart',
       'look-alike letters',

@@ -31,12 +31,25 @@ class SpellingTest(parameterized.TestCase):
     ('1 2 3 b o x', ['1', '2', '3', 'b', 'o', 'x']),
     ('so p l a', ['so', 'pla']),
     ('p-l', ['p', 'l']),
+    ('hatchb0x F1LAMENT', ['hatchbox', 'filament']),
+    ('b0x 3d 1000', ['b0x', '3d', '1000']),
     ('a b c', ['b', 'c']),
     ('x.h.a.t', ['x', 'h', 't']),
     ('', []),
   )
   def test_words_apart(self, text, found):
     self.assertEqual(spelling.words_apart(text, _KNOWN), found)
+
+  @parameterized.parameters(
+    ('10194-A', ['10194a']),
+    ('a 10194 A is', ['10194a', 'is']),
+    ('10194 a day', ['10194', 'day']),
+    ('A-100 of the', ['a100', 'of']),
+    ('12-day', ['12', 'day']),
+    ('la-12 Beta-12', ['la12', 'beta', '12']),
+  )
+  def test_an_article_of_a_number_is_a_part_of_it(self, text, found):
+    self.assertEqual(spelling.model_words(text), found)
 
 
 if __name__ == '__main__':

@@ -56,6 +56,24 @@ class TitleMarksTest(parameterized.TestCase):
   def test_models(self, item, models):
     self.assertEqual(_STATISTICS.marks(item).models, models)
 
+  @parameterized.parameters(
+    # Three models end in A, so it looks like a unit; five digits are none.
+    (0, {'10194a', '10194'}),
+    (1, {'01409a', '01409'}),
+    (2, set()),
+    (3, set()),
+    (4, {'rh9005seta', 'rh9005set'}),
+  )
+  def test_models_that_look_like_amounts(self, item, models):
+    titles = ('Bit 10194-A', 'Kit 01409-A', 'Lamp 75-A', 'Pad 1200-A')
+    catalog = Catalog(
+      tuple('abcde'), (*titles, 'Castor RH-9005-SET-A'), ((),) * 5
+    )
+    statistics = title_marks.TitleStatistics(catalog, GuardConfig())
+    self.assertEqual(
+      {m for m in statistics.marks(item).models if m != '1200'}, models
+    )
+
   def test_runs_and_in_how_many_titles(self):
     self.assertEqual(
       _STATISTICS.marks(2).runs,
@@ -91,7 +109,10 @@ class TitleMarksTest(parameterized.TestCase):
     )
     statistics = title_marks.TitleStatistics(catalog, GuardConfig())
     self.assertEqual(
-      [statistics.marks(n).brands for n in range(4)],
+      [
+        tuple(forms[0] for forms in statistics.marks(n).brands)
+        for n in range(4)
+      ],
       [(' osborn inc ', ' osborn '), (' zeta ',), (' acme tools ',), ()],
     )
 

@@ -1,6 +1,7 @@
 """Rows that cannot be used: all told at once, or left out and counted."""
 
 from collections import Counter
+from collections.abc import Set
 import logging
 
 from taiji_jax.errors import UserError
@@ -39,6 +40,7 @@ class Faults:
     self._first: dict[str, tuple[str, str]] = {}
     self._count: Counter[str] = Counter()
     self._left_out: Counter[str] = Counter()
+    self._refused: set[str] = set()
 
   def add(self, kind: str, told: str, remedy: str, count: int = 1) -> None:
     """Notes rows of one kind.
@@ -52,6 +54,11 @@ class Faults:
     self._first.setdefault(kind, (told, remedy))
     self._count[kind] += count
 
+  def refuse(self, kind: str, told: str, remedy: str, count: int = 1) -> None:
+    """Notes rows of a kind that nothing drops; see `add`."""
+    self._refused.add(kind)
+    self.add(kind, told, remedy, count)
+
   def leave_out(self, kind: str, count: int) -> None:
     """Notes rows that are left out in any case; told where any are."""
     self._left_out[kind] += count
@@ -60,16 +67,21 @@ class Faults:
     """Tells of what was left out.
 
     Raises:
-      UserError: there are faults and they are not to be dropped; every kind is
+      UserError: there are faults that are not to be dropped; every kind is
         named with its first row and how many there are.
     """
-    if self._count and not self.drop:
-      parts = [
-        f'{told}{more_rows(self._count[kind])}; {remedy}.'
-        for kind, (told, remedy) in self._first.items()
-      ]
-      if self._field:
-        parts.append(f'Or set {self._field}=True to leave them out.')
-      raise UserError(' '.join(parts))
+    refused = self._refused if self.drop else self._count.keys()
+    if refused:
+      droppable = self._told(refused - self._refused)
+      if droppable and self._field:
+        droppable.append(f'Or set {self._field}=True to leave them out.')
+      raise UserError(' '.join(droppable + self._told(self._refused)))
     for kind, count in (self._count + self._left_out).items():
       _LOG.warning('%s left out: %s.', f'{count:,}', kind)
+
+  def _told(self, kinds: Set[str]) -> list[str]:
+    return [
+      f'{told}{more_rows(self._count[kind])}; {remedy}.'
+      for kind, (told, remedy) in self._first.items()
+      if kind in kinds
+    ]

@@ -102,21 +102,31 @@ def _items(
   file: pathlib.Path, split: Callable[[str], list[str]], faults: Faults
 ) -> Iterator[Item]:
   """Yields the items but those whose title is markup, which are noted."""
-  nameless = set()
+  nameless, lost = set(), []
   for item_id, fields in _object(file).items():
-    item = _item(item_id, fields, f'{file}: item {item_id}', split)
+    item = _item(item_id, fields, f'{file}: item {item_id}', split, lost)
     if not item.title and clean(fields.get('title') or ''):
       nameless.add(item_id)
     else:
       yield item
+  if lost:
+    faults.leave_out(
+      f'category names below an empty level of an item (first {lost[0]})',
+      len(lost),
+    )
   if nameless:
     faults.items |= nameless
     faults.leave_out('items with markup for a title', len(nameless))
 
 
 def _item(
-  item_id: str, fields: Any, where: str, split: Callable[[str], list[str]]
+  item_id: str,
+  fields: Any,
+  where: str,
+  split: Callable[[str], list[str]],
+  lost: list[str],
 ) -> Item:
+  """Returns the item; `lost` grows by `where` if names stand below a blank."""
   if not isinstance(fields, dict):
     raise UserError(f'{where} is {fields!r}; give its title and categories.')
   texts = {}
@@ -128,7 +138,10 @@ def _item(
   title = plain(texts['title'])
   if title != clean(texts['title']) and names[:1] == [title]:
     title = ''
-  return Item(item_id, title, _levels(names), where, plain(texts['brand']))
+  known = _levels(names)
+  if any(map(plain, names[1 + len(known) : 1 + CATEGORY_LEVELS])):
+    lost.append(where)
+  return Item(item_id, title, known, where, plain(texts['brand']))
 
 
 def _path(

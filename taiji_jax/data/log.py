@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from taiji_jax.data.faults import Faults, more_rows
+from taiji_jax.data.faults import Faults
 from taiji_jax.errors import UserError
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
 
@@ -89,10 +89,13 @@ def build_catalog(
     if not _check_item(item, noted):
       continue
     if item.item_id in by_id:
-      raise UserError(
+      noted.refuse(
+        'item ids given twice',
         f'{item.where}: item id {item.item_id!r} was given before, at'
-        f' {by_id[item.item_id].where}; keep one of the two rows.'
+        f' {by_id[item.item_id].where}',
+        'keep one of the two rows',
       )
+      continue
     by_id[item.item_id] = item
   if faults is None or not by_id:
     noted.settle()
@@ -171,8 +174,8 @@ def build_log(
     events: the interactions in any order.
     users: the user table; None takes the users from the events, without
       profiles.
-    faults: what `build_catalog` noted; events of unknown items, or without a
-      user, are added to it, and it is settled here.
+    faults: what `build_catalog` noted; what is wrong with events and users is
+      added to it, and it is settled here.
 
   Raises:
     UserError: no events, an event of an unknown item or without a user, no user
@@ -185,12 +188,16 @@ def build_log(
     raise UserError(
       'The interaction log holds no interactions; check the file given.'
     )
-  profiles = None if users is None else _profiles(users)
+  profiles = None if users is None else _profiles(users, faults)
   item_e = _indices(events.item_ids, catalog.item_ids)
   known_e = _known(events.item_ids, item_e, events.where, faults)
   known_e &= _named(events, faults)
   if profiles is not None:
     profiles |= _strangers(events, profiles, faults)
+  time_e = _times(events, faults)
+  click_e = np.asarray(events.clicks, bool)
+  conversion_e = np.asarray(events.conversions, bool)
+  _check_clicked(events, conversion_e & ~click_e, faults)
   faults.settle()
   kept = np.flatnonzero(known_e)
   if not len(kept):
@@ -202,15 +209,7 @@ def build_log(
     profiles = {events.user_ids[e]: {} for e in kept.tolist()}
   user_ids = sort_ids(profiles)
   user_e = _indices([events.user_ids[e] for e in kept.tolist()], user_ids)
-  item_e, time_e = item_e[kept], _times(events)[kept]
-  click_e = np.asarray(events.clicks, bool)
-  conversion_e = np.asarray(events.conversions, bool)
-  orphans = np.flatnonzero(conversion_e & ~click_e)
-  if len(orphans):
-    raise UserError(
-      f'{events.where(int(orphans[0]))}: a conversion without a click'
-      f'{more_rows(len(orphans))}; mark the click or remove the conversion.'
-    )
+  item_e, time_e = item_e[kept], time_e[kept]
   order = np.lexsort((user_e, item_e, time_e))
   return Log(
     user_ids=user_ids,
@@ -223,17 +222,40 @@ def build_log(
   )
 
 
-def _profiles(users: Iterable[User]) -> dict[str, dict[str, str]]:
+def _check_clicked(
+  events: Events, orphan_e: np.ndarray, faults: Faults
+) -> None:
+  orphans = np.flatnonzero(orphan_e)
+  if len(orphans):
+    faults.refuse(
+      'conversions without a click',
+      f'{events.where(int(orphans[0]))}: a conversion without a click',
+      'mark the click or remove the conversion',
+      len(orphans),
+    )
+
+
+def _profiles(
+  users: Iterable[User], faults: Faults
+) -> dict[str, dict[str, str]]:
   profiles: dict[str, dict[str, str]] = {}
   first: dict[str, str] = {}
   for user in users:
     if not user.user_id:
-      raise UserError(f'{user.where}: the user id is empty; fill it in.')
-    if user.user_id in profiles:
-      raise UserError(
-        f'{user.where}: user id {user.user_id!r} was given before, at'
-        f' {first[user.user_id]}; keep one of the two rows.'
+      faults.refuse(
+        'users without an id',
+        f'{user.where}: the user id is empty',
+        'fill it in',
       )
+      continue
+    if user.user_id in profiles:
+      faults.refuse(
+        'user ids given twice',
+        f'{user.where}: user id {user.user_id!r} was given before, at'
+        f' {first[user.user_id]}',
+        'keep one of the two rows',
+      )
+      continue
     fields = {name: clean(text) for name, text in user.profile.items()}
     profiles[user.user_id] = {n: t for n, t in fields.items() if t}
     first[user.user_id] = user.where
@@ -312,17 +334,17 @@ def _known(
   return place_e >= 0
 
 
-def _times(events: Events) -> np.ndarray:
+def _times(events: Events, faults: Faults) -> np.ndarray:
+  """Returns the times, int64 `[E]`; those that do not fit are noted."""
   limit = np.iinfo(np.int64)
-  wrong = [
-    row
-    for row, time in enumerate(events.times)
-    if not limit.min <= time <= limit.max
-  ]
-  if wrong:
-    raise UserError(
-      f'{events.where(wrong[0])}: time {events.times[wrong[0]]} does not fit'
-      f' 64 bits{more_rows(len(wrong))}; give seconds, or milliseconds, since'
-      ' 1970.'
+  fits = [limit.min <= time <= limit.max for time in events.times]
+  if not all(fits):
+    row = fits.index(False)
+    faults.refuse(
+      'times beyond 64 bits',
+      f'{events.where(row)}: time {events.times[row]} does not fit 64 bits',
+      'give seconds, or milliseconds, since 1970',
+      fits.count(False),
     )
-  return np.asarray(events.times, np.int64)
+  times = (t if fit else 0 for t, fit in zip(events.times, fits, strict=True))
+  return np.fromiter(times, np.int64, len(fits))

@@ -1,12 +1,16 @@
 """Any interaction log and item table: CSV, TSV or Parquet with a column map."""
 
+import ast
 from collections.abc import Iterator
+import contextlib
 import dataclasses
 import datetime
 import math
+import re
 
+from taiji_jax import files
 from taiji_jax.data import table_file
-from taiji_jax.data.faults import Faults, more_rows
+from taiji_jax.data.faults import Faults
 from taiji_jax.data.log import (
   Events,
   Item,
@@ -18,6 +22,11 @@ from taiji_jax.data.log import (
 from taiji_jax.errors import UserError
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log
 
+_SHOWN = 80
+_QUOTED = r'(?:"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')'
+# "['A', 'B']": how a list ends up in a text.
+_LISTED = re.compile(rf'\[\s*(?:{_QUOTED}(?:\s*,\s*{_QUOTED})*\s*,?\s*)?\]')
+_LOOKS_LISTED = re.compile(r'\[\s*(?:[\["\'].*[\]"\',]\s*)?\]', re.DOTALL)
 _TRUTHS = dict.fromkeys(('1', 'true', 't', 'yes', 'y'), True)
 _TRUTHS |= dict.fromkeys(('0', 'false', 'f', 'no', 'n'), False)
 
@@ -42,7 +51,7 @@ class TableSpec:
       is a conversion (a log of purchases).
     title: column of the items' titles.
     categories: up to three columns from L1 to L3, or one with all levels: a
-      list (in Parquet), or a text.
+      list (in Parquet, or written as in Python or JSON), or a text.
     category_separator: splits the text of that one column; levels after the
       third are dropped.
     profile: columns of the user table for the profile.
@@ -114,22 +123,32 @@ def read(spec: TableSpec, drop: bool = False) -> tuple[Log, Catalog]:
     catalog_item=spec.catalog_item or spec.item,
     profile_user=(spec.profile_user or spec.user) if spec.users else '',
   )
-  items = [
-    Item(
-      cells[spec.catalog_item], cells[spec.title], _levels(spec, cells), where
-    )
-    for where, cells in _rows(
-      spec, 'items', 'catalog_item', 'title', 'categories'
-    )
-  ]
-  catalog = build_catalog(items, faults)
+  catalog = build_catalog(_items(spec, faults), faults)
   users = None
   if spec.users:
     users = [
       User(cells[spec.profile_user], {f: cells[f] for f in spec.profile}, where)
       for where, cells in _rows(spec, 'users', 'profile_user', 'profile')
     ]
-  return build_log(catalog, _events(spec), users, faults), catalog
+  return build_log(catalog, _events(spec, faults), users, faults), catalog
+
+
+def _items(spec: TableSpec, faults: Faults) -> Iterator[Item]:
+  """Yields the items; names below an empty level are noted."""
+  lost = []
+  for where, cells in _rows(
+    spec, 'items', 'catalog_item', 'title', 'categories'
+  ):
+    names = _names(spec, cells, where)
+    levels = names[: names.index('')] if '' in names else names
+    if any(names[len(levels) :]):
+      lost.append(where)
+    yield Item(cells[spec.catalog_item], cells[spec.title], levels, where)
+  if lost:
+    faults.leave_out(
+      f'category names below an empty level of an item (first {lost[0]})',
+      len(lost),
+    )
 
 
 def _rows(
@@ -147,77 +166,116 @@ def _rows(
   )
 
 
-def _events(spec: TableSpec) -> Events:
+def _events(spec: TableSpec, faults: Faults) -> Events:
   rows = list(
     _rows(spec, 'interactions', 'user', 'item', 'time', 'click', 'conversion')
   )
   clicks = [True] * len(rows)
   if spec.click:
-    clicks = _truths([(w, cells[spec.click]) for w, cells in rows], spec.click)
+    clicks = _truths(
+      [(w, cells[spec.click]) for w, cells in rows], spec.click, faults
+    )
   conversions = clicks
   if spec.conversion:
     conversions = _truths(
-      [(w, cells[spec.conversion]) for w, cells in rows], spec.conversion
+      [(w, cells[spec.conversion]) for w, cells in rows],
+      spec.conversion,
+      faults,
     )
   return Events(
     user_ids=[cells[spec.user] for _, cells in rows],
     item_ids=[cells[spec.item] for _, cells in rows],
-    times=_times([(where, cells[spec.time]) for where, cells in rows]),
+    times=_times([(where, cells[spec.time]) for where, cells in rows], faults),
     clicks=clicks,
     conversions=conversions,
     where=lambda row: rows[row][0],
   )
 
 
-def _levels(spec: TableSpec, cells: dict[str, str]) -> tuple[str, ...]:
-  """Returns the levels up to the first empty one."""
+def _names(
+  spec: TableSpec, cells: dict[str, str], where: str
+) -> tuple[str, ...]:
+  """Returns up to three names of levels, '' where one is empty."""
   names = [cells[column] for column in spec.categories]
+  one = len(names) == 1
+  for column, name in zip(spec.categories, names, strict=True):
+    if not _LOOKS_LISTED.fullmatch(name):
+      continue
+    names = _listed(name) if one else None
+    if names is None:
+      raise UserError(
+        f'{where}: {column} is {name[:_SHOWN]!r}, which looks like a list and'
+        f" cannot be read as one; write it as ['A', 'B']"
+        f'{"" if one else ", in the only column of data.tables.categories"}, or'
+        ' as a text with data.tables.category_separator.'
+      )
+    return tuple(map(clean, names[:CATEGORY_LEVELS]))
   if spec.category_separator:
     names = names[0].split(spec.category_separator)
-  elif len(names) == 1:
+  elif one:
     names = names[0].split(table_file.LIST)
-  levels = []
-  for name in map(clean, names[:CATEGORY_LEVELS]):
-    if not name:
-      break
-    levels.append(name)
-  return tuple(levels)
+  return tuple(map(clean, names[:CATEGORY_LEVELS]))
 
 
-def _truths(cells: list[tuple[str, str]], column: str) -> list[bool]:
+def _listed(text: str) -> list[str] | None:
+  """Returns the names of a list as JSON or Python write it, None if it isn't.
+
+  Only texts between commas are one: Python would join those without.
+  """
+  if not _LISTED.fullmatch(text):
+    return None
+  for read_list in (files.parse_json, ast.literal_eval):
+    with contextlib.suppress(ValueError, SyntaxError):
+      return list(read_list(text))
+  return None
+
+
+def _truths(
+  cells: list[tuple[str, str]], column: str, faults: Faults
+) -> list[bool]:
   found = [_TRUTHS.get(text.lower()) for _, text in cells]
   if None in found:
     where, text = cells[found.index(None)]
-    raise UserError(
-      f'{where}: {column} is {text!r}{more_rows(found.count(None))}; give 0,'
-      ' 1, true, false, yes or no.'
+    faults.refuse(
+      f'{column} that is no truth',
+      f'{where}: {column} is {text[:_SHOWN]!r}',
+      'give 0, 1, true, false, yes or no',
+      found.count(None),
     )
-  return found
+  return [bool(truth) for truth in found]
 
 
-def _times(cells: list[tuple[str, str]]) -> list[int]:
+def _times(cells: list[tuple[str, str]], faults: Faults) -> list[int]:
   """Returns integers as they are, or microseconds of decimals and dates."""
   parsed = [_time(text) for _, text in cells]
   if None in parsed:
     where, text = cells[parsed.index(None)]
-    raise UserError(
-      f'{where}: time {text!r} is neither a number nor ISO 8601'
-      f'{more_rows(parsed.count(None))}; correct it or remove the row.'
+    faults.refuse(
+      'times that are none',
+      f'{where}: time {text[:_SHOWN]!r} is neither a number nor ISO 8601',
+      'correct it or remove the row',
+      parsed.count(None),
     )
-  kinds = {kind for kind, _ in parsed}
+  kinds = {known[0] for known in parsed if known}
   if 'date' in kinds and len(kinds) > 1:
-    others = [i for i, (kind, _) in enumerate(parsed) if kind != 'date']
+    others = [
+      i for i, known in enumerate(parsed) if known and known[0] != 'date'
+    ]
     where, text = cells[others[0]]
-    raise UserError(
-      f'{where}: time {text!r} is a number where other rows have dates'
-      f'{more_rows(len(others))}; use one kind.'
+    faults.refuse(
+      'times that are numbers among dates',
+      f'{where}: time {text!r} is a number where other rows have dates',
+      'use one kind',
+      len(others),
     )
-  if kinds <= {'integer'}:
-    return [int(value) for _, value in parsed]
-  return [
-    int(value) * 10**6 if kind == 'integer' else round(value * 10**6)
-    for kind, value in parsed
-  ]
+  micro = not kinds <= {'integer'}
+  return [_units(*known, micro) if known else 0 for known in parsed]
+
+
+def _units(kind: str, value: int | float, micro: bool) -> int:
+  if kind == 'integer':
+    return int(value) * (10**6 if micro else 1)
+  return round(value * 10**6)
 
 
 def _time(text: str) -> tuple[str, int | float] | None:

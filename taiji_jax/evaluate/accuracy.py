@@ -5,11 +5,16 @@ mean over rows is the metric and `bootstrap` can resample it.
 """
 
 from collections.abc import Sequence
+import unicodedata
 
 import numpy as np
 
 from taiji_jax.data.title_index import normalise
 from taiji_jax.types import CATEGORY_LEVELS, Catalog
+
+# Punctuation by its kind, yet it tells names apart, as symbols and marks do.
+_SIGNS = '#%@*'
+_APOSTROPHES = '`\N{ACUTE ACCENT}'
 
 
 def category_accuracy(
@@ -19,9 +24,9 @@ def category_accuracy(
 ) -> np.ndarray:
   """Returns whether level K is right, float32 `[3, R]`, one row a level.
 
-  The stated text must equal the target's as titles do (`title_index.normalise`:
-  without case and punctuation). A level that is not stated counts as wrong; a
-  target without the level gives NaN, whatever is stated.
+  The stated text must equal the target's without case, punctuation and extra
+  spaces; other signs count ('C#' is not 'C++'). A level that is not stated
+  counts as wrong; a target without the level gives NaN, whatever is stated.
 
   Args:
     answers: the levels that each answer states; () where it cannot be parsed.
@@ -32,10 +37,18 @@ def category_accuracy(
   for row, (stated, item) in enumerate(zip(answers, target_r, strict=True)):
     for level, name in enumerate(catalog.categories[item]):
       told = stated[level : level + 1]
-      right_lr[level, row] = bool(told) and normalise(told[0]) == normalise(
-        name
-      )
+      right_lr[level, row] = bool(told) and _folded(told[0]) == _folded(name)
   return right_lr
+
+
+def _folded(name: str) -> tuple[str, str]:
+  """Returns the name as titles are compared, and its signs beside."""
+  signs = (
+    c
+    for c in unicodedata.normalize('NFKC', name)
+    if c in _SIGNS or unicodedata.category(c)[0] in 'SM'
+  )
+  return normalise(name), ''.join(c for c in signs if c not in _APOSTROPHES)
 
 
 def distinct_items(item_r: np.ndarray, user_r: np.ndarray) -> np.ndarray:

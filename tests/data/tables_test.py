@@ -71,8 +71,58 @@ class TablesTest(parameterized.TestCase):
     spec = self._spec(
       items=items, categories=('l1', 'l2', 'l3'), category_separator=None
     )
-    _, catalog = tables.read(spec)
+    with self.assertLogs('taiji_jax') as logged:
+      _, catalog = tables.read(spec)
     self.assertEqual(catalog.categories, (('A', 'B', 'C'), ('A',), ()))
+    (told,) = logged.output
+    self.assertRegex(
+      told,
+      '1 left out: category names below an empty level of an item'
+      r' \(first .*items.csv:3\)',
+    )
+
+  @parameterized.parameters(
+    ("['A', 'B']", ('A', 'B')),
+    ('["A, x", "B\\u00e9"]', ('A, x', 'B\xe9')),
+    ("""['A', "B's", 'C', 'D']""", ('A', "B's", 'C')),
+    ("['A',]", ('A',)),
+    ('[]', ()),
+    ('[ ]', ()),
+    ("['A', '', 'C']", ('A',)),
+    # Names in brackets are names.
+    ('[A]', ('[A]',)),
+    ("A ['B']", ("A ['B']",)),
+  )
+  def test_a_list_in_a_text_is_a_list(self, cell, levels):
+    items = 'sku\tname\tpath\na1\tN\t"{}"\na2\tM\t\na3\tL\t\n'
+    items = items.format(cell.replace('"', '""'))
+    for separator in (None, '>'):
+      spec = self._spec(
+        _LOG.replace(',', '\t'),
+        items,
+        None,
+        profile=(),
+        separator='\t',
+        category_separator=separator,
+      )
+      _, catalog = tables.read(spec)
+      self.assertEqual(catalog.categories[0], levels)
+
+  @parameterized.parameters(
+    # numpy's print of an array, a list of lists, a number, an end cut off.
+    (("['A' 'B']",), "path is .*'A' 'B'.* looks like a list"),
+    (("[['A', 'B']]",), 'looks like a list'),
+    (("['A', 3, 'B']",), 'looks like a list'),
+    (("['A\\x', 'B']",), 'looks like a list'),
+    (("['A']", 'B'), 'l1 is .*in the only column of data.tables.categories'),
+  )
+  def test_what_only_looks_like_a_list_is_refused(self, cells, message):
+    names = ('path',) if len(cells) == 1 else ('l1', 'l2')
+    quoted = ','.join(f'"{cell}"' for cell in cells)
+    items = f'sku,name,{",".join(names)}\na1,N,{quoted}\n'
+    spec = self._spec(items=items, categories=names, category_separator=None)
+    with self.assertRaisesRegex(UserError, message):
+      tables.read(spec)
 
   @parameterized.parameters(
     (('3', '1', '2'), (1, 2, 3)),
@@ -300,6 +350,31 @@ class TablesTest(parameterized.TestCase):
       [int(record.getMessage().split()[0]) for record in logged.records],
       [1, 2, 2, 1, 1],
     )
+
+  def test_what_nothing_drops_is_told_with_the_others(self):
+    items = _ITEMS + 'a7,,\na1,x,\na1,y,\n'
+    users = _USERS + 'x,1,2\n,4,5\n'
+    log = _LOG + f'x,a1,noon,1,1\nx,a1,{9**30},maybe,1\nx,a1,5,0,1\n'
+    with self.assertRaises(UserError) as raised:
+      tables.read(self._spec(log, items, users))
+    told = str(raised.exception)
+    self.assertRegex(told, "csv:5: item 'a7' has no title.*set data.drop=True")
+    for part in (
+      r"items.csv:6: item id 'a1' was given before, at \S*items.csv:2 \(and 1"
+      r' more such row\); keep one',
+      "log.csv:5: time 'noon'",
+      r'log.csv:6: time \d+ does not fit 64 bits',
+      "log.csv:6: clicked is 'maybe'",
+      r'log.csv:6: a conversion without a click \(and 1 more such row\)',
+      "users.csv:4: user id 'x' was given before",
+      'users.csv:5: the user id is empty',
+    ):
+      self.assertRegex(told, part)
+    with self.assertRaises(UserError) as raised:
+      tables.read(self._spec(log, items, users), drop=True)
+    self.assertNotIn('a7', str(raised.exception))
+    self.assertNotIn('data.drop', str(raised.exception))
+    self.assertIn("'noon'", str(raised.exception))
 
   def test_an_event_without_a_user_is_dropped_without_a_user_table_too(self):
     spec = self._spec(_LOG + ',a1,1,1,1\n', users=None, profile=())

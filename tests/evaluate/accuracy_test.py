@@ -1,4 +1,4 @@
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 import numpy as np
 
 from taiji_jax import bootstrap
@@ -6,7 +6,7 @@ from taiji_jax.evaluate import accuracy
 from taiji_jax.types import Catalog
 
 
-class CategoryAccuracyTest(absltest.TestCase):
+class CategoryAccuracyTest(parameterized.TestCase):
   def test_golden(self):
     catalog = Catalog(
       ('a', 'b', 'c'),
@@ -33,6 +33,27 @@ class CategoryAccuracyTest(absltest.TestCase):
         [0, 0, 0, nan, nan, nan, 0],
       ],
     )
+
+  @parameterized.parameters(
+    ('C#', 'C++', 0),
+    ('C', 'C++', 0),
+    ('c++', 'C++', 1),
+    ('!!!', '???', 0),
+    ('Sci Fi', 'sci-fi', 1),
+    ('"Drama."', 'Drama', 1),
+    ("Men's Hats", 'mens hats', 1),
+    ('Men`s', "Men's", 1),
+    ('R & B', 'R B', 1),
+    ('5 $ and less', '5 and less', 0),
+    # Vowels of Devanagari and Thai are marks.
+    ('\u0915\u093f', '\u0915\u093e', 0),
+    ('\u0e01\u0e34', '\u0e01\u0e36', 0),
+    ('e\u0301tude', '\xe9tude', 1),
+  )
+  def test_signs_tell_names_apart(self, stated, name, right):
+    catalog = Catalog(('a',), ('A',), ((name,),))
+    found = accuracy.category_accuracy([(stated,)], np.array([0]), catalog)
+    self.assertEqual(found[0, 0], right)
 
 
 class CollapseTest(absltest.TestCase):

@@ -71,8 +71,9 @@ class RolloutMeshTest(absltest.TestCase):
     self.assertEqual(kernel.addressable_shards[0].data.shape, (32, 16))
 
   def test_norm_scales_are_not_rounded(self):
-    # Products are in bfloat16, norms in float32: both as in training.
-    variables, drawn = draw('bfloat16', rollout_mesh={'data': 2, 'tensor': 2})
+    # Products are in bfloat16, norms in float32: both as in training. Laid out
+    # alike: sums over other parts are rounded in other places.
+    variables, drawn = draw('bfloat16', rollout_mesh={'fsdp': 4})
     blocks = variables['params']['blocks_0']
     self.assertEqual(blocks['mlp']['gate']['kernel'].dtype, jax.numpy.bfloat16)
     self.assertEqual(blocks['mlp_norm']['scale'].dtype, np.float32)

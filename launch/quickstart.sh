@@ -7,7 +7,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/venv.sh
 
 # Large pages where the C library is glibc: training steps are faster by them.
-export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.hugetlb=1
+case "${TAIJI_HUGE_PAGES:-1} ${GLIBC_TUNABLES:-}" in
+  0* | *glibc.malloc.hugetlb*) ;;
+  *) export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.hugetlb=1 ;;
+esac
 
 venv_ready
 venv_install quickstart '.[experiments]'

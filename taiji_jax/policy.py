@@ -324,8 +324,7 @@ def trained_shapes(model: DecoderConfig) -> Any:
   Args:
     model: its sizes.
   """
-  one = np.ones((1, 8), np.int32)
-  shapes = jax.eval_shape(Decoder(model).init, jax.random.key(0), one, one, one)
+  shapes = decoder_lib.shapes(model)
   return {layers.LORA: shapes[layers.LORA]} if model.lora_rank else shapes
 
 

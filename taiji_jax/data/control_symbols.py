@@ -5,7 +5,6 @@ SentencePiece makes a user-defined symbol of whatever spells it, so that
 the tags, the structure of a prompt, whole names. Those stay.
 """
 
-from collections.abc import Iterator
 import re
 
 from taiji_jax.data import pieces
@@ -42,7 +41,9 @@ def as_text(proto: bytes) -> bytes:
   if not any(control):
     return proto
   made, number = bytearray(), 0
-  for head, message in _messages(proto):
+  for head, message in pieces.fields_of(proto):
+    if head & 7 != 2:
+      raise ValueError(f'field {head >> 3} of the model has no length')
     if head == _PIECE:
       if control[number]:
         message += _UNUSED
@@ -54,26 +55,6 @@ def as_text(proto: bytes) -> bytes:
 def _is_control(symbol: str) -> bool:
   text = symbol.replace(SPACE, ' ')
   return text.strip() not in TAGS and _CONTROL.fullmatch(text) is not None
-
-
-def _messages(proto: bytes) -> Iterator[tuple[int, bytes]]:
-  """Yields (head, content) of each field of a model: all have a length."""
-  place = 0
-
-  def varint() -> int:
-    nonlocal place
-    value, shift, more = 0, 0, True
-    while more:
-      byte, place = proto[place], place + 1
-      value, shift, more = value | (byte & 127) << shift, shift + 7, byte > 127
-    return value
-
-  while place < len(proto):
-    head, size = varint(), varint()
-    if head & 7 != 2:
-      raise ValueError(f'field {head >> 3} of the model has no length')
-    yield head, proto[place : place + size]
-    place += size
 
 
 def _varint(value: int) -> bytes:

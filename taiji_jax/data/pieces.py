@@ -49,14 +49,17 @@ def of_model(proto: bytes) -> list[Piece]:
       struct.unpack('<f', fields.get(2, bytes(4)))[0],
       Kind(fields.get(3, Kind.NORMAL)),
     )
-    for number, message in _fields(proto)
-    if number == 1
-    for fields in (dict(_fields(message)),)
+    for key, message in fields_of(proto)
+    if key >> 3 == 1
+    for fields in ({k >> 3: v for k, v in fields_of(message)},)
   ]
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-  """Yields (number, value) of each field of a protocol buffer message."""
+def fields_of(message: bytes) -> Iterator[tuple[int, Any]]:
+  """Yields (key, value) of each field of a protocol buffer message.
+
+  The key is 8 times the field's number and its kind: 2 has a length.
+  """
   place = 0
 
   def varint() -> int:
@@ -70,10 +73,10 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
   while place < len(message):
     key = varint()
     if key & 7 == 0:
-      yield key >> 3, varint()
+      yield key, varint()
       continue
     size = {1: 8, 5: 4}.get(key & 7) or varint()
-    yield key >> 3, message[place : place + size]
+    yield key, message[place : place + size]
     place += size
 
 

@@ -172,16 +172,23 @@ def _differences(pairs: Mapping[str, Mapping[str, Any]]) -> str:
   )
 
 
+def _images(
+  figures: Mapping[str, object], captions: Mapping[str, str]
+) -> list[str]:
+  """Returns the figures that there are, in the order of the captions."""
+  return [
+    f'![{caption}]({name}.png)'
+    for name, caption in captions.items()
+    if name in figures
+  ]
+
+
 def _training(figures: Mapping[str, object]) -> str:
   captions = {
     'loss': 'The loss of supervised training, nats a token',
     'kl': 'The KL divergence from the model before RL, nats a token',
   }
-  images = [
-    f'![{caption}]({name}.png)'
-    for name, caption in captions.items()
-    if name in figures
-  ]
+  images = _images(figures, captions)
   return '\n\n'.join(['## Training', *images]) if images else ''
 
 
@@ -191,11 +198,7 @@ def _trade_off(figures: Mapping[str, object]) -> str:
     'rewards': 'Each reward over the RL steps',
     'weights': 'The weights over the RL steps',
   }
-  images = [
-    f'![{caption}]({name}.png)'
-    for name, caption in captions.items()
-    if name in figures
-  ]
+  images = _images(figures, captions)
   if 'rewards' not in figures:
     images.append('No RL step was logged.')
   return '\n\n'.join(['## The rewards', *images])

@@ -196,6 +196,13 @@ class Decoder(nn.Module):
     return logits.reshape(*hidden_btd.shape[:-1], -1)
 
 
+def shapes(config: DecoderConfig) -> Any:
+  """Returns shapes and dtypes of all variables; nothing is drawn."""
+  one = jax.ShapeDtypeStruct((1, 8), jnp.int32)
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  return jax.eval_shape(Decoder(config).init, key, one, one, one)
+
+
 def unstacked(decoder: Decoder, params: Any) -> tuple[Decoder, Any]:
   """Returns the same network with each block's parameters an own array.
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import jax
 from jax.sharding import Mesh
-import numpy as np
 
 from taiji_jax import sharding
 from taiji_jax.errors import UserError
-from taiji_jax.modules.decoder import Decoder
+from taiji_jax.modules import decoder
 from taiji_jax.pipeline.arms import DIRECT, RUPR, Plan
 from taiji_jax.pipeline.recipe import Recipe
 
@@ -26,7 +25,8 @@ def check(
   """
   for size, field in _batches(recipe, plan):
     sharding.check_batch(size, mesh, field)
-  shapes = _shapes(recipe) if mesh.size > 1 else {}
+  # A tokenizer that is trained may end with a few tokens less.
+  shapes = decoder.shapes(recipe.model) if mesh.size > 1 else {}
   _check_parameters(shapes, mesh)
   if rollout_mesh is None:
     _check_scored(recipe, plan, mesh)
@@ -59,17 +59,6 @@ def _check_scored(recipe: Recipe, plan: Plan, mesh: Mesh) -> None:
   """Texts are scored where rollouts are made."""
   if any(arm.data in (RUPR, DIRECT) for arm in plan.arms.values()):
     sharding.check_batch(recipe.cot.batch, mesh, 'cot.batch')
-
-
-def _shapes(recipe: Recipe) -> Any:
-  """Returns the decoder's parameters as shapes.
-
-  A tokenizer that is trained may end with a few tokens less.
-  """
-  one = np.ones((1, 8), np.int32)
-  return jax.eval_shape(
-    Decoder(recipe.model).init, jax.random.key(0), one, one, one
-  )
 
 
 def _check_parameters(shapes: Any, mesh: Mesh) -> None:

@@ -107,8 +107,9 @@ def open_checkpoint(
     UserError: there is no such checkpoint, it has no chat template, or an
       option is out of range.
   """
-  pretrained.config(source)  # It must be a decoder, which its tokenizer hides.
-  tokenizer = tokenizer_lib.load(pretrained.find(source))
+  path = pretrained.find(source)
+  pretrained.config(path)  # It must be a decoder, which its tokenizer hides.
+  tokenizer = tokenizer_lib.load(path)
   config = _sampling(tokenizer, source, chat, sampling)
   attention = 'kernel' if mesh.devices.flat[0].platform == 'tpu' else 'plain'
   model, params = pretrained.load(
@@ -117,7 +118,7 @@ def open_checkpoint(
   sampler = Sampler(
     Decoder(model), params, config, mesh=mesh, decode=tokenizer.decode
   )
-  context = origin.read(pretrained.find(source)).context
+  context = origin.read(path).context
   return Opened(sampler, tokenizer, context=context)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from taiji_jax import loop, metrics, pareto, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
@@ -108,17 +109,7 @@ class Trainer:
         ' parameters.'
       )
     tx = config.opt.make()
-    weighting = self._weighting or config.make_weighting()
-    state = sharding.jit_init(
-      lambda params: train_state.create(
-        jax.tree.map(jnp.copy, params),
-        tx,
-        self._seed,
-        weighting.init(len(names)),
-      ),
-      mesh,
-      start,
-    )
+    state = self._begin(start, tx)
     identity = self._identity(start, stage)
     reference = None
     if config.kl_beta > 0:
@@ -156,6 +147,21 @@ class Trainer:
     )
     checkpointer.close()
     return state.params, seconds
+
+  def _begin(self, start: Any, tx: optax.GradientTransformation) -> Any:
+    """Returns the state before the first update, on the mesh."""
+    weighting = self._weighting or self._config.make_weighting()
+    objectives = len(self._rewards.names)
+    return sharding.jit_init(
+      lambda params: train_state.create(
+        jax.tree.map(jnp.copy, params),
+        tx,
+        self._seed,
+        weighting.init(objectives),
+      ),
+      self._policy.mesh,
+      start,
+    )
 
   def _identity(self, start: Any, stage: str) -> dict[str, Any]:
     """Returns what a training is, for the note beside its checkpoints."""

@@ -192,7 +192,9 @@ class Policy:
   def _to_rollouts(self) -> Any:
     """Returns a jitted copy of variables, `as_computed`."""
     config = self.decoder.config
-    jitted = jax.jit(lambda variables: as_computed(variables, config))
+    jitted = jax.jit(
+      lambda variables: decoder_lib.as_computed(variables, config)
+    )
 
     def move(variables: Any) -> Any:
       copied = jitted(variables)
@@ -300,32 +302,6 @@ class Policy:
       self.tokenizer.decode(tokens[:length].tolist())
       for tokens, length in zip(token_nc, length_n, strict=True)
     ]
-
-
-def as_computed(variables: Any, model: DecoderConfig) -> Any:
-  """Returns variables unstacked, matrices in the dtype they are multiplied in.
-
-  Vectors stay: in training the scales of norms multiply in float32.
-
-  Args:
-    variables: of the model.
-    model: its sizes.
-  """
-  if model.stacked:
-    variables = decoder_lib.unstack(variables, model.num_layers)
-  return jax.tree.map(
-    lambda x: x.astype(model.dtype) if x.ndim > 1 else x, variables
-  )
-
-
-def trained_shapes(model: DecoderConfig) -> Any:
-  """Returns shapes and dtypes of what is trained of a model: `init_trained`'s.
-
-  Args:
-    model: its sizes.
-  """
-  shapes = decoder_lib.shapes(model)
-  return {layers.LORA: shapes[layers.LORA]} if model.lora_rank else shapes
 
 
 def _attention(form: str, mesh: Mesh | AbstractMesh) -> str:

@@ -18,8 +18,9 @@ from taiji_jax.decode.sample import advance as sample_on
 from taiji_jax.decode.sample import start as start_sampling
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.modules import decoder as decoder_lib
+from taiji_jax.modules.decoder import as_computed
 from taiji_jax.pipeline.recipe import Recipe
-from taiji_jax.policy import Policy, as_computed
+from taiji_jax.policy import Policy
 from taiji_jax.rl import rewards
 from taiji_jax.rl.step import popo_step
 from taiji_jax.sft.step import sft_step

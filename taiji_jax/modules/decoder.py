@@ -229,5 +229,31 @@ def unstack(params: Any, num_layers: int) -> Any:
   return {name: split(collection) for name, collection in params.items()}
 
 
+def as_computed(variables: Any, model: DecoderConfig) -> Any:
+  """Returns variables unstacked, matrices in the dtype they are multiplied in.
+
+  Vectors stay: in training the scales of norms multiply in float32.
+
+  Args:
+    variables: of the model.
+    model: its sizes.
+  """
+  if model.stacked:
+    variables = unstack(variables, model.num_layers)
+  return jax.tree.map(
+    lambda x: x.astype(model.dtype) if x.ndim > 1 else x, variables
+  )
+
+
+def trained_shapes(model: DecoderConfig) -> Any:
+  """Returns shapes and dtypes of what is trained of a model: all, or adapters.
+
+  Args:
+    model: its sizes.
+  """
+  every = shapes(model)
+  return {layers.LORA: every[layers.LORA]} if model.lora_rank else every
+
+
 def _taker(index: int) -> Callable[[jax.Array], jax.Array]:
   return lambda x: x[index]

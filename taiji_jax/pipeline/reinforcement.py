@@ -5,10 +5,10 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from taiji_jax.config import deviations
+from taiji_jax.modules.decoder import trained_shapes
 from taiji_jax.modules.weights import tree
 from taiji_jax.pipeline import sft
 from taiji_jax.pipeline.arms import Plan
-from taiji_jax.policy import trained_shapes
 from taiji_jax.products import Product
 from taiji_jax.rl import rewards
 from taiji_jax.rl.config import GRADIENT_RULES

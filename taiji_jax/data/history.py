@@ -22,8 +22,7 @@ def before(log: Log, events: np.ndarray, size: int) -> np.ndarray:
   """
   if size < 1:
     raise ValueError(f'size is {size}; a history holds at least one item.')
-  clicks = np.flatnonzero(log.click_e)
-  clicks = clicks[np.argsort(log.user_e[clicks], kind='stable')]
+  clicks = clicks_by_user(log)
   key_c = _key(log, clicks)
   item_c = log.item_e[clicks]
   end_r = np.searchsorted(key_c, _key(log, events))
@@ -33,6 +32,18 @@ def before(log: Log, events: np.ndarray, size: int) -> np.ndarray:
     return np.full(at_rs.shape, -1, np.int32)
   known_rs = at_rs >= start_r[:, None]
   return np.where(known_rs, item_c[np.maximum(at_rs, 0)], -1).astype(np.int32)
+
+
+def clicks_by_user(log: Log, events: np.ndarray | None = None) -> np.ndarray:
+  """Returns the positions of clicks, user by user, each in the log's order.
+
+  Args:
+    log: the whole log.
+    events: bool `[E]`, those that count; all where None.
+  """
+  clicked_e = log.click_e if events is None else log.click_e & events
+  clicks = np.flatnonzero(clicked_e)
+  return clicks[np.argsort(log.user_e[clicks], kind='stable')]
 
 
 def _key(log: Log, events: np.ndarray) -> np.ndarray:

@@ -1,0 +1,48 @@
+"""How the simple collaborative model counts, is fitted and answers."""
+
+import dataclasses
+
+from taiji_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrieveConfig:
+  """The conditional logit over count features.
+
+  Attributes:
+    decay: weight of each history item over that of the one after it, in (0, 1].
+    neighbours: how many items with the nearest titles an item has.
+    folds: of the users; a training row is counted without its own fold.
+    fit_rows: the most validation rows that the weights are fitted on; 0 for
+      all.
+    l2: half of it times the squared weights is added to the loss, summed over
+      the rows.
+    iterations: the most Newton steps.
+    candidates: the likeliest items among which the one answer is chosen.
+    cells: rows x items that are scored at once, which bounds the memory.
+  """
+
+  decay: float = 0.7
+  neighbours: int = 50
+  folds: int = 5
+  fit_rows: int = 4000
+  l2: float = 1.0
+  iterations: int = 50
+  candidates: int = 200
+  cells: int = 1 << 17
+
+  def __post_init__(self):
+    if not 0 < self.decay <= 1:
+      raise UserError(
+        f'decay is {self.decay}; give a number above 0, up to 1.'
+      )
+    for name in ('neighbours', 'iterations', 'candidates', 'cells'):
+      if getattr(self, name) < 1:
+        raise UserError(
+          f'{name} is {getattr(self, name)}; it must be at least 1.'
+        )
+    if self.folds < 2:
+      raise UserError(f'folds is {self.folds}; give at least 2.')
+    for name in ('fit_rows', 'l2'):
+      if not getattr(self, name) >= 0:
+        raise UserError(f'{name} is {getattr(self, name)}; give 0 or more.')

@@ -50,7 +50,10 @@ class Catalog:
 
 @dataclasses.dataclass(frozen=True)
 class Log:
-  """The interactions, sorted by (time, item index, user index).
+  """The interactions, sorted by time.
+
+  Events at one time stand in the order of their source: what a file says first
+  came first.
 
   Attributes:
     user_ids: unique, sorted like `Catalog.item_ids`. Length U; position is the

@@ -34,14 +34,17 @@ class DataConfig:
       two items of each user.
     train_fraction: share of events before the cut in time.
     rl_fraction: kept for RL: the latest share of the rows before the cut in
-      time, or the rows of that share of the users.
+      time; or, in 'leave_one_out', the most that RL gets of the users.
+    validation_fraction: share of the rows after the cut in time, the earliest,
+      that are for validation and not for evaluation. 'leave_one_out' does not
+      read it: there validation is each user's last item but one.
     title_words: titles are cut to so many words; 0 keeps them whole.
     profile: 'log' shows the profiles that the log has, 'history' one made of
       what the user bought before: `prompt.profile_fields` must then name some
       of 'favours', 'brands', 'bought'.
     history: the most earlier items a row knows.
     min_history: rows with fewer are left out.
-    evaluation_rows: how many are sampled after the cut; 0 takes all.
+    evaluation_rows: how many rows of the evaluation are sampled; 0 takes all.
     negatives: sampled exposures without a click, for each click; 0 where the
       log holds real ones.
     consumed_once: whether nobody takes an item twice: one of the history has
@@ -61,6 +64,7 @@ class DataConfig:
   profile: str = 'log'
   train_fraction: float = 0.8
   rl_fraction: float = 0.1
+  validation_fraction: float = 0.2
   history: int = 50
   min_history: int = 1
   evaluation_rows: int = 500
@@ -87,6 +91,11 @@ class DataConfig:
       )
     for name in ('train_fraction', 'rl_fraction'):
       self._require(name, 0 < getattr(self, name) < 1, 'more than 0, below 1')
+    self._require(
+      'validation_fraction',
+      0 <= self.validation_fraction < 1,
+      '0 (none) or more, below 1',
+    )
     for name in ('core', 'history', 'min_history'):
       self._require(name, getattr(self, name) >= 1, 'at least 1')
     for name in ('title_words', 'evaluation_rows'):

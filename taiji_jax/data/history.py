@@ -8,9 +8,9 @@ from taiji_jax.types import Log
 def before(log: Log, events: np.ndarray, size: int) -> np.ndarray:
   """Returns the items clicked by each event's user before it, newest first.
 
-  Before means earlier in the log's order, so of two events at the same second
-  the one with the lower item id comes first, and an event is never part of
-  its own history. Exposures without a click are no history.
+  Before means earlier in the log's order, so of two events at the same time
+  the one that its source has first comes first (see `types.Log`), and an event
+  is never part of its own history. Exposures without a click are no history.
 
   Args:
     log: the whole log.

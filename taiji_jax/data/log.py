@@ -111,29 +111,6 @@ def _brands(brands: Sequence[str]) -> tuple[str, ...]:
   return tuple(brands) if any(brands) else ()
 
 
-def cut_titles(catalog: Catalog, words: int) -> Catalog:
-  """Returns the catalogue with titles of at most `words` words.
-
-  A title cut inside a bracket or before a stop keeps no stray punctuation at
-  its end. Titles may become equal; `TitleIndex` says which item is meant.
-
-  Args:
-    catalog: the items.
-    words: at least 1.
-
-  >>> catalog = Catalog(('1',), ('Steel Staples, 1/2 Inch (1000',), ((),))
-  >>> cut_titles(catalog, 2).titles
-  ('Steel Staples',)
-  """
-  if words < 1:
-    raise ValueError(f'words is {words}; a title keeps at least 1.')
-  cut = (' '.join(title.split()[:words]) for title in catalog.titles)
-  return dataclasses.replace(
-    catalog,
-    titles=tuple(short.rstrip(' ,;:.-&([') or short for short in cut),
-  )
-
-
 def _check_item(item: Item, faults: Faults) -> bool:
   """Returns whether the item can be used; what is wrong is noted."""
   if not item.item_id:
@@ -164,11 +141,12 @@ def build_log(
   users: Iterable[User] | None = None,
   faults: Faults | None = None,
 ) -> Log:
-  """Returns the log, sorted by (time, item index, user index).
+  """Returns the log, sorted by time; events at one time keep their order.
 
   Args:
     catalog: the items that events may name.
-    events: the interactions in any order.
+    events: the interactions in any order of times; of those at one time the
+      one that comes first here is taken to have come first.
     users: the user table; None takes the users from the events, without
       profiles.
     faults: what `build_catalog` noted; what is wrong with events and users is
@@ -207,7 +185,7 @@ def build_log(
   user_ids = sort_ids(profiles)
   user_e = _indices([events.user_ids[e] for e in kept.tolist()], user_ids)
   item_e, time_e = item_e[kept], time_e[kept]
-  order = np.lexsort((user_e, item_e, time_e))
+  order = np.argsort(time_e, kind='stable')
   return Log(
     user_ids=user_ids,
     profiles=tuple(profiles[u] for u in user_ids),

@@ -8,8 +8,7 @@ import json
 
 import numpy as np
 
-from taiji_jax.data import history, history_profile, splits
-from taiji_jax.data import log as log_lib
+from taiji_jax.data import history, history_profile, splits, title_cut
 from taiji_jax.data.config import DataConfig
 from taiji_jax.data.sources import SOURCES
 from taiji_jax.data.title_index import TitleIndex
@@ -23,7 +22,11 @@ class Logs:
   Attributes:
     log, catalog: the data.
     split: rows before and after the cut.
-    sft, rl: the training rows each trained stage sees, sampled by seed.
+    sft: the rows of supervised training: all of users drawn by seed out of
+      `split.train`, whom the backbone does not read; see `splits.whole_users`.
+    rl: the rows of reinforcement. In 'leave_one_out' all of `split.rl`, whole
+      users; `Choice:` after a cut in time a sample by seed of the latest rows,
+      for whole users would be a handful there.
     digest: hash of all of it.
     profile_from: 'log' or 'history', see `DataConfig.profile`.
   """
@@ -76,6 +79,17 @@ class Logs:
     return validation.take(np.flatnonzero(~read))
 
   @functools.cached_property
+  def rl_users(self) -> np.ndarray:
+    """Returns bool `[U]`, the users of whom reinforcement reads a row.
+
+    The tower that rewards is trained without their events: it would know the
+    answers.
+    """
+    read_u = np.zeros(len(self.log.user_ids), bool)
+    read_u[self.rl.user_r] = True
+    return read_u
+
+  @functools.cached_property
   def evidence_events(self) -> np.ndarray:
     """Returns bool `[E]`, training events of users no later stage trains on.
 
@@ -106,15 +120,15 @@ def read(config: DataConfig, *, seed: int, sft_rows: int, rl_rows: int) -> Logs:
   Args:
     config: which log, and how it is split.
     seed: of the split and of what is sampled.
-    sft_rows: the most rows of supervised training.
-    rl_rows: the most prompts of reinforcement.
+    sft_rows: the most rows of supervised training, at least 1.
+    rl_rows: the most prompts of reinforcement, at least 1.
 
   Raises:
-    UserError: a file is missing or malformed.
+    UserError: a file is missing or malformed, or a part comes out empty.
   """
   log, catalog = SOURCES[config.source](config)
   if config.title_words:
-    catalog = log_lib.cut_titles(catalog, config.title_words)
+    catalog = title_cut.cut_titles(catalog, config.title_words)
   options = {
     'rl_fraction': config.rl_fraction,
     'history': config.history,
@@ -123,26 +137,28 @@ def read(config: DataConfig, *, seed: int, sft_rows: int, rl_rows: int) -> Logs:
     'seed': seed,
   }
   if config.split == 'leave_one_out':
-    split = splits.leave_one_out(log, **options)
+    split = splits.leave_one_out(log, rl_rows=rl_rows, **options)
+    rl = split.rl
   else:
-    split = splits.by_time(log, train_fraction=config.train_fraction, **options)
+    split = splits.by_time(
+      log,
+      train_fraction=config.train_fraction,
+      validation_fraction=config.validation_fraction,
+      **options,
+    )
+    rl = splits.sample(split.rl, rl_rows, seed)
   return Logs(
     log=log,
     catalog=catalog,
     split=split,
-    sft=sample(split.train, sft_rows, seed),
-    rl=sample(split.rl, rl_rows, seed),
+    # The split's own draw begins with the seed alone.
+    sft=splits.whole_users(
+      split.train, sft_rows, np.random.default_rng((seed, 1))
+    ),
+    rl=rl,
     digest=_digest(config.profile, log, catalog, split),
     profile_from=config.profile,
   )
-
-
-def sample(rows: Rows, count: int, seed: int) -> Rows:
-  """Returns up to `count` rows by seed, in order."""
-  if count >= len(rows):
-    return rows
-  rng = np.random.default_rng(seed)
-  return rows.take(np.sort(rng.choice(len(rows), count, replace=False)))
 
 
 def _digest(

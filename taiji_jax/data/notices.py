@@ -56,6 +56,16 @@ def of(
       'no event of the log is a conversion, so CTCVR is 0 for all; name the'
       ' column if it has one.'
     )
+  if (
+    config.split == 'time'
+    and config.validation_fraction
+    and logs.split.validation is None
+  ):
+    yield (
+      f'data.validation_fraction={config.validation_fraction} of the rows after'
+      ' the cut in time leaves no time before the rest, so there is no'
+      ' validation and all are evaluated; give a longer log or a larger share.'
+    )
   yield from _profiles(logs, config, profile_fields)
   yield from _repeats(logs, config)
   real = int((~log.click_e).sum())

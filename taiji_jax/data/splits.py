@@ -21,8 +21,8 @@ class Split:
       user has their own.
     train_events: bool `[E]`, the events to learn from (of `train` and `rl`).
     seen_r: bool, one an evaluation row: its user has a training event.
-    validation: rows that nothing is trained on, to choose by; None where there
-      are none.
+    validation: rows that nothing is trained on and no arm is judged by, to
+      choose by; None where there are none.
   """
 
   train: Rows
@@ -39,6 +39,7 @@ def by_time(
   *,
   train_fraction: float = 0.8,
   rl_fraction: float = 0.1,
+  validation_fraction: float = 0.0,
   history: int = 50,
   min_history: int = 1,
   evaluation_rows: int | None = 500,
@@ -46,9 +47,10 @@ def by_time(
 ) -> Split:
   """Returns the rows before and after the moment that splits the events.
 
-  Events at the same time are on the same side. A row is a clicked event with
-  enough history; the history of an evaluation row goes up to the row itself,
-  as it would on line, also past the cut.
+  Events at the same time are on the same side, of this cut and of those within
+  each side. A row is a clicked event with enough history; the history of an
+  evaluation row goes up to the row itself, as it would on line, also past the
+  cut.
 
   Choice: the paper draws its 100K users for reinforcement apart from the 1M
   for supervised training; here they are apart in time, the latest rows.
@@ -57,16 +59,24 @@ def by_time(
     log: the whole log.
     train_fraction: share of the events before the cut, in (0, 1).
     rl_fraction: share of the rows before the cut held for `rl`, in (0, 1).
+    validation_fraction: share of the rows after the cut, the earliest, that are
+      `validation`, in [0, 1). Where they would all be at one time, there is
+      none and all are evaluated.
     history: the most items of a history, S.
     min_history: rows with fewer earlier items are left out, in [1, history].
-    evaluation_rows: rows sampled from those after the cut, kept in the order
-      of the log; None keeps all.
+    evaluation_rows: rows sampled from those after the validation, kept in the
+      order of the log; None keeps all.
     seed: of that sample.
 
   Raises:
     UserError: an argument out of range, or a part that comes out empty.
   """
   _check(train_fraction, rl_fraction, history, min_history, evaluation_rows)
+  if not 0 <= validation_fraction < 1:
+    raise UserError(
+      f'validation_fraction is {validation_fraction}; give 0 (no validation) or'
+      ' more, below 1.'
+    )
   cut_time = _cut(log.time_e, train_fraction, 'train_fraction')
   train_events = log.time_e < cut_time
   rows = _rows(log, history, min_history)
@@ -81,18 +91,21 @@ def by_time(
     )
   time_r = log.time_e[early.event_r]
   rl_time = _cut(time_r, 1 - rl_fraction, 'rl_fraction')
-  if evaluation_rows is not None and evaluation_rows < len(late):
-    rng = np.random.default_rng(seed)
-    late = late.take(
-      np.sort(rng.choice(len(late), evaluation_rows, replace=False))
-    )
+  # The first row of the evaluation by its share takes all of its time along.
+  late_time_r = log.time_e[late.event_r]
+  first = late_time_r[min(int(len(late) * validation_fraction), len(late) - 1)]
+  validation = late.take(np.flatnonzero(late_time_r < first))
+  evaluation = late.take(np.flatnonzero(late_time_r >= first))
+  if evaluation_rows is not None:
+    evaluation = sample(evaluation, evaluation_rows, seed)
   return Split(
     train=early.take(np.flatnonzero(time_r < rl_time)),
     rl=early.take(np.flatnonzero(time_r >= rl_time)),
-    evaluation=late,
+    evaluation=evaluation,
     cut_time=cut_time,
     train_events=train_events,
-    seen_r=np.isin(late.user_r, log.user_e[train_events]),
+    seen_r=np.isin(evaluation.user_r, log.user_e[train_events]),
+    validation=validation if len(validation) else None,
   )
 
 
@@ -100,6 +113,7 @@ def leave_one_out(
   log: Log,
   *,
   rl_fraction: float = 0.1,
+  rl_rows: int | None = None,
   history: int = 50,
   min_history: int = 1,
   evaluation_rows: int | None = None,
@@ -108,14 +122,20 @@ def leave_one_out(
   """Returns the customary split of short logs: the last item of each user.
 
   A user's last item is for evaluation, the one before for validation, all
-  earlier ones for training. The history of a row is all that came before it.
+  earlier ones for training. The history of a row is all that came before it. An
+  event without a click is a training event if at least two of its user's
+  clicks follow it, that is, if it comes before the item for validation.
 
-  `Choice:` reinforcement gets all training rows of a share of the users, drawn
-  by seed, as the paper's 100K users for it are apart from its 1M.
+  `Choice:` reinforcement gets all training rows of users drawn by seed, as the
+  paper's 100K users for it are apart from its 1M; the rows of all others are
+  for supervised training, so that no row is idle.
 
   Args:
     log: the whole log.
-    rl_fraction: share of the users whose training rows are `rl`, in (0, 1).
+    rl_fraction: the most users whose training rows are `rl`, as a share of
+      those who have any, in (0, 1); at least one is drawn.
+    rl_rows: the most rows of `rl`; None sets no limit but `rl_fraction`. See
+      `whole_users`.
     history: the most items of a history, S.
     min_history: rows with fewer earlier items are left out, in [1, history].
     evaluation_rows: rows sampled from the last items; None keeps all.
@@ -125,54 +145,87 @@ def leave_one_out(
     UserError: an argument out of range, or a part that comes out empty.
   """
   _check(0.5, rl_fraction, history, min_history, evaluation_rows)
+  if rl_rows is not None and rl_rows < 1:
+    raise UserError(f'rl_rows is {rl_rows}; give at least 1, or None.')
   rows = _rows(log, history, min_history)
   after_e = _clicks_after(log)
   after_r = after_e[rows.event_r]
-  rng = np.random.default_rng(seed)
-  for_rl_u = rng.random(len(log.user_ids)) < rl_fraction
-  rl_r = for_rl_u[rows.user_r]
-  parts = {
-    'train': np.flatnonzero((after_r >= 2) & ~rl_r),
-    'rl': np.flatnonzero((after_r >= 2) & rl_r),
-    'evaluation': np.flatnonzero(after_r == 0),
-    'validation': np.flatnonzero(after_r == 1),
-  }
-  for name, index in parts.items():
-    if not len(index):
-      raise UserError(
-        f'The {name} part of the leave-one-out split is empty; give users with'
-        f' {min_history + 3} items and more, or another rl_fraction.'
-      )
-  if evaluation_rows is not None and evaluation_rows < len(parts['evaluation']):
-    parts['evaluation'] = np.sort(
-      rng.choice(parts['evaluation'], evaluation_rows, replace=False)
+  trained = rows.take(np.flatnonzero(after_r >= 2))
+  users = len(np.unique(trained.user_r))
+  if users < 2:
+    raise UserError(
+      f'{users} users of the log have rows for the train part of the'
+      ' leave-one-out split, and supervised training and reinforcement need one'
+      f' at least, each; give users with {min_history + 3} items and more.'
     )
+  rng = np.random.default_rng(seed)
+  rl = whole_users(trained, rl_rows, rng, max(1, int(rl_fraction * users)))
+  rest = np.flatnonzero(~np.isin(trained.user_r, rl.user_r))
+  evaluation = rows.take(np.flatnonzero(after_r == 0))
+  if evaluation_rows is not None:
+    evaluation = sample(evaluation, evaluation_rows, seed)
   train_events = after_e >= 2
-  taken = {name: rows.take(index) for name, index in parts.items()}
   return Split(
+    train=trained.take(rest),
+    rl=rl,
+    evaluation=evaluation,
     cut_time=None,
     train_events=train_events,
-    seen_r=np.isin(taken['evaluation'].user_r, log.user_e[train_events]),
-    **taken,
+    seen_r=np.isin(evaluation.user_r, log.user_e[train_events]),
+    validation=rows.take(np.flatnonzero(after_r == 1)),
   )
+
+
+def sample(rows: Rows, count: int, seed: int) -> Rows:
+  """Returns up to `count` rows by seed, in order."""
+  if count >= len(rows):
+    return rows
+  rng = np.random.default_rng(seed)
+  return rows.take(np.sort(rng.choice(len(rows), count, replace=False)))
+
+
+def whole_users(
+  rows: Rows,
+  count: int | None,
+  rng: np.random.Generator,
+  users: int | None = None,
+) -> Rows:
+  """Returns all rows of some users, in order: users are drawn, not rows.
+
+  They are taken in a random order, while their rows are `count` at the most;
+  with the first that does not fit it ends. At least one is taken: if the first
+  alone has more rows, the first `count` of them (and the others are idle).
+
+  Args:
+    rows: of many users.
+    count: the most rows, at least 1; None sets no limit.
+    rng: gives the order.
+    users: the most users, at least 1; None sets no limit.
+  """
+  found, size = np.unique(rows.user_r, return_counts=True)
+  order = rng.permutation(len(found))
+  most = len(found) if users is None else users
+  if count is not None:
+    total = np.cumsum(size[order])
+    most = min(most, max(1, np.searchsorted(total, count, side='right')))
+  drawn = np.flatnonzero(np.isin(rows.user_r, found[order[:most]]))
+  return rows.take(drawn[:count])
 
 
 def _clicks_after(log: Log) -> np.ndarray:
-  """Returns how many of the user's clicks follow each click; else -1."""
-  clicks = np.flatnonzero(log.click_e)
-  user_c = log.user_e[clicks]
-  order = np.argsort(user_c, kind='stable')
-  size_u = np.bincount(user_c, minlength=len(log.user_ids))
-  start_u = np.cumsum(size_u) - size_u
-  after_e = np.full(len(log), -1)
-  after_e[clicks[order]] = (
-    (start_u + size_u)[user_c[order]] - 1 - (np.arange(len(clicks)))
-  )
+  """Returns how many of its user's clicks follow each event, `[E]`."""
+  order = np.argsort(log.user_e, kind='stable')
+  click_e, user_e = log.click_e[order], log.user_e[order]
+  clicks_u = np.bincount(user_e[click_e], minlength=len(log.user_ids))
+  after_e = np.empty(len(log), np.int64)
+  after_e[order] = np.cumsum(clicks_u)[user_e] - np.cumsum(click_e)
   return after_e
 
 
 def _cut(times: np.ndarray, fraction: float, name: str) -> int:
   """Returns the time of the first element after `fraction` of the sorted."""
+  if not len(times):
+    raise UserError('The log holds no events to split; give some.')
   cut = int(times[min(int(len(times) * fraction), len(times) - 1)])
   if cut == times[0]:
     raise UserError(

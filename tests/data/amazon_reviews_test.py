@@ -27,8 +27,8 @@ _EVENTS = (
   ('u1', 'B01', 5),
   ('u1', 'B02', 3),
   ('u1', 'B01', 1),
-  ('u2', 'B01', 2),
   ('u2', 'B02', 2),
+  ('u2', 'B01', 2),
   ('u3', 'B04', 4),
   ('u3', 'B01', 6),
   ('u1', 'B04', 7),
@@ -92,11 +92,12 @@ class AmazonReviewsTest(parameterized.TestCase):
       (('Electrical', 'Relays', 'Hard'), ('Fasteners', 'A, B & C'), ()),
     )
     self.assertEqual(log.user_ids, ('u1', 'u2', 'u3'))
-    # u1 bought B01 on days 1 and 5: day 1 stays.
+    # u1 bought B01 on days 1 and 5: day 1 stays. u2 bought two things on one
+    # day, which stay in the order of the file.
     days = log.time_e // (86400 * (1 if year == 2018 else 1000))
     self.assertEqual(days.tolist(), [1, 2, 2, 3, 4, 6, 7])
     self.assertEqual(log.user_e.tolist(), [0, 1, 1, 0, 2, 2, 0])
-    self.assertEqual(log.item_e.tolist(), [0, 0, 1, 1, 2, 0, 2])
+    self.assertEqual(log.item_e.tolist(), [0, 1, 0, 1, 2, 0, 2])
     self.assertTrue(log.click_e.all())
     self.assertTrue(log.conversion_e.all())
 

@@ -7,7 +7,6 @@ import pathlib
 from absl.testing import absltest, parameterized
 
 from taiji_jax.data import history_profile, item_sequences
-from taiji_jax.data import log as log_lib
 from taiji_jax.errors import UserError
 from taiji_jax.types import Catalog
 
@@ -141,17 +140,6 @@ class ItemSequencesTest(parameterized.TestCase):
     self.assertEqual(sum(bool(c) for c in catalog.categories), 4189)
     self.assertEmpty([title for title in catalog.titles if '/>' in title])
     self.assertEqual(max(map(len, catalog.categories)), 3)
-
-
-class TitlesTest(absltest.TestCase):
-  def test_cut_titles_end_in_a_word(self):
-    catalog = Catalog(
-      ('1', '2', '3'), ('A b, (c d', 'One', '-- x'), ((), (), ())
-    )
-    self.assertEqual(
-      log_lib.cut_titles(catalog, 2).titles, ('A b', 'One', '-- x')
-    )
-    self.assertEqual(log_lib.cut_titles(catalog, 1).titles, ('A', 'One', '--'))
 
 
 class HistoryProfileTest(absltest.TestCase):

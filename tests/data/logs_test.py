@@ -25,6 +25,13 @@ def read(**data):
   return logs_lib.read(DataConfig(**config), seed=0, sft_rows=12, rl_rows=8)
 
 
+class DataConfigTest(absltest.TestCase):
+  def test_validation_fraction_is_checked(self):
+    for value in (-0.1, 1.0):
+      with self.assertRaisesRegex(UserError, 'data.validation_fraction'):
+        DataConfig(validation_fraction=value)
+
+
 class LogsTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
@@ -103,7 +110,20 @@ class LogsTest(absltest.TestCase):
     self.assertEqual(held_out, set(range(30)) - read_by)
     validation = set(found.split.validation.event_r.tolist())
     self.assertContainsSubset(found.held_out.event_r.tolist(), validation)
-    self.assertIsNone(read(path=str(self.folder), split='time').held_out)
+
+  def test_a_split_by_time_has_held_out_rows_too(self):
+    self.sequences()
+    path = str(self.folder)
+    # Six purchases each: the first four are before the cut, the fifth of all
+    # users is for validation.
+    found = read(path=path, split='time', validation_fraction=0.6)
+    self.assertEqual(set(found.log.time_e[found.split.validation.event_r]), {4})
+    self.assertNotEmpty(found.held_out.event_r)
+    read_by = set(found.pretrain.user_r.tolist())
+    self.assertFalse(read_by & set(found.held_out.user_r.tolist()))
+    found = read(path=path, split='time', validation_fraction=0.0)
+    self.assertIsNone(found.split.validation)
+    self.assertIsNone(found.held_out)
 
   def test_teacher_and_backbone_know_nothing_of_the_later_stages_users(self):
     self.sequences()
@@ -119,6 +139,81 @@ class LogsTest(absltest.TestCase):
     held_out = [found.split.evaluation, found.split.validation]
     events = np.concatenate([rows.event_r for rows in held_out])
     self.assertFalse(found.evidence_events[events].any())
+
+  def test_whole_users_and_no_row_is_idle(self):
+    self.sequences()
+    found = read(path=str(self.folder), rl_fraction=0.9)
+    # Three training rows a user: 12 rows are four users, 8 hold two.
+    self.assertLen(found.sft, 12)
+    self.assertLen(found.rl, 6)
+    self.assertEqual(found.rl.event_r.tolist(), found.split.rl.event_r.tolist())
+    self._every_training_row_is_read_once(found)
+    found = read(path=str(self.folder), rl_fraction=0.04)
+    self.assertLen(found.rl, 3)
+    self._every_training_row_is_read_once(found)
+
+  def test_amazon_no_row_is_idle(self):
+    folder = pathlib.Path(os.environ.get('TAIJI_DATA', ''), 'amazon_scientific')
+    if not folder.is_dir():
+      self.skipTest('TAIJI_DATA has no amazon_scientific')
+    config = DataConfig(
+      source='item_sequences',
+      path=str(folder),
+      split='leave_one_out',
+      profile='history',
+      title_words=5,
+      evaluation_rows=0,
+    )
+    found = logs_lib.read(config, seed=0, sft_rows=2000, rl_rows=320)
+    self._every_training_row_is_read_once(found)
+    self.assertBetween(len(found.sft), 1900, 2000)
+    self.assertBetween(len(found.rl), 280, 320)
+    self.assertLen(found.split.evaluation, 8317)
+
+  def _every_training_row_is_read_once(self, found):
+    log, split = found.log, found.split
+    held_out = np.concatenate(
+      [split.validation.event_r, split.evaluation.event_r]
+    )
+    first_u = np.full(len(log.user_ids), len(log))
+    np.minimum.at(first_u, log.user_e, np.arange(len(log)))
+    wanted = np.setdiff1d(np.arange(len(log)), [*held_out, *first_u])
+    parts = [found.sft, found.rl, found.pretrain]
+    events = np.concatenate([rows.event_r for rows in parts])
+    np.testing.assert_array_equal(np.sort(events), wanted)
+    users = [set(rows.user_r.tolist()) for rows in parts]
+    self.assertEqual(sum(map(len, users)), len(users[0] | users[1] | users[2]))
+    self.assertEqual(set(np.flatnonzero(found.rl_users).tolist()), users[1])
+    self.assertFalse(
+      set(log.user_e[found.evidence_events]) & (users[0] | users[1])
+    )
+
+  def test_one_user_one_item_no_categories_and_one_time(self):
+    def files(items, users):
+      bare = {str(n): {'title': 'Thing'} for n in range(items)}
+      sequences = {str(u): [n % items for n in range(6)] for u in range(users)}
+      (self.folder / 'x.item.json').write_text(json.dumps(bare))
+      (self.folder / 'x.inter.json').write_text(json.dumps(sequences))
+      return str(self.folder)
+
+    found = read(path=files(1, 2))
+    self.assertEqual(found.catalog.categories, ((),))
+    self.assertLen(found.sft, 3)
+    self.assertLen(found.rl, 3)
+    self.assertEmpty(found.pretrain.event_r)
+    with self.assertRaisesRegex(UserError, '1 users of the log have rows'):
+      read(path=files(3, 1))
+    found = read(path=files(3, 1), split='time', title_words=1)
+    self.assertEqual(found.catalog.titles, ('Thing',) * 3)
+    self.assertEqual(found.rl_users.tolist(), [True])
+    self.assertEmpty(found.pretrain.event_r)
+    # Every user bought one thing: nothing is known before it.
+    one = {str(u): [u % 3] for u in range(9)}
+    (self.folder / 'x.inter.json').write_text(json.dumps(one))
+    with self.assertRaisesRegex(UserError, '0 users of the log have rows'):
+      read(path=str(self.folder))
+    with self.assertRaisesRegex(UserError, 'at time 0, the first of all'):
+      read(path=str(self.folder), split='time')
 
   def test_a_public_release_with_its_core(self):
     reviews = [

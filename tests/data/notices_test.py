@@ -24,9 +24,13 @@ LOG = Log(
 )
 
 
-def told(config=None, fields=('age', 'city'), catalog=CATALOG, **log):
+def told(
+  config=None, fields=('age', 'city'), catalog=CATALOG, validation=(0,), **log
+):
   logs = types.SimpleNamespace(
-    log=dataclasses.replace(LOG, **log), catalog=catalog
+    log=dataclasses.replace(LOG, **log),
+    catalog=catalog,
+    split=types.SimpleNamespace(validation=validation),
   )
   return list(notices.of(logs, config or DataConfig(), fields))
 
@@ -50,6 +54,11 @@ class NoticesTest(parameterized.TestCase):
     (notice,) = told(config, catalog=few)
     self.assertIn('2 of 3 items have no category', notice)
     self.assertIn(remedy, notice)
+
+  def test_no_validation_after_the_cut(self):
+    (notice,) = told(validation=None)
+    self.assertIn('data.validation_fraction=0.2 of the rows', notice)
+    self.assertEmpty(told(DataConfig(validation_fraction=0), validation=None))
 
   def test_no_conversions(self):
     (notice,) = told(conversion_e=np.zeros(4, bool))

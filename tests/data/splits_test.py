@@ -5,7 +5,7 @@ import numpy as np
 
 from taiji_jax.data import exposures, history, splits
 from taiji_jax.errors import UserError
-from taiji_jax.types import Catalog, Log
+from taiji_jax.types import Catalog, Log, Rows
 
 
 def _log(events: int, users: int, items: int, seed: int) -> Log:
@@ -15,15 +15,14 @@ def _log(events: int, users: int, items: int, seed: int) -> Log:
   item = rng.integers(0, items, events)
   user = rng.integers(0, users, events)
   click = rng.random(events) < 0.8
-  order = np.lexsort((user, item, time))
   return Log(
     user_ids=tuple(map(str, range(users))),
     profiles=({},) * users,
-    user_e=user[order].astype(np.int32),
-    item_e=item[order].astype(np.int32),
-    time_e=time[order].astype(np.int64),
-    click_e=click[order],
-    conversion_e=click[order] & (rng.random(events) < 0.5),
+    user_e=user.astype(np.int32),
+    item_e=item.astype(np.int32),
+    time_e=time.astype(np.int64),
+    click_e=click,
+    conversion_e=click & (rng.random(events) < 0.5),
   )
 
 
@@ -107,6 +106,52 @@ class SplitTest(parameterized.TestCase):
     ]
     self.assertNotEmpty(previous)
 
+  @parameterized.parameters(0.0, 0.2, 0.5, 0.95)
+  def test_the_earliest_rows_after_the_cut_are_for_validation(self, share):
+    log = _log(400, 12, 30, 1)
+    split = splits.by_time(log, validation_fraction=share, evaluation_rows=None)
+    whole = splits.by_time(log, evaluation_rows=None)
+    self.assertIsNone(whole.validation)
+    np.testing.assert_array_equal(split.train.event_r, whole.train.event_r)
+    np.testing.assert_array_equal(split.rl.event_r, whole.rl.event_r)
+    after = whole.evaluation.event_r
+    if not share:
+      self.assertIsNone(split.validation)
+      np.testing.assert_array_equal(split.evaluation.event_r, after)
+      return
+    both = [split.validation.event_r, split.evaluation.event_r]
+    np.testing.assert_array_equal(np.concatenate(both), after)
+    # A time has up to 6 of the 79 rows, all on the side of the evaluation.
+    self.assertLess(log.time_e[both[0]].max(), log.time_e[both[1]].min())
+    self.assertBetween(len(both[0]) / len(after), share - 0.08, share)
+    self.assertLen(split.seen_r, len(split.evaluation))
+    self.assertFalse(split.train_events[np.concatenate(both)].any())
+
+  def test_the_evaluation_sample_leaves_validation_alone(self):
+    log = _log(400, 12, 30, 1)
+    few, all_rows = (
+      splits.by_time(log, validation_fraction=0.3, evaluation_rows=rows)
+      for rows in (10, None)
+    )
+    self.assertLen(few.evaluation, 10)
+    self.assertContainsSubset(
+      few.evaluation.event_r.tolist(), all_rows.evaluation.event_r.tolist()
+    )
+    np.testing.assert_array_equal(
+      few.validation.event_r, all_rows.validation.event_r
+    )
+
+  def test_one_time_after_the_cut_leaves_no_validation(self):
+    log = _log(400, 12, 30, 1)
+    time_e = np.where(np.arange(400) < 300, log.time_e, 10_000)
+    log = Log(**(vars(log) | {'time_e': time_e}))
+    split = splits.by_time(
+      log, train_fraction=0.8, validation_fraction=0.5, evaluation_rows=None
+    )
+    self.assertIsNone(split.validation)
+    self.assertEqual(split.cut_time, 10_000)
+    self.assertNotEmpty(split.evaluation.event_r)
+
   def test_seen_users_are_those_with_a_training_event(self):
     log = _log(400, 60, 30, 3)
     split = splits.by_time(log, evaluation_rows=None)
@@ -132,12 +177,66 @@ class SplitTest(parameterized.TestCase):
     {'min_history': 0},
     {'history': 2, 'min_history': 3},
     {'evaluation_rows': 0},
+    {'validation_fraction': 1.0},
+    {'validation_fraction': -0.1},
     {'train_fraction': 0.001},
     {'min_history': 49},
   )
   def test_refuses(self, **arguments):
     with self.assertRaises(UserError):
       splits.by_time(_log(100, 10, 10, 0), **arguments)
+
+  def test_one_time_for_all_is_refused(self):
+    log = _log(100, 10, 10, 0)
+    log = Log(**(vars(log) | {'time_e': np.full(100, 7)}))
+    with self.assertRaisesRegex(UserError, 'at time 7, the first of all'):
+      splits.by_time(log)
+
+  @parameterized.parameters(splits.by_time, splits.leave_one_out)
+  def test_no_events_and_no_clicks_are_refused(self, split):
+    with self.assertRaisesRegex(UserError, 'The log holds no events|0 users'):
+      split(_log(0, 3, 4, 0))
+    log = _log(100, 10, 10, 0)
+    none = {'click_e': np.zeros(100, bool), 'conversion_e': np.zeros(100, bool)}
+    with self.assertRaisesRegex(UserError, 'No rows with|0 users'):
+      split(Log(**(vars(log) | none)))
+
+  def test_one_item_and_one_user_are_split_by_time(self):
+    split = splits.by_time(_log(40, 1, 1, 0), validation_fraction=0.3)
+    for rows in (split.train, split.rl, split.validation, split.evaluation):
+      self.assertNotEmpty(rows.target_r)
+      self.assertFalse(rows.target_r.any())
+
+
+class WholeUsersTest(parameterized.TestCase):
+  @parameterized.product(seed=(0, 1), count=(1, 7, 30, 80))
+  def test_equals_taking_users_until_one_does_not_fit(self, seed, count):
+    user_r = np.random.default_rng(seed + 5).integers(3, 15, 70)
+    rows = Rows(np.arange(70), user_r, user_r, user_r[:, None])
+    found = splits.whole_users(rows, count, np.random.default_rng(seed))
+    users = np.unique(user_r)
+    taken = []
+    for user in np.random.default_rng(seed).permutation(users):
+      own = np.flatnonzero(user_r == user).tolist()
+      if len(taken) + len(own) > count:
+        break
+      taken += own
+    if taken:
+      self.assertEqual(found.event_r.tolist(), sorted(taken))
+    else:
+      self.assertLen(found, count)
+      own = np.flatnonzero(user_r == found.user_r[0]).tolist()
+      self.assertEqual(found.event_r.tolist(), own[:count])
+
+  def test_no_limit_a_limit_of_users_and_no_rows(self):
+    user_r = np.array([4, 4, 2, 9, 2])
+    rows = Rows(np.arange(5), user_r, user_r, user_r[:, None])
+    rng = np.random.default_rng(0)
+    self.assertLen(splits.whole_users(rows, None, rng), 5)
+    one = splits.whole_users(rows, None, rng, users=1)
+    self.assertLen(set(one.user_r.tolist()), 1)
+    none = rows.take(np.zeros(0, int))
+    self.assertEmpty(splits.whole_users(none, 3, rng).event_r)
 
 
 class ExposuresTest(parameterized.TestCase):
@@ -229,6 +328,7 @@ class LeaveOneOutTest(parameterized.TestCase):
   @parameterized.parameters(0, 1)
   def test_equals_a_walk_through_each_user(self, seed):
     log = _log(200, 7, 30, seed)
+    self.assertFalse(log.click_e.all())
     split = splits.leave_one_out(log, rl_fraction=0.3, history=5)
     expected = {'train': set(), 'validation': set(), 'evaluation': set()}
     train_events = np.zeros(len(log), bool)
@@ -237,7 +337,9 @@ class LeaveOneOutTest(parameterized.TestCase):
       expected['evaluation'].add(events[-1])
       expected['validation'].add(events[-2])
       expected['train'].update(events[1:-2])
-      train_events[events[:-2]] = True
+      # What was shown before the validation item is known, clicked or not.
+      shown = np.flatnonzero(log.user_e == user)
+      train_events[shown[shown < events[-2]]] = True
     both = np.concatenate([split.train.event_r, split.rl.event_r])
     self.assertEqual(set(both.tolist()), expected['train'])
     self.assertLen(both, len(expected['train']))
@@ -260,6 +362,54 @@ class LeaveOneOutTest(parameterized.TestCase):
     self.assertLen(taken[0], 5)
     np.testing.assert_array_equal(taken[0], taken[1])
     self.assertFalse(np.array_equal(taken[0], taken[2]))
+
+  def test_a_user_without_clicks_has_no_training_events(self):
+    log = _log(200, 7, 30, 0)
+    click_e = log.click_e & (log.user_e != 3)
+    split = splits.leave_one_out(Log(**(vars(log) | {'click_e': click_e})))
+    self.assertFalse(split.train_events[log.user_e == 3].any())
+    self.assertNotIn(3, split.evaluation.user_r)
+
+  @parameterized.parameters((1, 1), (5, 1), (40, 3), (10_000, 6), (None, 6))
+  def test_rows_of_users_who_are_not_drawn_go_to_training(self, rows, most):
+    # 20 users with about 13 rows each, of whom 30 % are 6.
+    log = _log(400, 20, 30, 0)
+    split = splits.leave_one_out(log, rl_fraction=0.3, rl_rows=rows)
+    everyone = splits.leave_one_out(log, rl_fraction=0.3)
+    drawn = set(split.rl.user_r.tolist())
+    self.assertBetween(len(drawn), 1, most)
+    self.assertContainsSubset(drawn, everyone.rl.user_r.tolist())
+    self.assertFalse(drawn & set(split.train.user_r))
+    self.assertLen(set(split.train.user_r.tolist()) | drawn, 20)
+    if rows:
+      self.assertLessEqual(len(split.rl), rows)
+    if rows is None or rows > 13:
+      both = np.concatenate([split.train.event_r, split.rl.event_r])
+      after = np.concatenate([everyone.train.event_r, everyone.rl.event_r])
+      np.testing.assert_array_equal(np.sort(both), np.sort(after))
+
+  def test_the_order_of_equal_times_is_who_comes_last(self):
+    log = _log(200, 7, 30, 0)
+    log = Log(**(vars(log) | {'time_e': np.zeros(200, np.int64)}))
+    split = splits.leave_one_out(log)
+    last = {int(log.user_e[e]): e for e in np.flatnonzero(log.click_e)}
+    self.assertEqual(
+      dict(zip(split.evaluation.user_r, split.evaluation.event_r, strict=True)),
+      last,
+    )
+
+  @parameterized.parameters((40, 1, 5), (40, 1, 1))
+  def test_one_user_is_refused(self, *sizes):
+    with self.assertRaisesRegex(UserError, '1 users of the log have rows'):
+      splits.leave_one_out(_log(*sizes, 0))
+
+  def test_one_item_is_split(self):
+    split = splits.leave_one_out(_log(40, 3, 1, 0))
+    self.assertFalse(split.evaluation.target_r.any())
+
+  def test_rl_rows_are_checked(self):
+    with self.assertRaisesRegex(UserError, 'rl_rows is 0'):
+      splits.leave_one_out(_log(200, 7, 30, 0), rl_rows=0)
 
   def test_short_logs_are_refused(self):
     log = _log(6, 3, 4, 0)

@@ -158,6 +158,13 @@ class TablesTest(parameterized.TestCase):
     self.assertEqual(log.profiles, one.profiles)
     np.testing.assert_array_equal(log.item_e, one.item_e)
 
+  def test_events_at_one_time_stay_in_the_order_of_the_file(self):
+    rows = 'y,a3,10,1,0', 'x,a1,10,1,0', 'x,a2,10,1,1', 'y,a1,5,1,0'
+    header = _LOG.partition('\n')[0]
+    log, _ = tables.read(self._spec('\n'.join((header, *rows)) + '\n'))
+    np.testing.assert_array_equal(log.item_e, [0, 2, 0, 1])
+    np.testing.assert_array_equal(log.user_e, [1, 1, 0, 0])
+
   def test_a_column_that_is_not_there_names_its_field(self):
     items = _ITEMS.replace('sku', 'ArtNr')
     with self.assertRaisesRegex(UserError, r'in data\.tables\.catalog_item'):

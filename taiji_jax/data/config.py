@@ -38,7 +38,8 @@ class DataConfig:
     validation_fraction: share of the rows after the cut in time, the earliest,
       that are for validation and not for evaluation. 'leave_one_out' does not
       read it: there validation is each user's last item but one.
-    title_words: titles are cut to so many words; 0 keeps them whole.
+    title_words: titles are cut to so many words, and to more where it takes
+      more to tell them apart; 0 keeps them whole.
     profile: 'log' shows the profiles that the log has, 'history' one made of
       what the user bought before: `prompt.profile_fields` must then name some
       of 'favours', 'brands', 'bought'.

@@ -120,8 +120,8 @@ def read(config: DataConfig, *, seed: int, sft_rows: int, rl_rows: int) -> Logs:
   Args:
     config: which log, and how it is split.
     seed: of the split and of what is sampled.
-    sft_rows: the most rows of supervised training, at least 1.
-    rl_rows: the most prompts of reinforcement, at least 1.
+    sft_rows: the most rows of supervised training, at least 0.
+    rl_rows: the most prompts of reinforcement, at least 0.
 
   Raises:
     UserError: a file is missing or malformed, or a part comes out empty.

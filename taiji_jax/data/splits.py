@@ -133,9 +133,9 @@ def leave_one_out(
   Args:
     log: the whole log.
     rl_fraction: the most users whose training rows are `rl`, as a share of
-      those who have any, in (0, 1); at least one is drawn.
-    rl_rows: the most rows of `rl`; None sets no limit but `rl_fraction`. See
-      `whole_users`.
+      those who have any, in (0, 1); one is always allowed.
+    rl_rows: the most rows of `rl`, 0 for none; None sets no limit but
+      `rl_fraction`. See `whole_users`.
     history: the most items of a history, S.
     min_history: rows with fewer earlier items are left out, in [1, history].
     evaluation_rows: rows sampled from the last items; None keeps all.
@@ -145,8 +145,8 @@ def leave_one_out(
     UserError: an argument out of range, or a part that comes out empty.
   """
   _check(0.5, rl_fraction, history, min_history, evaluation_rows)
-  if rl_rows is not None and rl_rows < 1:
-    raise UserError(f'rl_rows is {rl_rows}; give at least 1, or None.')
+  if rl_rows is not None and rl_rows < 0:
+    raise UserError(f'rl_rows is {rl_rows}; give 0 or more, or None.')
   rows = _rows(log, history, min_history)
   after_e = _clicks_after(log)
   after_r = after_e[rows.event_r]
@@ -154,9 +154,9 @@ def leave_one_out(
   users = len(np.unique(trained.user_r))
   if users < 2:
     raise UserError(
-      f'{users} users of the log have rows for the train part of the'
-      ' leave-one-out split, and supervised training and reinforcement need one'
-      f' at least, each; give users with {min_history + 3} items and more.'
+      f'Users with rows for the train part of the leave-one-out split: {users}.'
+      ' Supervised training and reinforcement need one each, at least; give'
+      f' users with {min_history + 3} items and more.'
     )
   rng = np.random.default_rng(seed)
   rl = whole_users(trained, rl_rows, rng, max(1, int(rl_fraction * users)))
@@ -193,12 +193,12 @@ def whole_users(
   """Returns all rows of some users, in order: users are drawn, not rows.
 
   They are taken in a random order, while their rows are `count` at the most;
-  with the first that does not fit it ends. At least one is taken: if the first
-  alone has more rows, the first `count` of them (and the others are idle).
+  with the first that does not fit it ends. If the very first has more rows,
+  the first `count` of them are taken (and the others are idle).
 
   Args:
     rows: of many users.
-    count: the most rows, at least 1; None sets no limit.
+    count: the most rows, 0 for none; None sets no limit.
     rng: gives the order.
     users: the most users, at least 1; None sets no limit.
   """

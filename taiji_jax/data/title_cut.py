@@ -44,11 +44,11 @@ def cut_titles(catalog: Catalog, words: int) -> Catalog:
   items_by_form: dict[str, list[int]] = {}
   moved = list(range(len(catalog)))
   while moved:
-    forms = dict.fromkeys(normalise(cut[item]) for item in moved)
-    for item in moved:
-      items_by_form.setdefault(normalise(cut[item]), []).append(item)
+    forms = [normalise(cut[item]) for item in moved]
+    for form, item in zip(forms, moved, strict=True):
+      items_by_form.setdefault(form, []).append(item)
     moved = []
-    for form in forms:
+    for form in dict.fromkeys(forms):
       items = items_by_form[form]
       if len(items) == 1 or len({whole[item] for item in items}) == 1:
         continue

@@ -13,6 +13,11 @@ MISS = -1
 _YEAR = re.compile(r'(.*\S)\s*\((\d{4})\)\s*', re.DOTALL)
 _APOSTROPHES = re.compile(r"['’`]")
 _PUNCTUATION = re.compile(r'[\W_]+')
+# The same for plain text, many times faster: most titles of a shop are.
+_PLAIN = {
+  ord(sign): sign.lower() if sign.isalnum() else ' '
+  for sign in map(chr, range(128))
+} | {ord(sign): None for sign in "'`"}
 
 
 def normalise(title: str) -> str:
@@ -27,6 +32,8 @@ def normalise(title: str) -> str:
   ... )
   ('schindlers list 1993', 'm a s h', '?')
   """
+  if title.isascii():
+    return ' '.join(title.translate(_PLAIN).split()) or title.lower().strip()
   folded = unicodedata.normalize('NFKC', title).casefold().strip()
   bare = _PUNCTUATION.sub(' ', _APOSTROPHES.sub('', folded)).strip()
   return bare or folded

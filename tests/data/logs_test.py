@@ -152,6 +152,42 @@ class LogsTest(absltest.TestCase):
     self.assertLen(found.rl, 3)
     self._every_training_row_is_read_once(found)
 
+  def test_one_user_with_more_rows_than_wanted_gives_the_first_of_them(self):
+    self.sequences()
+    config = DataConfig(
+      source='item_sequences',
+      path=str(self.folder),
+      split='leave_one_out',
+      profile='history',
+    )
+    found = logs_lib.read(config, seed=0, sft_rows=2, rl_rows=1)
+    for rows, count in ((found.sft, 2), (found.rl, 1)):
+      # Three training rows a user, from the second item on.
+      times = found.log.time_e[rows.event_r]
+      self.assertEqual(times.tolist(), [1, 2, 3][:count])
+      self.assertLen(set(rows.user_r.tolist()), 1)
+      # Their other rows are for nobody else.
+      self.assertNotIn(rows.user_r[0], found.pretrain.user_r)
+    self.assertLen(found.pretrain, 3 * 28)
+    every = logs_lib.read(config, seed=0, sft_rows=1000, rl_rows=1000)
+    self.assertLen(every.rl, 3 * 3)
+    self.assertLen(every.sft, 3 * 27)
+    self.assertEmpty(every.pretrain.event_r)
+
+  def test_after_a_cut_in_time_rows_of_the_latest_part_are_sampled(self):
+    self.sequences()
+    found = read(path=str(self.folder), split='time', rl_fraction=0.4)
+    late = found.split.rl
+    self.assertLen(found.rl, 8)
+    self.assertContainsSubset(found.rl.event_r.tolist(), late.event_r.tolist())
+    users = set(found.rl.user_r.tolist())
+    self.assertGreater(len(users), 4)
+    self.assertEqual(set(np.flatnonzero(found.rl_users).tolist()), users)
+    # Supervised training reads all earlier rows of its users.
+    own = np.isin(found.split.train.user_r, found.sft.user_r)
+    self.assertLen(found.sft, own.sum())
+    self.assertLessEqual(len(found.sft), 12)
+
   def test_amazon_no_row_is_idle(self):
     folder = pathlib.Path(os.environ.get('TAIJI_DATA', ''), 'amazon_scientific')
     if not folder.is_dir():
@@ -201,7 +237,7 @@ class LogsTest(absltest.TestCase):
     self.assertLen(found.sft, 3)
     self.assertLen(found.rl, 3)
     self.assertEmpty(found.pretrain.event_r)
-    with self.assertRaisesRegex(UserError, '1 users of the log have rows'):
+    with self.assertRaisesRegex(UserError, 'leave-one-out split: 1'):
       read(path=files(3, 1))
     found = read(path=files(3, 1), split='time', title_words=1)
     self.assertEqual(found.catalog.titles, ('Thing',) * 3)
@@ -210,7 +246,7 @@ class LogsTest(absltest.TestCase):
     # Every user bought one thing: nothing is known before it.
     one = {str(u): [u % 3] for u in range(9)}
     (self.folder / 'x.inter.json').write_text(json.dumps(one))
-    with self.assertRaisesRegex(UserError, '0 users of the log have rows'):
+    with self.assertRaisesRegex(UserError, 'leave-one-out split: 0'):
       read(path=str(self.folder))
     with self.assertRaisesRegex(UserError, 'at time 0, the first of all'):
       read(path=str(self.folder), split='time')

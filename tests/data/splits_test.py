@@ -194,11 +194,13 @@ class SplitTest(parameterized.TestCase):
 
   @parameterized.parameters(splits.by_time, splits.leave_one_out)
   def test_no_events_and_no_clicks_are_refused(self, split):
-    with self.assertRaisesRegex(UserError, 'The log holds no events|0 users'):
+    with self.assertRaisesRegex(
+      UserError, 'The log holds no events|out split: 0'
+    ):
       split(_log(0, 3, 4, 0))
     log = _log(100, 10, 10, 0)
     none = {'click_e': np.zeros(100, bool), 'conversion_e': np.zeros(100, bool)}
-    with self.assertRaisesRegex(UserError, 'No rows with|0 users'):
+    with self.assertRaisesRegex(UserError, 'No rows with|out split: 0'):
       split(Log(**(vars(log) | none)))
 
   def test_one_item_and_one_user_are_split_by_time(self):
@@ -388,7 +390,12 @@ class LeaveOneOutTest(parameterized.TestCase):
       after = np.concatenate([everyone.train.event_r, everyone.rl.event_r])
       np.testing.assert_array_equal(np.sort(both), np.sort(after))
 
-  def test_the_order_of_equal_times_is_who_comes_last(self):
+  def test_no_rows_for_reinforcement(self):
+    split = splits.leave_one_out(_log(400, 20, 30, 0), rl_rows=0)
+    self.assertEmpty(split.rl.event_r)
+    self.assertLen(set(split.train.user_r.tolist()), 20)
+
+  def test_the_last_of_equal_times_is_the_one_that_stands_last(self):
     log = _log(200, 7, 30, 0)
     log = Log(**(vars(log) | {'time_e': np.zeros(200, np.int64)}))
     split = splits.leave_one_out(log)
@@ -400,7 +407,7 @@ class LeaveOneOutTest(parameterized.TestCase):
 
   @parameterized.parameters((40, 1, 5), (40, 1, 1))
   def test_one_user_is_refused(self, *sizes):
-    with self.assertRaisesRegex(UserError, '1 users of the log have rows'):
+    with self.assertRaisesRegex(UserError, 'leave-one-out split: 1'):
       splits.leave_one_out(_log(*sizes, 0))
 
   def test_one_item_is_split(self):
@@ -408,8 +415,8 @@ class LeaveOneOutTest(parameterized.TestCase):
     self.assertFalse(split.evaluation.target_r.any())
 
   def test_rl_rows_are_checked(self):
-    with self.assertRaisesRegex(UserError, 'rl_rows is 0'):
-      splits.leave_one_out(_log(200, 7, 30, 0), rl_rows=0)
+    with self.assertRaisesRegex(UserError, 'rl_rows is -1'):
+      splits.leave_one_out(_log(200, 7, 30, 0), rl_rows=-1)
 
   def test_short_logs_are_refused(self):
     log = _log(6, 3, 4, 0)

@@ -58,6 +58,18 @@ class TitleIndexTest(parameterized.TestCase):
     titles = 'Heat (1995)', 'Heat'
     self.assertEqual(index(titles, np.array([9, 1])).find('Heat'), 1)
 
+  def test_plain_text_is_normalised_as_any_other(self):
+    rng = np.random.default_rng(0)
+    for codes in rng.integers(0, 128, (300, 6)):
+      plain = ''.join(map(chr, codes))
+      # With a letter beyond ASCII behind it, the text goes the general way.
+      found = title_index.normalise(f'a{plain} b')
+      self.assertEqual(f'{found} é', title_index.normalise(f'a{plain} b é'))
+
+  @parameterized.parameters(' ?! ', '_', "'", '', ' ', '\N{HEAVY CHECK MARK}!')
+  def test_punctuation_only_stays(self, title):
+    self.assertEqual(title_index.normalise(title), title.strip())
+
   def test_find_all(self):
     found = index().find_all(['Heat', None, 'Emma', 'Heat'])
     self.assertEqual(found.dtype, np.int32)

@@ -10,7 +10,8 @@ import functools
 
 import numpy as np
 
-from taiji_jax.data import history as history_lib
+from taiji_jax.retrieve import counts
+from taiji_jax.retrieve.counts import Pairs
 from taiji_jax.types import Catalog, Log
 
 _MIN_SUPPORT = 50
@@ -21,16 +22,12 @@ class Followers:
   """How often an item came soon after another in one user's training part.
 
   Attributes:
-    items: number of items N.
-    key_q: int64 `[Q]`, earlier item * N + later item, sorted.
-    count_q: int64 `[Q]`.
+    pairs: counts of (earlier item, later item).
     window: how many clicks back an item still counts as just before.
   """
 
-  items: int
-  key_q: np.ndarray
-  count_q: np.ndarray
-  window: int = 10
+  pairs: Pairs
+  window: int = counts.WINDOW
 
   def count(
     self, earlier: Sequence[int], later: int, own: bool = False
@@ -44,9 +41,7 @@ class Followers:
         after `earlier`, which is its history, most recent first.
     """
     earlier = np.asarray(earlier, np.int64)
-    wanted = earlier * self.items + later
-    at = np.minimum(np.searchsorted(self.key_q, wanted), len(self.key_q) - 1)
-    found = np.where(self.key_q[at] == wanted, self.count_q[at], 0)
+    found = self.pairs.count(earlier, later)
     if own:
       found -= (earlier[:, None] == earlier[: self.window]).sum(1)
     return found
@@ -58,23 +53,32 @@ class Followers:
       earlier: items.
       count: the most to return; fewer where fewer came.
     """
-    totals = np.zeros(self.items, np.int64)
-    for item in earlier:
-      low, high = self._after(item)
-      totals[self.key_q[low:high] % self.items] += self.count_q[low:high]
-    totals[list(earlier)] = 0
-    best = np.argsort(-totals, kind='stable')[:count]
-    return best[totals[best] > 0].tolist()
+    later_q, total_q = self._totals(earlier)
+    new = ~np.isin(later_q, np.asarray(earlier, np.int64))
+    later_q, total_q = later_q[new], total_q[new]
+    return later_q[np.argsort(-total_q, kind='stable')[:count]].tolist()
 
-  def _after(self, item: int) -> tuple[int, int]:
-    low, high = np.searchsorted(
-      self.key_q, (item * self.items, (item + 1) * self.items)
-    )
-    return int(low), int(high)
+  def candidates(self, earlier: Sequence[int], least: int = 2) -> list[int]:
+    """Returns the items that came after those at least so often, ascending.
+
+    What a text may say of them is `LeakGuard.evidence(history, candidates)`.
+
+    Args:
+      earlier: items that the prompt shows.
+      least: times that an item came after any of them, added up, at least 1.
+    """
+    later_q, total_q = self._totals(earlier)
+    return later_q[total_q >= least].tolist()
+
+  def _totals(self, earlier: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what came after those, ascending, and how often in all."""
+    _, later, count = self.pairs.expand(np.asarray(earlier, np.int64))
+    later_q, at = np.unique(later, return_inverse=True)
+    return later_q, np.bincount(at, count, len(later_q)).astype(np.int64)
 
 
 def followers(
-  log: Log, catalog: Catalog, events: np.ndarray, window: int = 10
+  log: Log, catalog: Catalog, events: np.ndarray, window: int = counts.WINDOW
 ) -> Followers:
   """Returns the counts of items within `window` clicks of one user.
 
@@ -83,46 +87,8 @@ def followers(
     events: bool `[E]`, the training part; no other event is counted.
     window: how many clicks back an item still counts as just before.
   """
-  positions = np.flatnonzero(events & log.click_e)
-  part = dataclasses.replace(
-    log,
-    **{
-      name: getattr(log, name)[positions]
-      for name in ('user_e', 'item_e', 'time_e', 'click_e', 'conversion_e')
-    },
-  )
-  before_es = history_lib.before(part, np.arange(len(part)), window)
-  key_es = before_es * np.int64(len(catalog)) + part.item_e[:, None]
-  key = key_es[before_es >= 0]
-  key_q, count_q = np.unique(key, return_counts=True)
-  if not len(key_q):
-    key_q, count_q = np.array([-1]), np.array([0])
-  return Followers(len(catalog), key_q, count_q, window)
-
-
-def candidates(
-  followers: Followers, history: Sequence[int], least: int = 2
-) -> list[int]:
-  """Returns the items that came after those at least so often, ascending.
-
-  What a text may say about them is `LeakGuard.evidence(history, candidates)`.
-
-  Args:
-    followers: counts of the training part.
-    history: items that the prompt shows.
-    least: times that an item came after any of them, added up, at least 1.
-  """
-  slices = []
-  for item in history:
-    key = np.array([item, item + 1], np.int64) * followers.items
-    slices.append(slice(*np.searchsorted(followers.key_q, key)))
-  if not slices:
-    return []
-  later = np.concatenate([followers.key_q[s] % followers.items for s in slices])
-  count = np.concatenate([followers.count_q[s] for s in slices])
-  item_q, at = np.unique(later, return_inverse=True)
-  total = np.bincount(at, count, len(item_q))
-  return item_q[total >= least].tolist()
+  lags = range(1, window + 1)
+  return Followers(counts.followed(log, events, len(catalog), lags), window)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +105,7 @@ class Affinities:
   @functools.cached_property
   def lift(self) -> Mapping[tuple[str, str, str], float]:
     """Returns the share of the level among those users / among all."""
-    return {key: _lift(*counts) for key, counts in self.clicks.items()}
+    return {key: _lift(*clicks) for key, clicks in self.clicks.items()}
 
   def strongest(
     self, profile: Mapping[str, str], level: str, own: bool = False
@@ -154,9 +120,9 @@ class Affinities:
     """
     found = []
     for field, value in sorted(profile.items()):
-      counts = self.clicks.get((field, value, level))
-      if counts is not None:
-        found.append((_lift(*(n - own for n in counts)), field, value))
+      clicks = self.clicks.get((field, value, level))
+      if clicks is not None:
+        found.append((_lift(*(n - own for n in clicks)), field, value))
     best = max(found, default=(0.0, '', ''))
     return best[1:] if best[0] > 1 else None
 
@@ -180,7 +146,7 @@ def affinities(
     count_ul, (log.user_e[positions], level_n[log.item_e[positions]]), 1
   )
   level_l = count_ul.sum(0)
-  clicks = {}
+  found = {}
   for field in fields:
     values = np.array([p.get(field, '') for p in log.profiles])
     for value in np.unique(values[values != '']):
@@ -189,6 +155,6 @@ def affinities(
         continue
       for name, both, level in zip(names, both_l, level_l, strict=True):
         if name and level:
-          counts = both, both_l.sum(), level, level_l.sum()
-          clicks[field, str(value), str(name)] = tuple(map(int, counts))
-  return Affinities(clicks)
+          clicks = both, both_l.sum(), level, level_l.sum()
+          found[field, str(value), str(name)] = tuple(map(int, clicks))
+  return Affinities(found)

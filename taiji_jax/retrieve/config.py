@@ -33,9 +33,7 @@ class RetrieveConfig:
 
   def __post_init__(self):
     if not 0 < self.decay <= 1:
-      raise UserError(
-        f'decay is {self.decay}; give a number above 0, up to 1.'
-      )
+      raise UserError(f'decay is {self.decay}; give a number above 0, up to 1.')
     for name in ('neighbours', 'iterations', 'candidates', 'cells'):
       if getattr(self, name) < 1:
         raise UserError(

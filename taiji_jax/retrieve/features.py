@@ -142,9 +142,9 @@ def _near(
   row, j = np.nonzero(item_bj >= 0)
   item = item_bj[row, j]
   other = neighbours.item_nk[item].astype(np.int64)
-  value = np.round(
-    neighbours.cosine_nk[item] * weight_j[j][:, None] * _ONE
-  ) / _ONE
+  value = (
+    np.round(neighbours.cosine_nk[item] * weight_j[j][:, None] * _ONE) / _ONE
+  )
   value = np.where(other == item[:, None], 0.0, value)
   width = other.shape[1]
   return np.repeat(row, width), other.ravel(), value.ravel()
@@ -190,7 +190,9 @@ def dense(
     )
     share_bc = segments.by_code(code_bs, weight_bs, size) / total_b1
     shares.append(share_bc[:, jnp.where(code_n >= 0, code_n, size)])
-  itself_bn = segments.by_code(history_bs, weight_bs, items)[:, :items] / total_b1
+  itself_bn = (
+    segments.by_code(history_bs, weight_bs, items)[:, :items] / total_b1
+  )
   return (
     popular_bn,
     *counted,

@@ -84,7 +84,7 @@ class Retriever:
     rng = np.random.default_rng(seed)
     self._fold_u = rng.integers(config.folds, size=len(log.user_ids))
     self._counts = functools.cache(self._count)
-    self._run = jax.jit(_run, static_argnames=('do', 'codes', 'count'))
+    self._log_p, self._sums = jax.jit(logit.log_p), jax.jit(logit.sums)
 
   def fit(self, rows: Rows) -> Fit:
     """Returns the weights that suit these rows best.
@@ -153,13 +153,15 @@ class Retriever:
       np.full((len(rows), count), -np.inf, np.float32),
       *(np.zeros(len(rows), np.float32) for _ in range(4)),
     )
-    found = dataclasses.replace(found, answer_r=np.full(len(rows), -1, np.int32))
+    found = dataclasses.replace(
+      found, answer_r=np.full(len(rows), -1, np.int32)
+    )
     for index_b, parts in self._each(rows, weight_f, 'retrieve', count):
       for field, part in zip(dataclasses.fields(found), parts, strict=True):
         part = np.asarray(part)[: len(index_b)]
         into = getattr(found, field.name)
         if part.ndim == 2:
-          into[index_b, : part.shape[1]] = part
+          into[index_b, : part.shape[1]] = part[:, :count]
         else:
           into[index_b] = part
     return found
@@ -219,32 +221,33 @@ class Retriever:
       codes=self._items.codes,
       decay=self._config.decay,
     )
-    return self._run(
-      weight_f,
-      feature_fbn,
-      barred,
-      rows.target_r,
-      (np.arange(len(rows)) < real).astype(np.float32),
+    if do == 'sums':
+      counts_b = (np.arange(len(rows)) < real).astype(np.float32)
+      return self._sums(weight_f, feature_fbn, barred, rows.target_r, counts_b)
+    logp_bn = self._log_p(weight_f, feature_fbn, barred)
+    if do == 'log_p':
+      return logp_bn
+    return _find(
+      logp_bn,
       self._items.code_kn[:CATEGORY_LEVELS],
       self._near.item_nk,
-      do=do,
       codes=self._items.codes[:CATEGORY_LEVELS],
-      count=(count, min(self._config.candidates, self._n)),
+      count=count,
+      candidates=min(self._config.candidates, self._n),
     )
 
 
-def _run(
-  weight_f, feature_fbn, barred_bn, target_b, counts_b, code_ln, near_nk, do,
-  codes, count,
-):  # fmt: skip
-  """Returns sums, log P, or the fields of `Retrieved`, by `do`."""
-  if do == 'sums':
-    return logit.sums(weight_f, feature_fbn, barred_bn, target_b, counts_b)
-  logp_bn = logit.log_p(weight_f, feature_fbn, barred_bn)
-  if do == 'log_p':
-    return logp_bn
-  listed, candidates = count
-  top = min(max(listed, candidates), logp_bn.shape[1])
+@functools.partial(jax.jit, static_argnames=('codes', 'count', 'candidates'))
+def _find(
+  logp_bn: jax.Array,
+  code_ln: jax.Array,
+  near_nk: jax.Array,
+  codes: tuple[int, ...],
+  count: int,
+  candidates: int,
+) -> tuple[jax.Array, ...]:
+  """Returns the fields of `Retrieved` of some rows, its lists longer."""
+  top = min(max(count, candidates), logp_bn.shape[1])
   logp_bm, item_bm = jax.lax.top_k(logp_bn, top)
   item_bm = jnp.where(jnp.isfinite(logp_bm), item_bm, -1).astype(jnp.int32)
   p_bn = jnp.exp(logp_bn)
@@ -252,7 +255,4 @@ def _run(
   considered = item_bm[:, :candidates], logp_bm[:, :candidates]
   answer_b, value_b = answer.best(*considered, code_ln, codes, near_nk)
   confidence_b = answer.largest(*considered, code_ln[0], codes[0])
-  return (
-    item_bm[:, :listed], logp_bm[:, :listed], entropy_b, answer_b, value_b,
-    confidence_b,
-  )  # fmt: skip
+  return item_bm, logp_bm, entropy_b, answer_b, value_b, confidence_b

@@ -3,7 +3,6 @@
 import numpy as np
 
 from taiji_jax.cot import evidence
-from taiji_jax.cot.evidence import candidates
 from taiji_jax.cot.guard.config import GuardConfig
 from taiji_jax.cot.guard.leak_guard import LeakGuard
 from taiji_jax.cot.teacher import CotRequest
@@ -42,7 +41,7 @@ class RunGuard:
 
   def evidence(self, request: CotRequest) -> tuple[str, ...]:
     """Returns the names that support a text about the request."""
-    found = candidates(self._followers, request.history, _MIN_FOLLOWS)
+    found = self._followers.candidates(request.history, _MIN_FOLLOWS)
     return self.finder.evidence(request.history, found)
 
   def __call__(self, think: str, request: CotRequest) -> tuple[str, str]:

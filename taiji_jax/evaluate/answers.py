@@ -8,11 +8,12 @@ import numpy as np
 from taiji_jax.data import prompts
 from taiji_jax.data.title_index import TitleIndex
 from taiji_jax.evaluate import accuracy, floors, retrieval
-from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log, RewardTable, Rows
+from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log, Rows
 
 Metrics = dict[str, np.ndarray | None]
 EmbedFn = Callable[[list[str]], np.ndarray]
 RewardFn = Callable[[Sequence[str]], Mapping[str, np.ndarray]]
+JudgeFn = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 TOPS = (50, 100)
 CATEGORY_METRICS = tuple(
@@ -38,7 +39,8 @@ class EvaluationSet:
   Attributes:
     rows: the contexts, R of them.
     catalog: the items.
-    table: CTCVR of row i of `rows` in its row i.
+    ctcvr: (rows by place, items) -> float32 in [0, 1], pCTR x pCVR by a ranker
+      that rewards nobody; item -1 is none.
     titles: the text -> item mapping.
     embed: texts -> float32 `[len(texts), D]`, the frozen encoder.
     rewards: completions, one a row -> reward name -> float32 `[R]`: the rewards
@@ -47,18 +49,10 @@ class EvaluationSet:
 
   rows: Rows
   catalog: Catalog
-  table: RewardTable
+  ctcvr: JudgeFn
   titles: TitleIndex
   embed: EmbedFn
   rewards: RewardFn
-
-  def __post_init__(self):
-    shape = len(self.rows), len(self.catalog)
-    if self.table.ctcvr_rn.shape != shape:
-      raise ValueError(
-        f'the table is {self.table.ctcvr_rn.shape} and rows and items are'
-        f' {shape}; build it for these rows.'
-      )
 
 
 def score(completions: Sequence[str], data: EvaluationSet) -> Metrics:
@@ -66,8 +60,8 @@ def score(completions: Sequence[str], data: EvaluationSet) -> Metrics:
 
   An answer can be parsed where the completion is well formed and the answer is
   an item text (`prompts.parse`). `Choice:` where it cannot, the categories are
-  wrong, no title is hit, and CTCVR is the miss value; `format_rate` is the
-  share of answers that can.
+  wrong, no title is hit, and no item is named; `format_rate` is the share of
+  answers that can.
 
   Args:
     completions: what the arm wrote, one a row.
@@ -83,7 +77,7 @@ def score(completions: Sequence[str], data: EvaluationSet) -> Metrics:
   row_r = np.arange(len(parsed))
   metrics: Metrics = {
     **score_categories([p.categories for p in parsed], data),
-    'ctcvr': data.table.ctcvr(row_r, item_r),
+    'ctcvr': data.ctcvr(row_r, item_r).astype(np.float32),
     'format_rate': titled_r.astype(np.float32),
     'distinct_items': accuracy.distinct_items(item_r, data.rows.user_r),
     'repeat_last': accuracy.repeat_last(item_r, data.rows.history_rs),
@@ -140,16 +134,13 @@ def score_floor(floor: floors.Floor, data: EvaluationSet) -> Metrics:
   }
 
 
-def score_repeat_category(data: EvaluationSet) -> Metrics:
-  """Returns the category metrics of the last item's path, and no other."""
-  stated = floors.repeat_category(data.rows, data.catalog)
-  return score_categories(stated, data)
-
-
 def score_floors(
-  log: Log, train_e: np.ndarray, data: EvaluationSet, consumed_once: bool
+  log: Log,
+  train_e: np.ndarray,
+  data: EvaluationSet,
+  consumed_once: bool,
 ) -> dict[str, Metrics]:
-  """Returns floor -> its metrics.
+  """Returns look-up -> its metrics; of a path alone, those of categories.
 
   Args:
     log: the whole log.
@@ -157,13 +148,24 @@ def score_floors(
     data: the rows and what judges them.
     consumed_once: whether items of the history are left out.
   """
-  scored = {
-    rule.__name__: score_floor(
-      rule(
-        log, train_e, data.rows, len(data.catalog), consumed_once=consumed_once
-      ),
-      data,
+  rows, catalog = data.rows, data.catalog
+  ranked = {
+    rule.__name__: rule(
+      log, train_e, rows, len(catalog), consumed_once=consumed_once
     )
     for rule in (floors.popular, floors.markov)
   }
-  return scored | {'repeat_category': score_repeat_category(data)}
+  ranked['copy_last'] = floors.copy_last(rows)
+  stated = {
+    rule.__name__: rule(rows, catalog)
+    for rule in (floors.repeat_category, floors.decayed_majority)
+  }
+  return {
+    **{name: score_floor(floor, data) for name, floor in ranked.items()},
+    **{name: score_categories(paths, data) for name, paths in stated.items()},
+  }
+
+
+def named(completions: Sequence[str], data: EvaluationSet) -> np.ndarray:
+  """Returns the item that each answer names, int32 `[R]`, -1 where none."""
+  return data.titles.find_all(prompts.parse(text).title for text in completions)

@@ -1,20 +1,24 @@
 """What a recommender without any model says: the least to be beaten.
 
 A floor sees training events and a row's history, as the model does, and is
-tuned on nothing. `popular` and `markov` rank items, so that they get an answer
-text and every metric; `repeat_category` states a category path only.
+tuned on nothing. `popular`, `markov` and `copy_last` name items, so that they
+get an answer text and every metric; `repeat_category` and `decayed_majority`
+state a category path only.
 """
 
+from collections.abc import Callable
 import dataclasses
 
 import numpy as np
-from scipy import sparse
 
-from taiji_jax.errors import UserError
-from taiji_jax.types import Catalog, Log, Rows
+from taiji_jax.retrieve import counts
+from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log, Rows
 
 BACK_OFF = (1.0, 0.5, 0.25)
 """Markov weights of the last item, the one before, and the one before that."""
+DECAY = 0.7
+"""Weight of a history item over that of the one after it."""
+_CELLS = 1 << 22
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,22 +35,6 @@ class Floor:
   ranked_rk: np.ndarray
 
 
-def popularity(log: Log, train_e: np.ndarray, num_items: int) -> np.ndarray:
-  """Returns the training events of each item, int64 `[N]`.
-
-  Args:
-    log: the whole log.
-    train_e: bool, the training events.
-    num_items: N.
-  """
-  count_n = np.bincount(log.item_e[train_e], minlength=num_items)
-  if not count_n.any():
-    raise UserError(
-      'no event is a training event; move the cut to a later one.'
-    )
-  return count_n
-
-
 def popular(
   log: Log,
   train_e: np.ndarray,
@@ -56,7 +44,7 @@ def popular(
   top: int = 100,
   consumed_once: bool = False,
 ) -> Floor:
-  """Returns the items with the most training events; ties go by index.
+  """Returns the items with the most clicks in training; ties go by index.
 
   Args:
     log: the whole log.
@@ -65,10 +53,16 @@ def popular(
     num_items: N.
     top: length of the list; at most N items are in it.
     consumed_once: whether items of the history are left out.
+
+  Raises:
+    UserError: no click is a training event.
   """
-  count_n = popularity(log, train_e, num_items)
-  score_rn = np.tile(count_n.astype(np.float64), (len(rows), 1))
-  return _rank(score_rn, rows, top, consumed_once)
+  count_n = counts.popularity(log, train_e, num_items).astype(np.float64)
+
+  def score(rows: Rows) -> np.ndarray:
+    return np.tile(count_n, (len(rows), 1))
+
+  return _rank(score, rows, num_items, top, consumed_once)
 
 
 def markov(
@@ -84,28 +78,42 @@ def markov(
 
   The score of an item is sum_j BACK_OFF[j] P(item | next after history item j)
   plus a share of popularity below any transition, which settles ties and ranks
-  items when the history is empty or new. P counts pairs of adjacent training
-  events of one user.
+  items when the history is empty or new. P counts a user's adjacent clicks in
+  training.
 
   Args:
-    log: the whole log.
-    train_e: bool, the training events.
-    rows: the contexts.
-    num_items: N.
-    top: length of the list; at most N items are in it.
-    consumed_once: whether items of the history are left out.
+    log, train_e, rows, num_items, top, consumed_once: as in `popular`.
+
+  Raises:
+    UserError: no click is a training event.
   """
-  count_n = popularity(log, train_e, num_items)
-  next_nn = _transitions(log, train_e, num_items)
-  rarest = 1.0 / max(next_nn.sum(1).max(), 1.0)
-  share_n = count_n / count_n.sum()
-  score_rn = np.tile(1e-3 * BACK_OFF[-1] * rarest * share_n, (len(rows), 1))
-  mass_n = np.maximum(np.asarray(next_nn.sum(1)).ravel(), 1.0)
-  for j, weight in enumerate(BACK_OFF[: rows.history_rs.shape[1]]):
-    item_r = rows.history_rs[:, j]
-    weight_r = np.where(item_r >= 0, weight / mass_n[item_r], 0.0)
-    score_rn += next_nn[item_r].multiply(weight_r[:, None]).toarray()
-  return _rank(score_rn, rows, top, consumed_once)
+  count_n = counts.popularity(log, train_e, num_items)
+  after = counts.followed(log, train_e, num_items, (1,))
+  mass_n = np.maximum(after.total(), 1)
+  base_n = 1e-3 * BACK_OFF[-1] / mass_n.max() * count_n / count_n.sum()
+
+  def score(rows: Rows) -> np.ndarray:
+    score_rn = np.tile(base_n, (len(rows), 1))
+    for j, weight in enumerate(BACK_OFF[: rows.history_rs.shape[1]]):
+      item_r = rows.history_rs[:, j]
+      row, item, count = after.expand(item_r)
+      score_rn[row, item] += weight * count / mass_n[item_r[row]]
+    return score_rn
+
+  return _rank(score, rows, num_items, top, consumed_once)
+
+
+def copy_last(rows: Rows) -> Floor:
+  """Returns the user's last item, -1 without one.
+
+  Where nobody takes an item twice it is never the truth, yet its title is often
+  near it.
+
+  Args:
+    rows: the contexts.
+  """
+  item_r = rows.history_rs[:, 0]
+  return Floor(item_r, item_r[:, None])
 
 
 def repeat_category(rows: Rows, catalog: Catalog) -> list[tuple[str, ...]]:
@@ -121,27 +129,55 @@ def repeat_category(rows: Rows, catalog: Catalog) -> list[tuple[str, ...]]:
   ]
 
 
-def _transitions(
-  log: Log, train_e: np.ndarray, num_items: int
-) -> sparse.csr_array:
-  """Returns counts [N, N] of (item, the same user's next item)."""
-  event = np.flatnonzero(train_e)
-  event = event[np.argsort(log.user_e[event], kind='stable')]
-  user, item = log.user_e[event], log.item_e[event]
-  same = user[1:] == user[:-1]
-  pair = item[:-1][same], item[1:][same]
-  ones = np.ones(len(pair[0]))
-  counts = sparse.coo_array((ones, pair), shape=(num_items, num_items))
-  return counts.tocsr()
+def decayed_majority(
+  rows: Rows, catalog: Catalog, decay: float = DECAY
+) -> list[tuple[str, ...]]:
+  """Returns the category path with the most weight in the history.
+
+  The j-th last item weighs decay^j. The first level with the most weight, below
+  it the second level with the most, and so on; ties go to the more recent one.
+
+  Args:
+    rows: the contexts.
+    catalog: the items.
+    decay: in (0, 1].
+  """
+  found = []
+  for history in rows.history_rs.tolist():
+    paths = [catalog.categories[item] for item in history if item >= 0]
+    chosen: tuple[str, ...] = ()
+    for level in range(CATEGORY_LEVELS):
+      mass: dict[str, float] = {}
+      for j, path in enumerate(paths):
+        if path[:level] == chosen and len(path) > level:
+          mass[path[level]] = mass.get(path[level], 0.0) + decay**j
+      if not mass:
+        break
+      chosen = (*chosen, max(mass, key=mass.get))
+    found.append(chosen)
+  return found
 
 
 def _rank(
-  score_rn: np.ndarray, rows: Rows, top: int, consumed_once: bool
+  score: Callable[[Rows], np.ndarray],
+  rows: Rows,
+  num_items: int,
+  top: int,
+  consumed_once: bool,
 ) -> Floor:
-  if consumed_once:
-    row, position = np.nonzero(rows.history_rs >= 0)
-    score_rn[row, rows.history_rs[row, position]] = -np.inf
-  ranked_rk = np.argsort(-score_rn, axis=1, kind='stable')[:, :top]
-  left_rk = np.take_along_axis(score_rn, ranked_rk, 1) > -np.inf
-  ranked_rk = np.where(left_rk, ranked_rk, -1).astype(np.int32)
+  """Returns the items of the best scores, ties by index, chunk by chunk."""
+  top = min(top, num_items)
+  ranked_rk = np.full((len(rows), top), -1, np.int32)
+  chunk = max(1, _CELLS // num_items)
+  for start in range(0, len(rows), chunk):
+    part = rows.take(np.arange(start, min(start + chunk, len(rows))))
+    score_bn = score(part)
+    if consumed_once:
+      row, position = np.nonzero(part.history_rs >= 0)
+      score_bn[row, part.history_rs[row, position]] = -np.inf
+    least_b = -np.partition(-score_bn, top - 1, axis=1)[:, top - 1]
+    for b, score_n in enumerate(score_bn):
+      item_q = np.flatnonzero((score_n >= least_b[b]) & (score_n > -np.inf))
+      best = item_q[np.argsort(-score_n[item_q], kind='stable')[:top]]
+      ranked_rk[start + b, : len(best)] = best
   return Floor(ranked_rk[:, 0], ranked_rk)

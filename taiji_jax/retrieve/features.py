@@ -1,18 +1,21 @@
 """What the logit reads of a row and an item: 18 numbers, most of them counts.
 
-| feature | of item n and history h_0 (the most recent), h_1, ... |
-|---|---|
-| `popularity` | log(1 + clicks of n) |
-| `lag_1`, `lag_2`, `lag_3` | log(1 + times n came so many clicks after h_0, h_1, h_2) |
-| `lag_4_10` | log(1 + times n came j + 1 clicks after h_j, j = 3 to 9, added up) |
-| `together_last` | log(1 + clicks of n at most 10 clicks from one of h_0) |
-| `together` | the same of h_0 to h_9, added up |
-| `text_last` | cosine of the titles where n is a neighbour of h_0, else 0 |
-| `text` | the same of h_1 to h_9, the j-th weighed by decay^j, added up |
-| `l1_last`, `l2_last`, `l3_last` | whether n and h_0 share that level's path |
-| `l1`, `l2`, `l3` | share of the history on n's path, weighed by decay^j |
-| `brand_last`, `brand` | the same of brands |
-| `itself` | share of the history that is n, weighed by decay^j |
+Of item n and a history h_0 (the most recent), h_1, ...:
+
+- `popularity`: log(1 + clicks of n);
+- `lag_1`, `lag_2`, `lag_3`: log(1 + times that n came so many clicks after
+  h_0, h_1, h_2);
+- `lag_4_10`: log(1 + times that n came 4 to 10 clicks after one of h_3 to h_9,
+  added up);
+- `together_last`: log(1 + clicks of n at most 10 clicks from one of h_0);
+- `together`: the same of h_0 to h_9, added up;
+- `text_last`: the cosine of the titles where n is a neighbour of h_0, else 0;
+- `text`: the same of h_1 to h_9, the j-th times decay^j, added up;
+- `l1_last`, `l2_last`, `l3_last`, `brand_last`: whether n and h_0 share the
+  path down to that level, or the brand;
+- `l1`, `l2`, `l3`, `brand`: the share of the history that shares it with n, the
+  j-th item weighing decay^j, one more item's weight being of none;
+- `itself`: the same of the items that are n.
 
 A level or brand that is unknown is like no other. All sums are of integers or
 of multiples of 2^-12, so they are exact in float32, in whatever order.

@@ -99,7 +99,7 @@ def sums(
 
 def newton(
   sums_of: Callable[[np.ndarray], Sums],
-  features: int,
+  start_f: np.ndarray,
   rows: int,
   *,
   l2: float,
@@ -107,13 +107,13 @@ def newton(
 ) -> Fit:
   """Returns the weights that minimise the loss plus l2 / 2 |w|^2.
 
-  Newton's method from w = 0, a step halved until the loss falls enough (Boyd
+  Newton's method, a step halved until the loss falls enough (Boyd
   and Vandenberghe, Convex Optimization, 9.5.2). The loss is convex, so there is
   one minimum where l2 is above 0.
 
   Args:
     sums_of: weights -> `Sums` over all rows.
-    features: number of weights F.
+    start_f: float64, weights to begin with.
     rows: of the fit, at least 1.
     l2: strength of the penalty, 0 or more.
     iterations: the most steps.
@@ -122,9 +122,9 @@ def newton(
     UserError: the weights have not settled after that many steps, or are not
       finite.
   """
-  weight_f = np.zeros(features)
+  weight_f = start_f
   now = _penalised(sums_of(weight_f), weight_f, l2)
-  nothing_ff = 1e-9 * rows * np.eye(features)
+  nothing_ff = 1e-9 * rows * np.eye(len(start_f))
   for step in range(1, iterations + 1):
     move_f = -np.linalg.solve(now.hessian_ff + nothing_ff, now.gradient_f)
     # Half the squared Newton decrement: how much the loss can still fall.

@@ -16,7 +16,10 @@ from taiji_jax.retrieve.features import Items
 from taiji_jax.retrieve.logit import Fit, Sums
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log, Rows
 
+DEFAULTS = RetrieveConfig()
 _ALL = -1
+# Weights of every eighth row are where those of many rows begin.
+_FEWER, _MANY = 8, 800
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Retriever:
     log: Log,
     catalog: Catalog,
     events: np.ndarray,
-    config: RetrieveConfig = RetrieveConfig(),
+    config: RetrieveConfig = DEFAULTS,
     *,
     title_nd: np.ndarray | None = None,
     consumed_once: bool = False,
@@ -108,6 +111,13 @@ class Retriever:
         ' come next; give a longer log, or set data.consumed_once to False.'
       )
 
+    weight_f = np.zeros(len(features.NAMES))
+    if len(rows) >= _MANY:
+      fewer = rows.take(np.arange(0, len(rows), _FEWER))
+      weight_f = self._newton(fewer, weight_f).weight_f
+    return self._newton(rows, weight_f)
+
+  def _newton(self, rows: Rows, start_f: np.ndarray) -> Fit:
     def sums_of(weight_f: np.ndarray) -> Sums:
       parts = [part for _, part in self._each(rows, weight_f, 'sums')]
       added = [
@@ -118,7 +128,7 @@ class Retriever:
 
     return logit.newton(
       sums_of,
-      len(features.NAMES),
+      start_f,
       len(rows),
       l2=self._config.l2,
       iterations=self._config.iterations,
@@ -190,7 +200,11 @@ class Retriever:
   def _each(
     self, rows: Rows, weight_f: np.ndarray, do: str, count: int = 1
   ) -> Iterator[tuple[np.ndarray, tuple]]:
-    """Yields (positions of rows, what `_run` makes of them), chunk by chunk."""
+    """Yields (positions of rows, what is made of them), chunk by chunk.
+
+    That is sums, log P, or the fields of `Retrieved`, by `do`; where a chunk is
+    filled up, the last ones are repeats.
+    """
     fold_r = self._folds(rows)
     size = max(1, min(self._config.cells // self._n, max(len(rows), 1)))
     weight_f = np.asarray(weight_f, np.float32)
@@ -199,19 +213,32 @@ class Retriever:
       known = self._counts(fold)
       for start in range(0, len(own), size):
         index_b = own[start : start + size]
-        # Filled up with repeats, which do not count, so that there is one trace.
-        full_b = np.resize(index_b, size)
-        yield index_b, self._part(rows.take(full_b), known, weight_f, do, count,
-                                  len(index_b))  # fmt: skip
+        # Filled up with repeats, so that there is one trace.
+        part = rows.take(np.resize(index_b, size))
+        inputs = self._inputs(part, known)
+        if do == 'sums':
+          counts_b = (np.arange(size) < len(index_b)).astype(np.float32)
+          found = self._sums(weight_f, *inputs, part.target_r, counts_b)
+        else:
+          found = self._log_p(weight_f, *inputs)
+        if do == 'retrieve':
+          found = _find(
+            found,
+            self._items.code_kn[:CATEGORY_LEVELS],
+            self._near.item_nk,
+            codes=self._items.codes[:CATEGORY_LEVELS],
+            count=count,
+            candidates=min(self._config.candidates, self._n),
+          )
+        yield index_b, found
 
-  def _part(self, rows, known, weight_f, do, count, real) -> tuple:
+  def _inputs(
+    self, rows: Rows, known: counts.Counts
+  ) -> tuple[tuple[jax.Array, ...], np.ndarray]:
+    """Returns features of all items, and which items can't come."""
     sparse = features.sparse(
       rows.history_rs, known, self._near, self._config.decay
     )
-    barred = np.zeros((len(rows), self._n), bool)
-    if self._once:
-      row, place = np.nonzero(rows.history_rs >= 0)
-      barred[row, rows.history_rs[row, place]] = True
     feature_fbn = features.dense(
       sparse.place_p,
       sparse.value_p,
@@ -221,20 +248,11 @@ class Retriever:
       codes=self._items.codes,
       decay=self._config.decay,
     )
-    if do == 'sums':
-      counts_b = (np.arange(len(rows)) < real).astype(np.float32)
-      return self._sums(weight_f, feature_fbn, barred, rows.target_r, counts_b)
-    logp_bn = self._log_p(weight_f, feature_fbn, barred)
-    if do == 'log_p':
-      return logp_bn
-    return _find(
-      logp_bn,
-      self._items.code_kn[:CATEGORY_LEVELS],
-      self._near.item_nk,
-      codes=self._items.codes[:CATEGORY_LEVELS],
-      count=count,
-      candidates=min(self._config.candidates, self._n),
-    )
+    barred_bn = np.zeros((len(rows), self._n), bool)
+    if self._once:
+      row, place = np.nonzero(rows.history_rs >= 0)
+      barred_bn[row, rows.history_rs[row, place]] = True
+    return feature_fbn, barred_bn
 
 
 @functools.partial(jax.jit, static_argnames=('codes', 'count', 'candidates'))

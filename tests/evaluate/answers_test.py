@@ -4,7 +4,7 @@ import numpy as np
 from taiji_jax.data import prompts
 from taiji_jax.data.title_index import TitleIndex
 from taiji_jax.evaluate import answers, floors
-from taiji_jax.types import Catalog, RewardTable, Rows
+from taiji_jax.types import Catalog, Log, Rows
 
 CATALOG = Catalog(
   item_ids=('1', '2', '3'),
@@ -21,11 +21,11 @@ ROWS = Rows(
   target_r=np.array([0, 1, 2, 0], np.int32),
   history_rs=np.array([[1, 2], [0, -1], [0, 1], [-1, -1]], np.int32),
 )
-TABLE = RewardTable(
-  np.array([[4, 1, 2], [3, 5, 1], [1, 1, 3], [2, 2, 6]], np.float32) / 10,
-  low=0.1,
-  high=0.5,
-)
+CTCVR_RN = np.array([[4, 1, 2], [3, 5, 1], [1, 1, 3], [2, 2, 6]]) / 10
+
+
+def ctcvr(row, item):
+  return np.where(item < 0, 0.0, CTCVR_RN[row, item])
 
 
 def embed(texts):
@@ -44,7 +44,7 @@ def rewards(texts):
 
 def evaluation():
   titles = TitleIndex(CATALOG, np.array([3, 2, 1]))
-  return answers.EvaluationSet(ROWS, CATALOG, TABLE, titles, embed, rewards)
+  return answers.EvaluationSet(ROWS, CATALOG, ctcvr, titles, embed, rewards)
 
 
 def says(item):
@@ -66,7 +66,7 @@ class ScoreTest(absltest.TestCase):
     expected = {
       # The run's own reward: He(a)t, C(a)tegory, twice Dr(a)m(a); C(a)tegory.
       'reward_letters': [6, 6, 0, 1],
-      'ctcvr': [0.4, 0.3, 0.1, 0.1],
+      'ctcvr': [0.4, 0.3, 0.0, 0.0],
       'category_l1_acc': [1, 0, 0, 1],
       'category_l2_acc': [1, 0, nan, 0],
       'category_l3_acc': [1, 0, nan, 0],
@@ -87,13 +87,6 @@ class ScoreTest(absltest.TestCase):
     with self.assertRaisesRegex(ValueError, '1 completions for 4 rows'):
       answers.score([says(0)], evaluation())
 
-  def test_table_of_other_rows(self):
-    titles = TitleIndex(CATALOG, np.zeros(3))
-    with self.assertRaisesRegex(ValueError, 'build it for these rows'):
-      answers.EvaluationSet(
-        ROWS.take(np.arange(2)), CATALOG, TABLE, titles, embed, rewards
-      )
-
 
 class FloorTest(absltest.TestCase):
   def test_floor_is_scored_as_an_arm(self):
@@ -106,11 +99,41 @@ class FloorTest(absltest.TestCase):
     np.testing.assert_array_equal(result['list_hit_rate_50'], [1, 1, 0, 1])
     np.testing.assert_array_equal(result['list_hit_rate_100'], [1, 1, 0, 1])
 
-  def test_repeat_category_has_categories_only(self):
-    result = answers.score_repeat_category(evaluation())
-    self.assertEqual(tuple(result), answers.CATEGORY_METRICS)
+  def test_paths_have_categories_only(self):
+    log = Log(
+      ('u',),
+      ({},),
+      *np.zeros((2, 3), np.int32),
+      np.arange(3),
+      *np.ones((2, 3), bool),
+    )
+    result = answers.score_floors(log, np.ones(3, bool), evaluation(), False)
+    self.assertEqual(
+      set(result),
+      {
+        'popular',
+        'markov',
+        'copy_last',
+        'repeat_category',
+        'decayed_majority',
+      },
+    )
+    for name in ('repeat_category', 'decayed_majority'):
+      self.assertEqual(tuple(result[name]), answers.CATEGORY_METRICS)
     # Last items: Emma, Heat, Heat, none; targets: Heat, Emma, Big, Heat.
-    np.testing.assert_array_equal(result['category_l1_acc'], [0, 0, 0, 0])
+    repeated = result['repeat_category']['category_l1_acc']
+    np.testing.assert_array_equal(repeated, [0, 0, 0, 0])
+    # The last item's title and path: none of the truth, but for the first.
+    copied = result['copy_last']
+    np.testing.assert_array_equal(copied['category_l1_acc'], [0, 0, 0, 0])
+    np.testing.assert_array_equal(copied['format_rate'], [1, 1, 1, 0])
+    np.testing.assert_array_equal(copied['repeat_last'], [1, 1, 1, np.nan])
+
+  def test_named(self):
+    texts = [says(1), 'Heat (1995)', prompts.completion('so', 'Item title: Z')]
+    np.testing.assert_array_equal(
+      answers.named([*texts, says(2)], evaluation()), [1, -1, -1, 2]
+    )
 
 
 if __name__ == '__main__':

@@ -53,7 +53,7 @@ class PopularTest(absltest.TestCase):
     np.testing.assert_array_equal(floor.item_r, [-1])
 
   def test_no_training_event(self):
-    with self.assertRaisesRegex(UserError, 'no event is a training event'):
+    with self.assertRaisesRegex(UserError, 'no click is a training event'):
       floors.popular(LOG, np.zeros(13, bool), rows_of([[0]]), 5)
 
 
@@ -107,6 +107,62 @@ class RepeatCategoryTest(absltest.TestCase):
     self.assertEqual(
       floors.repeat_category(rows, catalog), [('X', 'Y'), (), ()]
     )
+
+
+class CopyLastTest(absltest.TestCase):
+  def test_last_item_or_none(self):
+    floor = floors.copy_last(rows_of([[3, 1], [-1, -1]]))
+    np.testing.assert_array_equal(floor.item_r, [3, -1])
+    np.testing.assert_array_equal(floor.ranked_rk, [[3], [-1]])
+
+
+class DecayedMajorityTest(absltest.TestCase):
+  CATALOG = Catalog(
+    tuple('abcde'),
+    tuple('ABCDE'),
+    (('X', 'Y'), ('X', 'Z'), ('W', 'V', 'U'), (), ('X',)),
+  )
+
+  def test_golden(self):
+    rows = rows_of(
+      [
+        # W weighs 1, X .7 + .49; below X: Y .7, Z .49.
+        [2, 0, 1, -1],
+        # W weighs 1 + .343, X .7 + .49; its one path goes down to U.
+        [2, 0, 1, 2],
+        # Nothing known weighs nothing.
+        [3, 0, -1, -1],
+        [3, -1, -1, -1],
+        # X weighs .7, and no second level is known of it.
+        [3, 4, -1, -1],
+      ]
+    )
+    self.assertEqual(
+      floors.decayed_majority(rows, self.CATALOG),
+      [('X', 'Y'), ('W', 'V', 'U'), ('X', 'Y'), (), ('X',)],
+    )
+
+  def test_all_of_history_alike_goes_to_the_recent(self):
+    rows = rows_of([[1, 0], [0, 1]])
+    self.assertEqual(
+      floors.decayed_majority(rows, self.CATALOG, decay=1.0),
+      [('X', 'Z'), ('X', 'Y')],
+    )
+
+
+class ListTest(absltest.TestCase):
+  def test_chunks_and_ties(self):
+    # As a stable sort of all scores has it, whatever the length of the list.
+    rng = np.random.default_rng(0)
+    pairs = [(int(u), int(i)) for u, i in rng.integers(0, 12, (200, 2))]
+    log, every = log_of(pairs), np.ones(200, bool)
+    rows = rows_of(rng.integers(-1, 12, (30, 3)))
+    whole = floors.markov(log, every, rows, 12, consumed_once=True).ranked_rk
+    for top in (1, 5, 12):
+      short = floors.markov(
+        log, every, rows, 12, top=top, consumed_once=True
+      ).ranked_rk
+      np.testing.assert_array_equal(short, whole[:, :top])
 
 
 if __name__ == '__main__':

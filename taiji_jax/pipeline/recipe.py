@@ -20,6 +20,7 @@ from taiji_jax.modules.weights import pretrained
 from taiji_jax.pipeline.arms import ArmsConfig, CompareConfig
 from taiji_jax.policy import PolicyConfig
 from taiji_jax.rank.config import TowerConfig
+from taiji_jax.retrieve.config import RetrieveConfig
 from taiji_jax.rl import rewards
 from taiji_jax.rl.config import RLTrainConfig
 from taiji_jax.sft.config import PretrainConfig, SFTConfig
@@ -80,6 +81,7 @@ class Recipe:
       all else; without it the backbone is `model.source`.
     cot: how reasoning is made, guarded, scored and chosen.
     arms: the seeds of `experiments.taiji`.
+    retrieve: the simple collaborative model: floor, teacher and candidates.
   """
 
   name: str
@@ -105,6 +107,7 @@ class Recipe:
   pretrain: PretrainConfig | None = None
   cot: CotConfig = CotConfig()
   arms: ArmsConfig = ArmsConfig()
+  retrieve: RetrieveConfig = RetrieveConfig()
 
   def __post_init__(self):
     if not 0 <= self.seed < 2**32:
@@ -169,6 +172,7 @@ class Recipe:
     for name in _TABLES:
       found['data'].get('tables', {}).pop(name, None)
     found.get('evaluation', {}).pop('resamples', None)
+    found.get('retrieve', {}).pop('cells', None)
     if 'cot' in found:
       found['cot'] = self.cot.identity()
     return found

@@ -7,7 +7,8 @@ default raises the revision too.
 """
 
 REVISIONS = {
-  'tower': 1,
+  'tower': 2,
+  'retriever': 1,
   'tokenizer': 2,
   'reasoning': 2,
   'backbone': 1,

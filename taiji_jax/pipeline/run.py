@@ -29,6 +29,7 @@ from taiji_jax.pipeline import (
   reasoning,
   record,
   reinforcement,
+  retriever,
   revisions,
   sft,
   tokenizer,
@@ -41,6 +42,8 @@ from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.policy import Policy
 from taiji_jax.products import Product, Products
 from taiji_jax.rank.ranker import Ranker
+from taiji_jax.rank.values import Values
+from taiji_jax.retrieve.retriever import Retrieved, Retriever
 from taiji_jax.rl.rewards import TextRewards
 from taiji_jax.types import RewardTable, Rows
 
@@ -189,45 +192,58 @@ class Run:
 
   @functools.cached_property
   def ranker(self) -> Ranker:
-    """Returns the ID tower's functions."""
+    """Returns the functions of the two ID towers."""
     recipe = self.recipe
     return Ranker(self.logs, recipe.data, recipe.tower, recipe.seed)
 
   @functools.cached_property
   def tower(self) -> Product:
-    """Returns the trained ID tower."""
-    return tower.make(self)
+    """Returns the two trained ID towers.
+
+    Raises:
+      UserError: the reward of reinforced arms is not informative, and
+        `rl.require_informative_reward` is set.
+    """
+    made = tower.make(self)
+    if self._makes:
+      tower.check(self, made)
+    return made
 
   @functools.cached_property
   def tower_params(self) -> Any:
-    """Returns the frozen parameters of the ID tower."""
+    """Returns the frozen parameters of both ID towers."""
     return self.ranker.load(self.tower.folder / tower.FILE)
 
   @functools.cached_property
   def rl_table(self) -> RewardTable:
     """Returns r_id of the RL rows."""
-    table = self.ranker.table(self.tower_params, self.logs.rl)
-    metrics.LOG.info(
-      'CTCVR runs from %.3g to %.3g over the RL rows', table.low, table.high
-    )
-    return table
+    return self.ranker.table(self.tower_params, self.logs.rl)
 
-  def reward_table(self, rows: Rows) -> RewardTable:
-    """Returns r_id of other rows, on the scale of the RL rows."""
-    bounds = (self.rl_table.low, self.rl_table.high)
-    return self.ranker.table(self.tower_params, rows, bounds)
+  def values(self, rows: Rows) -> Values:
+    """Returns r_id and CTCVR of some rows, of the items asked for."""
+    return self.ranker.values(self.tower_params, rows)
 
-  @functools.cached_property
-  def evaluation_table(self) -> RewardTable:
-    """Returns r_id of the evaluation rows."""
-    return self.reward_table(self.logs.split.evaluation)
-
-  def rewards(self, rows: Rows, table: RewardTable) -> TextRewards:
+  def rewards(self, rows: Rows, table: RewardTable | Values) -> TextRewards:
     """Returns what completions written for `rows` earn."""
     logs = self.logs
     return TextRewards(
       logs.catalog, logs.titles, table, rows, self.embedder.embed
     )
+
+  @functools.cached_property
+  def retriever(self) -> Retriever:
+    """Returns the simple collaborative model, which has no weights itself."""
+    return retriever.of(self)
+
+  @functools.cached_property
+  def retriever_weights(self) -> Product:
+    """Returns the fitted weights of the retriever."""
+    return retriever.make(self)
+
+  def retrieve(self, rows: Rows, count: int) -> Retrieved:
+    """Returns the retriever's lists of some rows, and its one answer."""
+    weight_f = retriever.weights(self.retriever_weights)
+    return self.retriever.retrieve(rows, weight_f, count)
 
   @functools.cached_property
   def tokenizer_product(self) -> Product | None:

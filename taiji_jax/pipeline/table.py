@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+import dataclasses
 import functools
 import hashlib
 import json
@@ -22,21 +23,22 @@ from taiji_jax.evaluate import cells as cells_lib
 from taiji_jax.evaluate import compare, judged_rows
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.evaluate import table as table_lib
+from taiji_jax.evaluate.answers import EvaluationSet
 from taiji_jax.evaluate.cells import Cell, Cells, Stamp
 from taiji_jax.evaluate.judged_rows import JudgedRows
 from taiji_jax.evaluate.table import Table
+from taiji_jax.pipeline import evaluation
 from taiji_jax.pipeline.arms import BACKBONE, REASONING, TEACHER, Plan
 from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.pipeline.revisions import REVISIONS
 from taiji_jax.pipeline.run import Run
 from taiji_jax.rl import rewards
-from taiji_jax.rl.rewards import Sampled
 
 RESULT, MARKDOWN = 'result.json', 'table.md'
 # Of tables whose arms answer with texts.
 TEXT_REWARDS = tuple(f'reward_{name}' for name in rewards.NAMES)
 TEXT_METRICS = (*TEXT_REWARDS, *answers_lib.METRICS)
-_EVERY = ('tower', 'answers', 'evaluation')
+_EVERY = ('tower', 'retriever', 'answers', 'evaluation')
 
 
 def make(
@@ -188,38 +190,31 @@ class _Judge:
 
   def __init__(self, run: Run):
     self._run = run
-    self._set: answers_lib.EvaluationSet | None = None
 
-  @property
-  def data(self) -> answers_lib.EvaluationSet:
+  @functools.cached_property
+  def data(self) -> EvaluationSet:
     """Returns the rows that arms answer, and what judges them."""
-    if self._set is None:
-      run = self._run
-      rows, table = run.logs.split.evaluation, run.evaluation_table
-      own = run.rewards(rows, table)
-
-      def reward(texts: Sequence[str]) -> dict[str, Any]:
-        each_n = np.arange(len(texts))
-        earned = own(Sampled.of_groups(texts, 1), each_n)
-        value_nk = np.where(earned.known_nk, earned.reward_nk, np.nan)
-        return dict(zip(own.names, value_nk.T, strict=True))
-
-      self._set = answers_lib.EvaluationSet(
-        rows,
-        run.logs.catalog,
-        table,
-        run.logs.titles,
-        run.embedder.embed,
-        reward,
-      )
-    return self._set
+    return evaluation.set_of(self._run, self._run.logs.split.evaluation)
 
   def cell(self, name: str, seed: int) -> Cell:
     """Returns the cell of an arm."""
     completions, seconds = self._run.answers(name, seed)
     values = answers_lib.score(completions, self.data)
+    item_r = answers_lib.named(completions, self.data)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return Cell(name, seed, seconds, values, peak)
+    return Cell(name, seed, seconds, values, peak, item_r)
+
+
+def rows_of(run: Run, folder: pathlib.Path) -> JudgedRows:
+  """Returns the judged rows of a table: read where they stand, else made.
+
+  Args:
+    run: whose evaluation rows.
+    folder: of the cells.
+  """
+  return _rows(
+    run, _Judge(run), folder, _stamp_of_rows(run.recipe, run.digest)
+  )
 
 
 def _rows(
@@ -233,10 +228,7 @@ def _rows(
     pass
   begin = time.monotonic()
   metrics.LOG.info('floors ...')
-  logs, data = run.logs, judge.data
-  floors = answers_lib.score_floors(
-    logs.log, logs.split.train_events, data, run.recipe.data.consumed_once
-  )
+  rows = evaluation.judged(run, judge.data)
   own = {f'{arm}_{seed}' for arm, seed in run.plan.cells()}
   seconds = {
     stage: spent
@@ -244,7 +236,7 @@ def _rows(
     if stage.removeprefix('answers_').removeprefix('rl_') not in own
   }
   seconds['evaluation'] = time.monotonic() - begin
-  rows = JudgedRows(data.rows.user_r, logs.split.seen_r, floors, seconds)
+  rows = dataclasses.replace(rows, seconds=seconds)
   judged_rows.write(folder, rows, stamp)
   return judged_rows.read(folder, stamp)
 
@@ -264,9 +256,7 @@ def _result(
     for name, each in cells.items()
     if plan.arms[name].reinforced
   }
-  found = compare.result(
-    table, cells, rows, starts, recipe.evaluation, recipe.seed
-  )
+  found = compare.result(table, cells, rows, starts)
   return {'config': recipe.digest(), **found}
 
 

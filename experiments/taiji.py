@@ -8,7 +8,8 @@ same command goes on from what is there. Writes result.json and table.md beside
 them, and a report of each CoT data set into the work directory. --arms makes
 the cells of some arms only: several machines, each with a work directory of its
 own, may fill one folder of results. --table reads what is there, and needs
-neither data nor models.
+neither data nor models. --floors prints what is there before any language
+model: the table look-ups, the retriever and the two ID towers, in minutes.
 """
 
 import pathlib
@@ -17,7 +18,8 @@ from absl import flags
 
 from experiments import entry, finished, taiji_table
 from experiments.taiji_table import TABLE
-from taiji_jax.pipeline import Run, cot_data, cot_report, table
+from taiji_jax import files
+from taiji_jax.pipeline import Run, cot_data, cot_report, simple_models, table
 from taiji_jax.pipeline import recipe as recipe_lib
 
 RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
@@ -31,6 +33,9 @@ _ARMS = flags.DEFINE_list(
   'arms', None, 'Only the cells of these, without the table; all if not given.'
 )
 _TABLE = flags.DEFINE_bool('table', False, 'Only the table of what is there.')
+_FLOORS = flags.DEFINE_bool(
+  'floors', False, 'Only the look-ups, the retriever and the ID towers.'
+)
 
 
 def main() -> None:
@@ -47,6 +52,13 @@ def main() -> None:
   run = Run(recipe, workdir, plan)
   config = _CONFIG.value.to_dict()
   run.announce(config)
+  if _FLOORS.value:
+    rows = table.rows_of(run, folder)
+    text = f'# {recipe.name}, before any language model\n\n'
+    text += simple_models.text(run, rows) + '\n'
+    files.write_text(workdir / 'floors.md', text)
+    print(text)
+    return
   result = table.make(run, TABLE, folder, _ARMS.value)
   run.record(config)
   if result is None:

@@ -55,9 +55,7 @@ def judged(run: 'Run', data: EvaluationSet) -> JudgedRows:
   scored = {
     **look_ups(run, data),
     LIKELIEST: answers.score_floor(_listed(found), data),
-    RETRIEVER: answers.score_floor(
-      Floor(found.answer_r, found.item_rc), data
-    ),
+    RETRIEVER: answers.score_floor(Floor(found.answer_r, found.item_rc), data),
   }
   best: dict[str, str] = {}
   parts = {'seen': split.seen_r, 'unseen': ~split.seen_r}
@@ -109,9 +107,7 @@ def _best(scored: Mapping[str, Metrics]) -> dict[str, str]:
   return {metric: floor for metric, (_, floor) in best.items()}
 
 
-def _halves(
-  run: 'Run', rows: Rows, found: Retrieved
-) -> dict[str, np.ndarray]:
+def _halves(run: 'Run', rows: Rows, found: Retrieved) -> dict[str, np.ndarray]:
   catalog, validation = run.logs.catalog, run.logs.split.validation
   at = run.retrieve(validation, 1).confidence_r
   return groups.halves(

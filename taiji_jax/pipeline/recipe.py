@@ -171,7 +171,6 @@ class Recipe:
       found['data'].pop(name, None)
     for name in _TABLES:
       found['data'].get('tables', {}).pop(name, None)
-    found.get('evaluation', {}).pop('resamples', None)
     found.get('retrieve', {}).pop('cells', None)
     if 'cot' in found:
       found['cot'] = self.cot.identity()

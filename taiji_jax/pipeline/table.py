@@ -212,9 +212,7 @@ def rows_of(run: Run, folder: pathlib.Path) -> JudgedRows:
     run: whose evaluation rows.
     folder: of the cells.
   """
-  return _rows(
-    run, _Judge(run), folder, _stamp_of_rows(run.recipe, run.digest)
-  )
+  return _rows(run, _Judge(run), folder, _stamp_of_rows(run.recipe, run.digest))
 
 
 def _rows(

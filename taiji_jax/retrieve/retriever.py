@@ -36,6 +36,8 @@ class Retrieved:
     value_r: float32 `[R]`, what that answer is expected to score.
     confidence_r: float32 `[R]`, the mass of the likeliest first level among
       the candidates, in [0, 1].
+    target_r: float32 `[R]`, log P of the row's own target, in nats; -inf where
+      it can't come. It is no function of the context alone.
   """
 
   item_rc: np.ndarray
@@ -44,6 +46,7 @@ class Retrieved:
   answer_r: np.ndarray
   value_r: np.ndarray
   confidence_r: np.ndarray
+  target_r: np.ndarray
 
 
 class Retriever:
@@ -161,7 +164,7 @@ class Retriever:
     found = Retrieved(
       np.full((len(rows), count), -1, np.int32),
       np.full((len(rows), count), -np.inf, np.float32),
-      *(np.zeros(len(rows), np.float32) for _ in range(4)),
+      *(np.zeros(len(rows), np.float32) for _ in range(5)),
     )
     found = dataclasses.replace(
       found, answer_r=np.full(len(rows), -1, np.int32)
@@ -224,6 +227,7 @@ class Retriever:
         if do == 'retrieve':
           found = _find(
             found,
+            part.target_r,
             self._items.code_kn[:CATEGORY_LEVELS],
             self._near.item_nk,
             codes=self._items.codes[:CATEGORY_LEVELS],
@@ -258,6 +262,7 @@ class Retriever:
 @functools.partial(jax.jit, static_argnames=('codes', 'count', 'candidates'))
 def _find(
   logp_bn: jax.Array,
+  target_b: jax.Array,
   code_ln: jax.Array,
   near_nk: jax.Array,
   codes: tuple[int, ...],
@@ -273,4 +278,13 @@ def _find(
   considered = item_bm[:, :candidates], logp_bm[:, :candidates]
   answer_b, value_b = answer.best(*considered, code_ln, codes, near_nk)
   confidence_b = answer.largest(*considered, code_ln[0], codes[0])
-  return item_bm, logp_bm, entropy_b, answer_b, value_b, confidence_b
+  truth_b = jnp.take_along_axis(logp_bn, target_b[:, None], 1)[:, 0]
+  return (
+    item_bm,
+    logp_bm,
+    entropy_b,
+    answer_b,
+    value_b,
+    confidence_b,
+    truth_b,
+  )

@@ -120,6 +120,9 @@ class DenseTest(parameterized.TestCase):
       value = np.where(p_n > 0, value, -1)
       self.assertAlmostEqual(found.value_r[r], value.max(), places=3)
       self.assertAlmostEqual(value[found.answer_r[r]], value.max(), places=3)
+      np.testing.assert_allclose(
+        np.exp(found.target_r[r]), p_n[VALIDATION.target_r[r]], rtol=2e-3
+      )
       mass = {}
       for t, path in enumerate(paths):
         if path:

@@ -118,5 +118,4 @@ def get_config() -> ml_collections.ConfigDict:
 
   config.evaluation = ml_collections.ConfigDict()
   config.evaluation.batch = 50
-  config.evaluation.resamples = 2000
   return config

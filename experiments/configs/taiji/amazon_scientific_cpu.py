@@ -55,7 +55,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.data.rl_fraction = 0.1
   config.data.history = 50
   config.data.min_history = 1
-  config.data.evaluation_rows = 1000
+  config.data.evaluation_rows = 0
   config.data.negatives = 4
   config.data.consumed_once = True
   config.data.miss = 0.0

@@ -10,6 +10,7 @@ import numpy as np
 
 from taiji_jax import files, metrics
 from taiji_jax.errors import UserError
+from taiji_jax.evaluate import packed
 from taiji_jax.evaluate.answers import Metrics
 
 _DIGITS = 6
@@ -33,9 +34,16 @@ class Stamp:
     return dataclasses.asdict(self)
 
   @classmethod
-  def from_json(cls, record: Mapping[str, Any]) -> 'Stamp':
-    """Returns the stamp of a file; KeyError where it has none."""
-    return cls(record['key'], record['data'])
+  def of(cls, record: Mapping[str, Any], path: pathlib.Path) -> 'Stamp':
+    """Returns the stamp of a file, its data '' where it names none.
+
+    Raises:
+      UserError: it has no key.
+    """
+    try:
+      return cls(record['key'], record.get('data', ''))
+    except KeyError as error:
+      raise UserError(_damaged(path, error)) from error
 
   def fits(self, found: 'Stamp') -> bool:
     """Returns whether a file of that stamp is one of this."""
@@ -59,6 +67,8 @@ class Cell:
     seconds: of training (or 0) and of answering.
     peak_rss_gib: memory of the process that made it, up to then; 0 unknown.
     values: metric -> float `[R]`, one an evaluation row, NaN where none.
+    item_r: int32 `[R]`, the item that each answer names, -1 where none: what
+      judging it anew needs. None where an older cell, or no text, has none.
   """
 
   arm: str
@@ -66,6 +76,7 @@ class Cell:
   seconds: dict[str, float]
   values: Metrics
   peak_rss_gib: float = 0.0
+  item_r: np.ndarray | None = None
 
 
 class Cells:
@@ -99,7 +110,7 @@ class Cells:
     self._write(build())
     # As it stands there, rounded: a table is a function of its files.
     cell = self.find(arm, seed)
-    means = {m: float(np.nanmean(cell.values[m])) for m in self._shown}
+    means = _means({name: cell.values[name] for name in self._shown})
     told = ', '.join(f'{name} {mean:.3f}' for name, mean in means.items())
     metrics.LOG.info('%s, seed %d: %s', arm, seed, told)
     return cell
@@ -115,23 +126,17 @@ class Cells:
     if not path.exists():
       return None
     record = _read(path)
-    try:
-      values = {
-        name: np.array(v, np.float32) for name, v in record['values'].items()
-      }
-      peak = record.get('peak_rss_gib', 0.0)
-      cell = Cell(
-        record['arm'], record['seed'], record['seconds'], values, peak
-      )
-      found = Stamp.from_json({'data': '', **record})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-      raise UserError(_damaged(path, error)) from error
-    lacking = [name for name in self._metrics if name not in cell.values]
-    if self._remake and (lacking or not self._stamps[arm].fits(found)):
+    # First of all whose it is: cells of another recipe may be of another form.
+    found = Stamp.of(record, path)
+    if self._remake and not self._stamps[arm].fits(found):
       return None
     if not found.data:
       raise UserError(_old(path))
     self._stamps[arm].check(found, path)
+    cell = _cell(record, path)
+    lacking = [name for name in self._metrics if name not in cell.values]
+    if lacking and self._remake:
+      return None
     if lacking:
       raise UserError(
         f'{path} has no {lacking[0]}: it was made before there was such a'
@@ -143,20 +148,18 @@ class Cells:
     return _path(self._folder, arm, seed)
 
   def _write(self, cell: Cell) -> None:
-    means = {
-      name: round_to(float(np.nanmean(value_r)))
-      for name, value_r in cell.values.items()
-      if not np.isnan(value_r).all()
-    }
+    means = _means(cell.values)
     record = {
       'arm': cell.arm,
       'seed': cell.seed,
       **self._stamps[cell.arm].to_json(),
       'seconds': {k: round(v, 1) for k, v in cell.seconds.items()},
       'peak_rss_gib': round(cell.peak_rss_gib, 3),
-      'mean': means,
-      'values': {name: Line(short(v)) for name, v in cell.values.items()},
+      'mean': {name: round_to(mean) for name, mean in means.items()},
+      'values': {name: packed.pack(v) for name, v in cell.values.items()},
     }
+    if cell.item_r is not None:
+      record['item_r'] = packed.pack_integers(cell.item_r)
     self._folder.mkdir(parents=True, exist_ok=True)
     files.write_text(self._path(cell.arm, cell.seed), text(record))
 
@@ -193,12 +196,38 @@ def stamp_of(folder: pathlib.Path, arm: str, seed: int) -> Stamp | None:
     UserError: it is damaged.
   """
   path = _path(folder, arm, seed)
-  if not path.exists():
-    return None
+  return Stamp.of(_read(path), path) if path.exists() else None
+
+
+def _cell(record: Mapping[str, Any], path: pathlib.Path) -> Cell:
+  """Returns the cell of a record."""
   try:
-    return Stamp.from_json({'data': '', **_read(path)})
-  except KeyError as error:
+    values = {name: packed.unpack(v) for name, v in record['values'].items()}
+    item_r = record.get('item_r')
+    if item_r is not None:
+      item_r = packed.unpack_integers(item_r).astype(np.int32)
+    columns = [*values.values(), *([] if item_r is None else [item_r])]
+    if len({len(column_r) for column_r in columns}) > 1:
+      raise ValueError('its columns differ in length')
+    return Cell(
+      record['arm'],
+      record['seed'],
+      record['seconds'],
+      values,
+      record.get('peak_rss_gib', 0.0),
+      item_r,
+    )
+  except (ValueError, KeyError, TypeError, AttributeError) as error:
     raise UserError(_damaged(path, error)) from error
+
+
+def _means(values: Metrics) -> dict[str, float]:
+  """Returns the means of the metrics that have any value."""
+  return {
+    name: float(np.nanmean(value_r))
+    for name, value_r in values.items()
+    if not np.isnan(value_r).all()
+  }
 
 
 def _path(folder: pathlib.Path, arm: str, seed: int) -> pathlib.Path:
@@ -242,11 +271,6 @@ def text(record: Mapping[str, Any], indent: str = '') -> str:
       told = json.dumps(value)
     parts.append(f'{inner}{json.dumps(name)}: {told}')
   return '{\n' + ',\n'.join(parts) + f'\n{indent}}}\n'
-
-
-def short(value_r: np.ndarray) -> list[float | int | None]:
-  """Returns values of few digits, None for NaN."""
-  return [None if np.isnan(v) else round_to(v) for v in value_r.tolist()]
 
 
 def round_to(value: float) -> float | int:

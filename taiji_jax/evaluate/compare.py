@@ -1,19 +1,26 @@
-"""Arms against each other: intervals and paired differences."""
+"""Arms against each other, against look-ups and against their retriever.
+
+Names of comparisons: 'ARM-BASE' of a pair, 'ARM-best' against the best look-up
+of the metric, 'ARM-retriever' against the retriever's own answer.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from taiji_jax import bootstrap
+from taiji_jax import intervals
+from taiji_jax.evaluate import multiplicity
 from taiji_jax.evaluate.answers import COUNTS
 from taiji_jax.evaluate.cells import Cell
-from taiji_jax.evaluate.config import EvaluationConfig
 from taiji_jax.evaluate.judged_rows import JudgedRows
-from taiji_jax.evaluate.table import Table
+from taiji_jax.evaluate.table import ALL, BEST, RETRIEVER, Table
+from taiji_jax.intervals import Estimate
 
 Scored = Mapping[str, Mapping[str, np.ndarray]]
 """Arm -> metric -> float `[S, R]`, a row a seed."""
+Estimates = dict[str, dict[str, Estimate]]
+"""Arm or comparison -> metric -> its mean and error."""
 
 
 def result(
@@ -21,8 +28,6 @@ def result(
   cells: Mapping[str, Sequence[Cell]],
   rows: JudgedRows,
   starts: Mapping[str, Sequence[int]],
-  config: EvaluationConfig,
-  seed: int,
 ) -> dict[str, Any]:
   """Returns what result.json holds, from files alone: no model, no data.
 
@@ -31,43 +36,25 @@ def result(
     cells: arm -> its cells, one a seed.
     rows: what they answered.
     starts: arm -> the seeds of its base, by place, that its own start from.
-    config: how intervals are made.
-    seed: of the draws.
   """
-  scored = {arm: stack(each) for arm, each in cells.items()}
-  pairs = [(a, b) for a, b in table.pairs if a in scored and b in scored]
-  options = {'samples': config.resamples, 'seed': seed}
-
-  def among(keep_r: np.ndarray) -> dict[str, Any]:
-    return compare(scored, pairs, rows.user_r, keep_r, starts=starts, **options)
-
-  every = among(np.ones(len(rows.user_r), bool))
+  comparison = _Comparison(table, cells, rows, starts)
+  every = comparison.among(np.ones(len(rows.user_r), bool))
+  parts = {name: comparison.among(r) for name, r in rows.groups.items()}
+  p_values = {
+    group: _p_values(part) for group, part in ({ALL: every} | parts).items()
+  }
   return {
-    **every,
+    **_told(every),
     'detectable': {
-      pair: {m: bootstrap.detectable(i) for m, i in values.items()}
+      pair: {m: found.detectable() for m, found in values.items()}
       for pair, values in every['paired'].items()
     },
-    'floors': {
-      name: _all_metrics(
-        table, bootstrap.intervals(values, rows.user_r, **options)
-      )
-      for name, values in rows.floors.items()
-    },
-    'against_floors': {
-      f'{arm}-{name}': _all_metrics(
-        table,
-        bootstrap.paired_intervals(
-          values, rows.floors[name], rows.user_r, **options
-        ),
-      )
-      for arm, values in scored.items()
-      for name in rows.floors
-    },
-    'by_user': {
-      'seen': among(rows.seen_r),
-      'unseen': among(~rows.seen_r),
-    },
+    'floors': comparison.floors(),
+    'against_floors': comparison.against_floors(),
+    'best_floor': dict(rows.best),
+    'retriever': rows.retriever,
+    'groups': {name: _told(part) for name, part in parts.items()},
+    'tests': multiplicity.tests(p_values, table.primary),
     'seconds': _seconds(cells, rows),
     'peak_rss_gib': _peak(cells),
     'seeds': sorted({c.seed for each in cells.values() for c in each}),
@@ -83,79 +70,169 @@ def stack(each: Sequence[Cell]) -> dict[str, np.ndarray]:
   }
 
 
-def compare(
-  scored: Scored,
-  pairs: Sequence[tuple[str, str]],
-  user_r: np.ndarray,
-  keep_r: np.ndarray,
-  *,
-  starts: Mapping[str, Sequence[int]] | None = None,
-  samples: int = 2000,
-  seed: int = 0,
-) -> dict[str, Any]:
-  """Returns arms and pairs with intervals over the rows `keep_r`.
+class _Comparison:
+  """Estimates over any part of the rows."""
 
-  Where these are not all rows, what counts over all of them has no value.
+  def __init__(
+    self,
+    table: Table,
+    cells: Mapping[str, Sequence[Cell]],
+    rows: JudgedRows,
+    starts: Mapping[str, Sequence[int]],
+  ):
+    self._table, self._rows, self._starts = table, rows, starts
+    self._scored: Scored = {arm: stack(each) for arm, each in cells.items()}
 
-  Args:
-    scored: see `Scored`.
-    pairs: (arm, base) to be compared, seed by seed.
-    user_r: int, the user of each row.
-    keep_r: bool, the rows.
-    starts: arm -> the seeds of the base, by place, that its own start from; a
-      base that is no key here is taken in that order.
-    samples, seed: as in `bootstrap.interval`.
-  """
-  user_r = user_r[keep_r]
-  options = {'samples': samples, 'seed': seed}
-  part = {
-    arm: {k: _kept(k, v, keep_r) for k, v in values.items()}
-    for arm, values in scored.items()
-  }
-  if not len(user_r):
-    return {'rows': 0, 'users': 0, 'arms': {}, 'paired': {}}
-  return {
-    'rows': len(user_r),
-    'users': len(np.unique(user_r)),
-    'arms': {
-      arm: bootstrap.intervals(values, user_r, **options)
-      for arm, values in part.items()
-    },
-    'paired': {
-      f'{arm}-{base}': bootstrap.paired_intervals(
-        part[arm], _base(part, arm, base, starts or {}), user_r, **options
+  def among(self, keep_r: np.ndarray) -> dict[str, Any]:
+    """Returns the counts of the rows `keep_r`, and the estimates over them.
+
+    Where these are not all rows, what counts over all of them has no value;
+    without a row there is nothing but the counts.
+    """
+    user_r = self._rows.user_r[keep_r]
+    if not len(user_r):
+      return {'rows': 0, 'users': 0, **dict.fromkeys(_PARTS, {})}
+    part = {arm: _kept(values, keep_r) for arm, values in self._scored.items()}
+    return {
+      'rows': len(user_r),
+      'users': len(np.unique(user_r)),
+      'arms': {
+        arm: {m: intervals.estimate(v, user_r) for m, v in values.items()}
+        for arm, values in part.items()
+      },
+      'paired': {
+        f'{arm}-{base}': _differences(
+          part[arm], self._base(part, arm, base), user_r
+        )
+        for arm, base in self._table.pairs
+        if arm in part and base in part
+      },
+      'against_best': self._against(part, self._best(keep_r), user_r),
+      'against_retriever': self._against(
+        part, self._floor(self._rows.retriever, keep_r), user_r
+      ),
+    }
+
+  def floors(self) -> dict[str, Any]:
+    """Returns the intervals of every floor, empty ones for what it has not."""
+    return {
+      name: _filled(
+        self._table,
+        {m: intervals.interval(v, self._rows.user_r) for m, v in each.items()},
       )
-      for arm, base in pairs
-    },
-  }
+      for name, each in self._rows.floors.items()
+    }
+
+  def against_floors(self) -> dict[str, Any]:
+    """Returns the intervals of every arm minus every floor."""
+    return {
+      f'{arm}-{name}': _filled(
+        self._table, _intervals(_differences(values, each, self._rows.user_r))
+      )
+      for arm, values in self._scored.items()
+      for name, each in self._rows.floors.items()
+    }
+
+  def _base(self, part: Scored, arm: str, base: str) -> dict[str, np.ndarray]:
+    """Returns the base's values, one row for each seed of the arm."""
+    if arm in self._starts and base not in self._starts:
+      return {k: v[list(self._starts[arm])] for k, v in part[base].items()}
+    return {
+      k: np.broadcast_to(v, part[arm][k].shape)
+      for k, v in part[base].items()
+      if k in part[arm]
+    }
+
+  def _best(self, keep_r: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns metric -> the values of the look-up that is best in it."""
+    values = {
+      metric: self._rows.floors[floor].get(metric)
+      for metric, floor in self._rows.best.items()
+    }
+    return self._comparable(values, keep_r)
+
+  def _floor(self, name: str, keep_r: np.ndarray) -> dict[str, np.ndarray]:
+    return self._comparable(self._rows.floors.get(name, {}), keep_r)
+
+  def _comparable(
+    self, values: Mapping[str, np.ndarray | None], keep_r: np.ndarray
+  ) -> dict[str, np.ndarray]:
+    """Returns the metrics of which more is better."""
+    apart = {*COUNTS, self._table.distinct, self._table.repeats}
+    return {
+      m: v[keep_r]
+      for m, v in values.items()
+      if v is not None and m not in apart
+    }
+
+  def _against(
+    self, part: Scored, base: Mapping[str, np.ndarray], user_r: np.ndarray
+  ) -> Estimates:
+    if not base:
+      return {}
+    return {arm: _differences(v, base, user_r) for arm, v in part.items()}
 
 
-def _kept(name: str, value_sr: np.ndarray, keep_r: np.ndarray) -> np.ndarray:
-  kept_sr = value_sr[:, keep_r]
-  if name in COUNTS and not keep_r.all():
-    return np.full_like(kept_sr, np.nan)
-  return kept_sr
+_PARTS = ('arms', 'paired', 'against_best', 'against_retriever')
 
 
-def _base(
-  part: Mapping[str, Mapping[str, np.ndarray]],
-  arm: str,
-  base: str,
-  starts: Mapping[str, Sequence[int]],
-) -> Mapping[str, np.ndarray]:
-  """Returns the base's values, one row for each seed of the arm."""
-  if arm in starts and base not in starts:
-    return {k: v[list(starts[arm])] for k, v in part[base].items()}
+def _kept(
+  values: Mapping[str, np.ndarray], keep_r: np.ndarray
+) -> dict[str, np.ndarray]:
+  lost = () if keep_r.all() else COUNTS
   return {
-    k: np.broadcast_to(v, part[arm][k].shape) for k, v in part[base].items()
+    name: np.full_like(v[:, keep_r], np.nan) if name in lost else v[:, keep_r]
+    for name, v in values.items()
   }
 
 
-def _all_metrics(
+def _differences(
+  values: Mapping[str, np.ndarray | None],
+  base: Mapping[str, np.ndarray | None],
+  user_r: np.ndarray,
+) -> dict[str, Estimate]:
+  """Returns the differences in the metrics that both have."""
+  return {
+    name: intervals.difference(value, base[name], user_r)
+    for name, value in values.items()
+    if name in base
+  }
+
+
+def _told(part: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns what `among` found with intervals for estimates."""
+  return {name: part[name] for name in ('rows', 'users')} | {
+    name: {key: _intervals(values) for key, values in part[name].items()}
+    for name in _PARTS
+  }
+
+
+def _intervals(
+  values: Mapping[str, Estimate],
+) -> dict[str, intervals.Interval]:
+  return {metric: found.interval() for metric, found in values.items()}
+
+
+def _p_values(part: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+  """Returns comparison -> metric -> p-value, where there is one."""
+  named = dict(part['paired'])
+  for what, end in (('against_best', BEST), ('against_retriever', RETRIEVER)):
+    named |= {f'{arm}-{end}': values for arm, values in part[what].items()}
+  return {
+    name: {
+      metric: p
+      for metric, found in values.items()
+      if (p := found.p_value()) is not None
+    }
+    for name, values in named.items()
+  }
+
+
+def _filled(
   table: Table, values: Mapping[str, Any]
-) -> dict[str, bootstrap.Interval]:
+) -> dict[str, intervals.Interval]:
   """Returns the intervals, empty ones for what a floor can't have."""
-  nothing = bootstrap.interval(None, np.zeros(0, int))
+  nothing = Estimate(None).interval()
   return dict.fromkeys(table.metrics, nothing) | dict(values)
 
 

@@ -1,8 +1,7 @@
-"""What all arms of a table share: whose rows they answer, and the floors."""
+"""What all arms of a table share: rows, groups of them, look-ups, retriever."""
 
 from collections.abc import Mapping
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from taiji_jax import files
 from taiji_jax.errors import UserError
-from taiji_jax.evaluate import cells
+from taiji_jax.evaluate import cells, packed
 from taiji_jax.evaluate.answers import Metrics
 
 NAME = 'rows.json'
@@ -22,15 +21,42 @@ class JudgedRows:
 
   Attributes:
     user_r: int `[R]`, the user of each row.
-    seen_r: bool `[R]`, whether that user is in training.
-    floors: floor -> metric -> float `[R]`, NaN where none.
+    groups: name -> bool `[R]`, which rows are in it: a function of what an arm
+      is given, never of its answer or of the truth. Groups may overlap.
+    floors: floor -> metric -> float `[R]`, NaN where none: of table look-ups,
+      and of the retriever's own answer.
+    retriever: the floor that is the retriever's own answer, '' where none is.
+    best: metric -> the look-up that was best in it on other rows; a metric may
+      be missing.
     seconds: of the stages that all arms share.
   """
 
   user_r: np.ndarray
-  seen_r: np.ndarray
-  floors: Mapping[str, Metrics]
+  groups: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+  floors: Mapping[str, Metrics] = dataclasses.field(default_factory=dict)
+  retriever: str = ''
+  best: Mapping[str, str] = dataclasses.field(default_factory=dict)
   seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+  def __post_init__(self):
+    columns = {f'the group {name}': v for name, v in self.groups.items()} | {
+      f'{metric} of the floor {name}': v
+      for name, values in self.floors.items()
+      for metric, v in values.items()
+      if v is not None
+    }
+    for what, column_r in columns.items():
+      if len(column_r) != len(self.user_r):
+        raise ValueError(
+          f'{what} has {len(column_r)} values for {len(self.user_r)} rows.'
+        )
+    if 'all' in self.groups:
+      raise ValueError("'all' is the name of all rows; give another.")
+    named = {*self.best.values(), self.retriever} - {'', *self.floors}
+    if named:
+      raise ValueError(
+        f'{sorted(named)[0]!r} is none of the floors {sorted(self.floors)}.'
+      )
 
 
 def write(folder: pathlib.Path, rows: JudgedRows, stamp: cells.Stamp) -> None:
@@ -38,10 +64,15 @@ def write(folder: pathlib.Path, rows: JudgedRows, stamp: cells.Stamp) -> None:
   head = {
     **stamp.to_json(),
     'seconds': {k: round(v, 1) for k, v in rows.seconds.items()},
-    'user_r': cells.Line(rows.user_r.tolist()),
-    'seen_r': cells.Line(rows.seen_r.astype(int).tolist()),
+    'retriever': rows.retriever,
+    'best': dict(rows.best),
+    'user_r': packed.pack_integers(rows.user_r),
+    'groups': {
+      name: packed.pack_integers(np.asarray(keep_r, bool))
+      for name, keep_r in rows.groups.items()
+    },
     'floors': {
-      name: {m: cells.Line(cells.short(v)) for m, v in values.items()}
+      name: {m: packed.pack(v) for m, v in values.items() if v is not None}
       for name, values in rows.floors.items()
     },
   }
@@ -56,27 +87,33 @@ def read(folder: pathlib.Path, stamp: cells.Stamp) -> JudgedRows:
     UserError: it is missing, damaged, or of another recipe or other data.
   """
   path = folder / NAME
+  remedy = 'delete it, and the experiment writes it anew'
   if not path.exists():
     raise UserError(
       f'{path} is not there: it holds the users and the floors of the table.'
       ' Run the experiment once where the data are.'
     )
+  record = files.read_json(path, remedy)
+  # First of all whose it is: another recipe's may be of another form.
+  stamp.check(cells.Stamp.of(record, path), path)
   try:
-    record: dict[str, Any] = json.loads(path.read_text())
-    rows = JudgedRows(
-      np.array(record['user_r']),
-      np.array(record['seen_r'], bool),
-      {
-        name: {m: np.array(v, np.float32) for m, v in values.items()}
-        for name, values in record['floors'].items()
-      },
-      record['seconds'],
-    )
-    found = cells.Stamp.from_json(record)
-  except (OSError, ValueError, KeyError, TypeError) as error:
-    raise UserError(
-      f'{path} is damaged ({error}); delete it, and the experiment writes it'
-      ' anew.'
-    ) from error
-  stamp.check(found, path)
-  return rows
+    return _rows(record)
+  except (ValueError, KeyError, TypeError, AttributeError) as error:
+    raise UserError(f'{path} is damaged ({error}); {remedy}.') from error
+
+
+def _rows(record: Mapping[str, Any]) -> JudgedRows:
+  return JudgedRows(
+    packed.unpack_integers(record['user_r']),
+    {
+      name: packed.unpack_integers(text).astype(bool)
+      for name, text in record['groups'].items()
+    },
+    {
+      name: {m: packed.unpack(text) for m, text in values.items()}
+      for name, values in record['floors'].items()
+    },
+    record['retriever'],
+    record['best'],
+    record['seconds'],
+  )

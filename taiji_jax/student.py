@@ -1,7 +1,8 @@
 """Student's t distribution: tails and quantiles, in float64 on the host.
 
-Not by `jax.scipy.special.betainc`: there the last digits of a table would depend
-on the device that made it, and float32 is off by 1e-3 at thousands of degrees.
+Not by `jax.scipy.special.betainc`: the last digits of a table would depend on
+the device that made it, and with thousands of degrees of freedom float32 is off
+by 1e-3.
 """
 
 from collections.abc import Sequence

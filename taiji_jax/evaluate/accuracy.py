@@ -1,7 +1,7 @@
 """What an answer states against the truth, and signs of collapse.
 
 Every function returns one value a row, NaN where the row has none, so that the
-mean over rows is the metric and `bootstrap` can resample it.
+mean over rows is the metric and `intervals` knows how far it may be off.
 """
 
 from collections.abc import Sequence
@@ -54,12 +54,12 @@ def _folded(name: str) -> tuple[str, str]:
 def distinct_items(item_r: np.ndarray, user_r: np.ndarray) -> np.ndarray:
   """Returns float32 `[R]` whose mean is the number of distinct items named.
 
-  A count is no mean over users, so no value of a row can be resampled as it is.
+  A count is no mean over users, so no value of a row stands for it as it is.
   What a user adds to it are the items that nobody else names: without user u
   the count is smaller by their number f_u. A row's value is D + R s_r - sum(s),
   with D the count and s_r the row's share of f_u: all rows together give D, and
-  the interval of their mean, users drawn with replacement, is the jackknife's
-  of D (Efron and Stein, 1981: on average no smaller than the true spread).
+  the variance of their mean over users is the jackknife's of D (Efron and
+  Stein, 1981: on average no smaller than the true one).
 
   It is the count of R answers: more answers name more items, so it compares
   arms on the same rows only, and a part of the rows has a count of its own.

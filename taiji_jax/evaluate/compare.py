@@ -12,7 +12,7 @@ import numpy as np
 from taiji_jax import intervals
 from taiji_jax.evaluate import multiplicity
 from taiji_jax.evaluate.answers import COUNTS
-from taiji_jax.evaluate.cells import Cell
+from taiji_jax.evaluate.cells import Cell, round_to
 from taiji_jax.evaluate.judged_rows import JudgedRows
 from taiji_jax.evaluate.table import ALL, BEST, RETRIEVER, Table
 from taiji_jax.intervals import Estimate
@@ -46,7 +46,7 @@ def result(
   return {
     **_told(every),
     'detectable': {
-      pair: {m: found.detectable() for m, found in values.items()}
+      pair: {m: _detectable(found) for m, found in values.items()}
       for pair, values in every['paired'].items()
     },
     'floors': comparison.floors(),
@@ -118,7 +118,9 @@ class _Comparison:
     return {
       name: _filled(
         self._table,
-        {m: intervals.interval(v, self._rows.user_r) for m, v in each.items()},
+        _intervals(
+          {m: intervals.estimate(v, self._rows.user_r) for m, v in each.items()}
+        ),
       )
       for name, each in self._rows.floors.items()
     }
@@ -210,7 +212,18 @@ def _told(part: Mapping[str, Any]) -> dict[str, Any]:
 def _intervals(
   values: Mapping[str, Estimate],
 ) -> dict[str, intervals.Interval]:
-  return {metric: found.interval() for metric, found in values.items()}
+  return {
+    metric: _rounded(found.interval()) for metric, found in values.items()
+  }
+
+
+def _rounded(found: intervals.Interval) -> intervals.Interval:
+  return {k: None if v is None else round_to(v) for k, v in found.items()}
+
+
+def _detectable(found: Estimate) -> float | None:
+  least = found.detectable()
+  return None if least is None else round_to(least)
 
 
 def _p_values(part: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""How arms are compared."""
+"""How arms are judged."""
 
 import dataclasses
 
@@ -7,19 +7,14 @@ from taiji_jax.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
-  """Decoding batch, and how intervals are made.
+  """Decoding batch.
 
   Attributes:
     batch: rows answered at a time.
-    resamples: of the users, for the bootstrap intervals.
   """
 
   batch: int = 50
-  resamples: int = 2000
 
   def __post_init__(self):
-    for name in ('batch', 'resamples'):
-      if getattr(self, name) < 1:
-        raise UserError(
-          f'{name} is {getattr(self, name)}; it must be at least 1.'
-        )
+    if self.batch < 1:
+      raise UserError(f'batch is {self.batch}; it must be at least 1.')

@@ -42,16 +42,15 @@ def tests(
       'group': group,
       'p': None if p is None else _short(p),
     }
-  raised = intervals.holm(flat)
+  raised = {test: _short(p) for test, p in intervals.holm(flat).items()}
   others: dict[str, dict[str, dict[str, list[float]]]] = {}
   for (group, name, metric), p in flat.items():
     values = others.setdefault(group, {}).setdefault(name, {})
-    values[metric] = [_short(p), _short(raised[group, name, metric])]
-  survive = sum(p < LEVEL for p in raised.values())
+    values[metric] = [_short(p), raised[group, name, metric]]
   return {
     'primary': first,
     'count': len(flat),
-    'survive': survive,
+    'survive': sum(p < LEVEL for p in raised.values()),
     'others': others,
   }
 

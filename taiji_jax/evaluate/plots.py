@@ -237,8 +237,10 @@ def _running_mean(value: np.ndarray, window: int) -> np.ndarray:
   return (total[end] - total[begin]) / (end - begin)
 
 
-def _reach(interval: Mapping[str, float]) -> list[list[float]]:
-  """Returns how far the interval reaches below and above the mean."""
+def _reach(interval: Mapping[str, float | None]) -> list[list[float]] | None:
+  """Returns how far the interval reaches below and above the mean, if any."""
   mean = interval['mean']
+  if interval['low'] is None:
+    return None
   below, above = mean - interval['low'], interval['high'] - mean
   return [[max(below, 0.0)], [max(above, 0.0)]]

@@ -5,13 +5,12 @@ import pathlib
 from typing import Any
 
 from taiji_jax import files, markdown
-from taiji_jax.evaluate import plots
+from taiji_jax.evaluate import differences, plots
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.evaluate import verdict as verdict_lib
 from taiji_jax.evaluate.table import Table
-from taiji_jax.evaluate.verdict import interval, number
+from taiji_jax.evaluate.verdict import NOTHING, number
 
-NOTHING = '–'
 HEADS = ('auc', 'gauc', 'log_loss', 'ece')
 # Below these a report says so before anything else.
 FORMAT, CHANCE = 0.5, 0.55
@@ -69,7 +68,7 @@ def write(
     _verdict(verdict_lib.of(result, table)),
     *_warnings(result, ranker),
     _about(about),
-    _results(result),
+    differences.results(result),
     _trade_off(figures),
     _training(figures),
     _ranker(ranker, figures),
@@ -113,63 +112,6 @@ def _about(about: Sequence[tuple[str, str]]) -> str:
     return ''
   lines = [f'- {name}: {markdown.cell(value)}' for name, value in about]
   return '\n\n'.join(['## What was run', '\n'.join(lines)])
-
-
-def _comparison(part: Mapping[str, Any]) -> str:
-  """Returns the table of arms, pairs and, where there are, floors."""
-  groups = [part['arms'], part['paired'], part.get('floors', {})]
-  columns = [(name, i == 1) for i, group in enumerate(groups) for name in group]
-  values = [group[name] for group in groups for name in group]
-  metrics = dict.fromkeys(metric for value in values for metric in value)
-  return markdown.table(
-    ['', *(name for name, _ in columns)],
-    (
-      [
-        metric,
-        *(
-          interval(value.get(metric), signed)
-          for value, (_, signed) in zip(values, columns, strict=True)
-        ),
-      ]
-      for metric in metrics
-    ),
-  )
-
-
-def _results(result: Mapping[str, Any]) -> str:
-  parts = [
-    '## Results',
-    'Greedy answers to evaluation events after the cut in time: mean (95 %'
-    ' bootstrap interval, users resampled). A column `A-B` is the paired'
-    ' difference on the same events; it is above the noise where its interval'
-    ' leaves out 0.',
-    _comparison(result),
-  ]
-  if result.get('against_floors'):
-    parts += [
-      '### Against the floors',
-      'Differences of an arm and a table look-up on the same events.',
-      _differences(result['against_floors']),
-    ]
-  for name, part in result.get('by_user', {}).items():
-    if part['arms']:
-      parts += [
-        f'### Users {markdown.cell(name)} in training',
-        f'{part["rows"]} events of {part["users"]} users.',
-        _comparison(part),
-      ]
-  return '\n\n'.join(parts)
-
-
-def _differences(pairs: Mapping[str, Mapping[str, Any]]) -> str:
-  metrics = dict.fromkeys(m for values in pairs.values() for m in values)
-  return markdown.table(
-    ['', *pairs],
-    (
-      [m, *(interval(values.get(m), True) for values in pairs.values())]
-      for m in metrics
-    ),
-  )
 
 
 def _images(

@@ -1,6 +1,6 @@
 """result.json: the same shape for every experiment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import json
 import math
 import pathlib
@@ -50,32 +50,68 @@ def write(path: pathlib.Path, result: Mapping[str, Any], table: Table) -> None:
     UserError: the file cannot be written.
   """
   check(result, table)
-  files.write_text(path, json.dumps(result, indent=1, allow_nan=False) + '\n')
+  files.write_text(path, text(result) + '\n')
+
+
+def text(value: object, indent: str = '') -> str:
+  """Returns JSON, indented by one space; what holds scalars alone is a line.
+
+  Raises:
+    ValueError: a number is no JSON: NaN or an infinity.
+  """
+  if not isinstance(value, Mapping) or not any(
+    isinstance(v, Mapping) for v in value.values()
+  ):
+    return json.dumps(value, allow_nan=False)
+  inner = indent + ' '
+  lines = [
+    f'{inner}{json.dumps(name)}: {text(v, inner)}' for name, v in value.items()
+  ]
+  return '{\n' + ',\n'.join(lines) + f'\n{indent}}}'
+
+
+_COMPLETE = ('arms', 'paired', 'floors', 'against_floors')
+_AGAINST = ('against_best', 'against_retriever')
 
 
 def _table_faults(result: Mapping[str, Any], table: Table) -> list[str]:
   """Returns what is wrong with arms, pairs and floors."""
-  faults = []
-  for part in ('arms', 'paired', 'floors', 'against_floors'):
+  faults = [
+    f'{where}.{metric} is no interval: {interval!r}'
+    for where, metrics in _parts(result)
+    for metric, interval in metrics.items()
+    if not _is_interval(interval)
+  ]
+  for part in _COMPLETE:
     for name, metrics in result.get(part, {}).items():
-      where = f'{part}.{name}'
       missing = sorted(set(table.metrics) - metrics.keys())
       if missing:
-        faults.append(f'{where} lacks {", ".join(missing)}')
-      for metric, interval in metrics.items():
-        if not _is_interval(interval):
-          faults.append(f'{where}.{metric} is no interval: {interval!r}')
+        faults.append(f'{part}.{name} lacks {", ".join(missing)}')
   arms = result['arms']
   if not arms:
     faults.append('there is no arm')
   for pair in result['paired']:
     if not any(pair == f'{a}-{b}' for a in arms for b in arms if a != b):
       faults.append(f"'{pair}' does not name two of the arms")
+  for part in _AGAINST:
+    if odd := sorted(result.get(part, {}).keys() - arms.keys()):
+      faults.append(f'{part} has {odd[0]!r}, which is no arm')
   verdict = table.verdict or ()
   pair = '-'.join(verdict)
   if verdict and arms.keys() >= set(verdict) and pair not in result['paired']:
     faults.append(f"'{pair}' is missing")
   return faults
+
+
+def _parts(
+  result: Mapping[str, Any], where: str = ''
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+  """Yields place and metrics of every arm, floor and comparison."""
+  for part in (*_COMPLETE, *_AGAINST):
+    for name, metrics in result.get(part, {}).items():
+      yield f'{where}{part}.{name}', metrics
+  for group, found in result.get('groups', {}).items():
+    yield from _parts(found, f'groups.{group}.')
 
 
 def _scalar_faults(result: Mapping[str, Any]) -> list[str]:
@@ -103,8 +139,7 @@ def _is_number(value: object) -> bool:
 def _is_interval(value: object) -> bool:
   if not isinstance(value, Mapping) or set(value) != {'mean', 'low', 'high'}:
     return False
-  if all(x is None for x in value.values()):
-    return True
-  return (
-    all(_is_number(x) for x in value.values()) and value['low'] <= value['high']
-  )
+  mean, low, high = (value[k] for k in ('mean', 'low', 'high'))
+  if low is None and high is None:
+    return mean is None or _is_number(mean)
+  return all(_is_number(x) for x in value.values()) and low <= mean <= high

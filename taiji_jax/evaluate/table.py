@@ -5,6 +5,14 @@ import dataclasses
 from typing import Any
 
 from taiji_jax import markdown
+from taiji_jax.evaluate import multiplicity
+
+BEST, RETRIEVER = 'best', 'retriever'
+"""Ends of the names of comparisons with no arm; see `evaluate.compare`."""
+ALL = 'all'
+"""The group of all rows."""
+SURVIVES = '†'
+_DIFFERENCE = 'Difference on the same rows [95 % interval]'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +30,9 @@ class Table:
       `evaluate.verdict`.
     distinct: the metric that counts the different items named, if any.
     repeats: the metric that is not to rise, if any.
+    primary: the one test that is named before anything is trained, if any:
+      comparison ('ARM-BASE' of a pair, 'ARM-best' against the best look-up,
+      'ARM-retriever'), metric, and group of rows ('all' for all of them).
   """
 
   name: str
@@ -33,42 +44,74 @@ class Table:
   verdict: tuple[str, str] | None = None
   distinct: str = ''
   repeats: str = ''
+  primary: tuple[str, str, str] | None = None
 
   def __post_init__(self):
     if odd := sorted({*self.shown, *self.rewards} - set(self.metrics)):
       raise ValueError(f'{odd[0]!r} is shown and no metric of the table.')
+    ends = {BEST, RETRIEVER}
+    if odd := sorted(ends & {name for pair in self.pairs for name in pair}):
+      raise ValueError(f'{odd[0]!r} names no arm; give the arm another name.')
+    if self.primary is None:
+      return
+    name, metric, _ = self.primary
+    known = {f'{arm}-{base}' for arm, base in self.pairs}
+    if name not in known and name.rpartition('-')[2] not in ends:
+      raise ValueError(
+        f'the primary comparison {name!r} is none of {sorted(known)},'
+        f" 'ARM-{BEST}' and 'ARM-{RETRIEVER}'."
+      )
+    if metric not in self.metrics:
+      raise ValueError(f'the primary metric {metric!r} is none of the table.')
 
 
 def text(
   result: Mapping[str, Any], table: Table, more: Sequence[str] = ()
 ) -> str:
-  """Returns the result as Markdown: arms, floors, pairs.
+  """Returns the result as Markdown: arms, floors, pairs, look-ups, groups.
 
   Args:
-    result: as `compare.result` makes it.
+    result: as `compare.result` makes it; an older one lacks some sections.
     table: what is shown.
     more: sections that follow.
   """
   parts = [
     f'# {table.title}',
-    f'{result["rows"]} rows of {result["users"]} users. Mean [95 % interval],'
-    ' users and seeds resampled.',
+    f'{result["rows"]} rows of {result["users"]} users. Mean [95 % interval]:'
+    " Student's t over users and seeds.",
     _levels(result, table),
   ]
+  if _single(result):
+    parts.append(r'\* one seed: users alone; another seed may differ by more.')
+  parts += tested(result)
   if result['floors']:
     parts += ['## Floors', _floors(result, table)]
   if result['paired']:
     parts += [
       '## Pairs',
-      'Difference on the same rows [95 % interval]; below it the smallest true'
-      ' difference that the test would have found with a power of 80 %.',
+      f'{_DIFFERENCE}; below it the smallest true difference that the test'
+      ' would have found with a power of 80 %.',
       _pairs(result, table),
     ]
+  if result.get('against_best'):
+    parts += [
+      '## Minus the best look-up',
+      f'{_DIFFERENCE}; which look-up, was chosen on other rows.',
+      _against(result, table, 'against_best', BEST),
+    ]
+  if result.get('against_retriever'):
+    parts += [
+      '## Minus its own retriever',
+      f'{_DIFFERENCE}: what an arm adds to the answer of'
+      f' {markdown.cell(result.get("retriever") or "its retriever")}.',
+      _against(result, table, 'against_retriever', RETRIEVER),
+    ]
+  if groups := _groups(result, table):
+    parts += ['## Groups of rows', *groups]
   if result.get('against_floors'):
     parts += [
       '## Arms against floors',
-      'Difference on the same rows [95 % interval]: what an arm adds to a table'
-      ' look-up.',
+      f'{_DIFFERENCE}: what an arm adds to a table look-up.',
       _against_floors(result, table),
     ]
   return '\n\n'.join([*parts, *more]) + '\n'
@@ -77,25 +120,66 @@ def text(
 def interval(value: Mapping[str, float | None] | None, sign: str = '') -> str:
   """Returns 'mean [low, high]', '-' where there is no value.
 
+  The mean alone where it has no interval.
+
   >>> interval({'mean': 0.5, 'low': 0.25, 'high': 0.75})
   '0.500 [0.250, 0.750]'
   """
   if value is None or value['mean'] is None:
     return '-'
   mean, low, high = (
-    format(value[k], f'{sign}.3f') for k in ('mean', 'low', 'high')
+    '' if value[k] is None else format(value[k], f'{sign}.3f')
+    for k in ('mean', 'low', 'high')
   )
-  return f'{mean} [{low}, {high}]'
+  return f'{mean} [{low}, {high}]' if low else mean
+
+
+def tested(result: Mapping[str, Any]) -> list[str]:
+  """Returns the paragraph on how many differences were tested, if any were."""
+  found = result.get('tests')
+  if not found:
+    return []
+  said = []
+  if first := found['primary']:
+    p = '-' if first['p'] is None else f'{first["p"]:.3g}'
+    said.append(
+      'The test named before anything was trained:'
+      f' {markdown.cell(first["comparison"])} in'
+      f' {markdown.cell(first["metric"])}, group'
+      f' {markdown.cell(first["group"])}, p = {p}.'
+    )
+  if found['count']:
+    said.append(
+      f'{found["count"]} {"other " if said else ""}differences were tested;'
+      f' {SURVIVES} marks those whose p is below .05 after Holm: of them'
+      f' {found["survive"]}.'
+    )
+  return [' '.join(said)] if said else []
+
+
+def mark(
+  result: Mapping[str, Any], name: str, metric: str, group: str = ALL
+) -> str:
+  """Returns the sign of a difference that survives, else ''."""
+  found = multiplicity.survives(result, name, metric, group)
+  return f' {SURVIVES}' if found else ''
+
+
+def _single(result: Mapping[str, Any]) -> set[str]:
+  """Returns the arms of one seed."""
+  seeds = result.get('cells', {})
+  return {arm for arm, own in seeds.items() if len(own) == 1}
 
 
 def _levels(result: Mapping[str, Any], table: Table) -> str:
+  single = _single(result)
   return markdown.table(
     ('arm', 'seeds', *table.shown),
     [
       (
-        arm,
+        f'{arm}*' if arm in single else arm,
         str(len(result['cells'][arm])),
-        *(interval(values[m]) for m in table.shown),
+        *(interval(values.get(m)) for m in table.shown),
       )
       for arm, values in result['arms'].items()
     ],
@@ -115,10 +199,66 @@ def _floors(result: Mapping[str, Any], table: Table) -> str:
 def _pairs(result: Mapping[str, Any], table: Table) -> str:
   rows = []
   for pair, values in result['paired'].items():
-    rows.append((pair, *(interval(values[m], '+') for m in table.shown)))
+    rows.append((pair, *_marked(result, table.shown, values, pair, ALL)))
     least = result['detectable'][pair]
-    rows.append(('', *(_plain(least[m]) for m in table.shown)))
+    rows.append(('', *(_plain(least.get(m)) for m in table.shown)))
   return markdown.table(('pair', *table.shown), rows)
+
+
+def _against(
+  result: Mapping[str, Any], table: Table, part: str, end: str
+) -> str:
+  """Returns arms minus what is no arm; first which look-up it is, by metric."""
+  shown = [m for m in table.shown if any(m in v for v in result[part].values())]
+  rows = []
+  if end == BEST:
+    best = result['best_floor']
+    rows.append(('look-up', *(best.get(m, '-') for m in shown)))
+  single = _single(result)
+  rows += [
+    (
+      f'{arm}*' if arm in single else arm,
+      *_marked(result, shown, values, f'{arm}-{end}', ALL),
+    )
+    for arm, values in result[part].items()
+  ]
+  return markdown.table(('arm', *shown), rows)
+
+
+def _groups(result: Mapping[str, Any], table: Table) -> list[str]:
+  """Returns one metric's differences by group, and how large each is."""
+  found = {k: v for k, v in result.get('groups', {}).items() if v['rows']}
+  if not found or not table.shown:
+    return []
+  metric = table.primary[1] if table.primary else table.shown[0]
+  rows = []
+  for group, part in found.items():
+    named = dict(part['paired'])
+    for what, end in (('against_best', BEST), ('against_retriever', RETRIEVER)):
+      named |= {f'{arm}-{end}': v for arm, v in part.get(what, {}).items()}
+    size = f'{part["rows"]} rows of {part["users"]} users'
+    for name, values in named.items():
+      (told,) = _marked(result, (metric,), values, name, group)
+      rows.append((group, size, name, told))
+  if not rows:
+    return []
+  return [
+    f'{_DIFFERENCE} in {markdown.cell(metric)}; {BEST} is the best look-up,'
+    f' {RETRIEVER} its own. A group follows from what an arm is given alone.',
+    markdown.table(('group', 'size', 'comparison', metric), rows),
+  ]
+
+
+def _marked(
+  result: Mapping[str, Any],
+  shown: Sequence[str],
+  values: Mapping[str, Any],
+  name: str,
+  group: str,
+) -> list[str]:
+  return [
+    interval(values.get(m), '+') + mark(result, name, m, group) for m in shown
+  ]
 
 
 def _against_floors(result: Mapping[str, Any], table: Table) -> str:

@@ -5,8 +5,8 @@ import dataclasses
 import math
 from typing import Any
 
-from taiji_jax.bootstrap import clears_zero
 from taiji_jax.evaluate.table import Table
+from taiji_jax.intervals import clears_zero
 
 # An arm that names fewer different items than this share of its base's names
 # has collapsed.
@@ -15,6 +15,8 @@ KEPT = 0.5
 FORMAT = 0.5
 # With fewer users an interval over users says nothing.
 USERS = 10
+# Where there is no number.
+NOTHING = '–'
 Intervals = Mapping[str, Mapping[str, float | None]]
 
 
@@ -41,9 +43,10 @@ def of(result: Mapping[str, Any], table: Table) -> Verdict:
   names more than one item, half as many as its base or more, and repeats the
   last one no more often. Half of its answers keep the format. No other metric
   falls, its interval below 0. Not every reward is clearly below some floor.
-  There are ten users or more. Then the headline still names what a floor does
-  clearly better. `Choice:` a metric of many may fall so far by chance: one in
-  forty does.
+  There are ten users or more. Then the headline still names what a floor, or
+  the arm's own retriever, does clearly better. Where the best look-up of a
+  metric was chosen on other rows, no other floor counts for it. `Choice:` a
+  metric of many may fall so far by chance: one in forty does.
 
   Args:
     result: as `result.check` wants it.
@@ -62,6 +65,7 @@ def of(result: Mapping[str, Any], table: Table) -> Verdict:
     _collapse(own, before, paired, table, base),
     _falls(paired, table),
     _floors(result, table, arm),
+    *_retriever(result, arm),
   )
   why = [fault for fault, _, _ in checks if fault]
   if (users := result.get('users', USERS)) < USERS:
@@ -85,7 +89,7 @@ def of(result: Mapping[str, Any], table: Table) -> Verdict:
 def number(value: float | None, signed: bool = False) -> str:
   """Returns a number as reports write it, a dash where there is none."""
   if value is None or math.isnan(value):
-    return '–'
+    return NOTHING
   digits = 4 if abs(value) < 10 else 1
   return f'{value:+.{digits}f}' if signed else f'{value:.{digits}f}'
 
@@ -95,7 +99,7 @@ def interval(
 ) -> str:
   """Returns 'mean (low to high)', the mean alone where it has no interval."""
   if value is None or value['mean'] is None:
-    return '–'
+    return NOTHING
   mean, low, high = (number(value[k], signed) for k in ('mean', 'low', 'high'))
   return mean if value['low'] is None else f'{mean} ({low} to {high})'
 
@@ -135,7 +139,7 @@ def _collapse(
     told.append(f'`{table.repeats}` {interval(change, True)}')
     if clears_zero(change):
       faults.append('it repeats the last item more often')
-  return '; '.join(faults), 'Variety', ', '.join(told) or '–'
+  return '; '.join(faults), 'Variety', ', '.join(told) or NOTHING
 
 
 def _falls(paired: Intervals, table: Table) -> tuple[str, str, str]:
@@ -170,26 +174,57 @@ def _floors(
   return fault, what, told or 'nowhere'
 
 
+def _retriever(
+  result: Mapping[str, Any], arm: str
+) -> list[tuple[str, str, str]]:
+  """Returns what is said of the retriever, nothing where there is none.
+
+  `Choice:` to fall behind it is said, and no reason that the aim is not met.
+  """
+  found = result.get('against_retriever', {}).get(arm)
+  if not found:
+    return []
+  told = ', '.join(
+    f'`{n}` {number(found[n]["mean"], True)}' for n in _below(found)
+  )
+  return [('', 'Clearly below its own retriever', told or 'nowhere')]
+
+
 def _but(result: Mapping[str, Any], table: Table, arm: str) -> str:
-  """Returns what a headline adds where floors do something better."""
-  better = _better_floors(result, table, arm)
-  if not better:
-    return ''
-  return f'; a table look-up is clearly better in {" and ".join(better)}'
+  """Returns what a headline adds where something simpler is better."""
+  said = ''
+  if better := _better_floors(result, table, arm):
+    said = f'; a table look-up is clearly better in {" and ".join(better)}'
+  found = result.get('against_retriever', {}).get(arm, {})
+  if below := _below(found):
+    said += f'; its own retriever is clearly better in {" and ".join(below)}'
+  return said
 
 
 def _better_floors(
   result: Mapping[str, Any], table: Table, arm: str
 ) -> dict[str, tuple[float, str]]:
   """Returns metric -> (difference, floor) of the floor furthest above."""
-  best: dict[str, tuple[float, str]] = {}
+  chosen = result.get('against_best', {}).get(arm, {})
+  best = {
+    name: (chosen[name]['mean'], result['best_floor'][name])
+    for name in _below(chosen)
+  }
   found = result.get('against_floors', {})
   for floor in result['floors']:
-    for name, change in found.get(f'{arm}-{floor}', {}).items():
+    changes = found.get(f'{arm}-{floor}', {})
+    # The retriever is spoken of apart.
+    for name in _below({} if floor == result.get('retriever') else changes):
       # More different items or repeats are neither better nor worse.
-      if name not in (table.distinct, table.repeats) and _below_zero(change):
-        best[name] = min(best.get(name, (0.0, '')), (change['mean'], floor))
+      if name not in (table.distinct, table.repeats, *chosen):
+        change = changes[name]['mean'], floor
+        best[name] = min(best.get(name, (0.0, '')), change)
   return best
+
+
+def _below(changes: Intervals) -> list[str]:
+  """Returns the metrics that are clearly below."""
+  return [name for name, change in changes.items() if _below_zero(change)]
 
 
 def _below_zero(difference: Mapping[str, float | None]) -> bool:

@@ -1,7 +1,7 @@
 from absl.testing import absltest, parameterized
 import numpy as np
 
-from taiji_jax import bootstrap
+from taiji_jax import intervals
 from taiji_jax.evaluate import accuracy
 from taiji_jax.types import Catalog
 
@@ -98,7 +98,7 @@ class CollapseTest(absltest.TestCase):
       held = 0
       for item_r in drawn[:100]:
         value_r = accuracy.distinct_items(item_r, np.arange(rows))
-        found = bootstrap.interval(value_r, np.arange(rows), samples=200)
+        found = intervals.interval(value_r, np.arange(rows))
         held += found['low'] <= expected <= found['high']
       self.assertGreaterEqual(held, 92)
 

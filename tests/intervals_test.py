@@ -137,8 +137,8 @@ class SeedsTest(parameterized.TestCase):
     # Standard deviations of users, of seeds, and of a user with a seed.
     spreads = [(1, 0, 0), (1, 0, 1), (0.3, 0, 1)]
     if seeds > 1:
-      # Of the mean's variance the seeds have little, half, nearly all.
-      spreads += [(1, 0.05, 0.2), (1, 0.16, 0.2), (0.3, 0.15, 1), (1, 1, 1)]
+      # Of the mean's variance the seeds have half to nearly all.
+      spreads += [(1, 0.16, 0.2), (0.3, 0.15, 1), (1, 1, 1)]
     for user, seed, both in spreads:
       shape = 1000, seeds, 40
       value_nsr = (
@@ -153,7 +153,7 @@ class SeedsTest(parameterized.TestCase):
         ]
       )
       spread = f'{seeds} seeds, spreads {user}, {seed}, {both}'
-      self.assertBetween(held, 0.91, 0.985, spread)
+      self.assertBetween(held, 0.92, 0.975, spread)
 
   def test_p_value_and_interval_agree(self):
     rng = np.random.default_rng(0)

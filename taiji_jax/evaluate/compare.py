@@ -136,14 +136,11 @@ class _Comparison:
     }
 
   def _base(self, part: Scored, arm: str, base: str) -> dict[str, np.ndarray]:
-    """Returns the base's values, one row for each seed of the arm."""
+    """Returns the base's values, one row for each seed of the arm, or one."""
     if arm in self._starts and base not in self._starts:
-      return {k: v[list(self._starts[arm])] for k, v in part[base].items()}
-    return {
-      k: np.broadcast_to(v, part[arm][k].shape)
-      for k, v in part[base].items()
-      if k in part[arm]
-    }
+      start = list(self._starts[arm])
+      return {k: v[start] for k, v in part[base].items()}
+    return dict(part[base])
 
   def _best(self, keep_r: np.ndarray) -> dict[str, np.ndarray]:
     """Returns metric -> the values of the look-up that is best in it."""

@@ -149,10 +149,12 @@ def tested(result: Mapping[str, Any]) -> list[str]:
       f' {markdown.cell(first["group"])}, p = {p}.'
     )
   if found['count']:
+    other = 'other ' if said else ''
+    were = 's were' if found['count'] > 1 else ' was'
     said.append(
-      f'{found["count"]} {"other " if said else ""}differences were tested;'
-      f' {SURVIVES} marks those whose p is below .05 after Holm: of them'
-      f' {found["survive"]}.'
+      f'{found["count"]} {other}difference{were} tested;'
+      f' {SURVIVES} marks the {found["survive"]} whose p is below .05 after'
+      ' Holm.'
     )
   return [' '.join(said)] if said else []
 

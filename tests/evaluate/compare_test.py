@@ -1,20 +1,33 @@
+import dataclasses
+import json
+
 from absl.testing import absltest
 import numpy as np
 
-from taiji_jax.evaluate import compare, table
+from taiji_jax import intervals
+from taiji_jax.evaluate import compare, report, table
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.evaluate.cells import Cell
-from taiji_jax.evaluate.config import EvaluationConfig
 from taiji_jax.evaluate.judged_rows import JudgedRows
 from taiji_jax.evaluate.table import Table
 
 TABLE = Table('t', 'Title', ('m', 'n'), ('m',), (('rl', 'sft'), ('x', 'sft')))
 ROWS = JudgedRows(
   np.array([0, 0, 1, 2]),
-  np.array([True, True, False, True]),
-  {'floor': {'m': np.array([1.0, 1, 0, 0])}},
+  {
+    'seen': np.array([True, True, False, True]),
+    'unseen': np.array([False, False, True, False]),
+    'nobody': np.zeros(4, bool),
+  },
+  {
+    'floor': {'m': np.array([1.0, 1, 0, 0])},
+    'logit': {'m': np.array([1.0, 0, 1, 1])},
+  },
+  'logit',
+  {'m': 'floor', 'n': 'floor'},
   {'tower': 3.0},
 )
+NONE = {'mean': None, 'low': None, 'high': None}
 
 
 def cell(arm, seed, *m):
@@ -31,14 +44,39 @@ CELLS = {
     cell('rl', 2, 0, 0, 1, 0),
   ],
 }
+# Many users, so that there is something to find.
+RNG = np.random.default_rng(0)
+USERS = 200
+MANY = JudgedRows(
+  np.arange(USERS),
+  {'odd': np.arange(USERS) % 2 > 0},
+  {'floor': {'m': RNG.random(USERS), 'n': RNG.random(USERS)}},
+  'floor',
+  {'m': 'floor'},
+)
+MANY_CELLS = {
+  arm: [
+    Cell(
+      arm,
+      0,
+      {},
+      {'m': shift + RNG.random(USERS), 'n': RNG.random(USERS)},
+    )
+  ]
+  for arm, shift in {'rl': 0.5, 'sft': 0.0}.items()
+}
+
+
+def made(shown=TABLE, cells=None, rows=ROWS):
+  starts = {} if cells else {'rl': [0, 1, 0]}
+  return compare.result(shown, cells or CELLS, rows, starts)
 
 
 class CompareTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
-    self.result = compare.result(
-      TABLE, CELLS, ROWS, {'rl': [0, 1, 0]}, EvaluationConfig(resamples=50), 0
-    )
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.result = made()
 
   def test_is_a_result(self):
     result_lib.check(self.result, TABLE)
@@ -53,54 +91,229 @@ class CompareTest(absltest.TestCase):
     # rl 1, .75, .25 against sft 0, 1, 0: (1 - .25 + .25) / 3.
     self.assertEqual(set(self.result['paired']), {'rl-sft'})
     mean = self.result['paired']['rl-sft']['m']['mean']
-    self.assertAlmostEqual(mean, 1 / 3)
+    self.assertAlmostEqual(mean, 1 / 3, places=6)
     self.assertGreater(self.result['detectable']['rl-sft']['m'], 0)
 
-  def test_users_apart_by_training(self):
+  def test_groups(self):
     # Row 2 alone is of a user without training: rl 1, 1, 1; sft 0, 1.
-    unseen = self.result['by_user']['unseen']
+    unseen = self.result['groups']['unseen']
     self.assertEqual((unseen['rows'], unseen['users']), (1, 1))
-    self.assertEqual(unseen['arms']['rl']['m']['mean'], 1)
-    self.assertEqual(unseen['arms']['sft']['m']['mean'], 0.5)
+    # Of one user there is no interval.
+    alone = {'low': None, 'high': None}
+    self.assertEqual(unseen['arms']['rl']['m'], {'mean': 1, **alone})
+    self.assertEqual(unseen['arms']['sft']['m'], {'mean': 0.5, **alone})
+    # The floor has 0 there, the retriever 1.
+    self.assertEqual(unseen['against_best']['sft']['m']['mean'], 0.5)
+    self.assertEqual(unseen['against_retriever']['sft']['m']['mean'], -0.5)
+    self.assertEqual(
+      self.result['groups']['nobody'],
+      {'rows': 0, 'users': 0}
+      | dict.fromkeys(
+        ('arms', 'paired', 'against_best', 'against_retriever'), {}
+      ),
+    )
 
   def test_a_count_over_all_rows_has_no_value_on_a_part_of_them(self):
-    scored = {
-      arm: {'m': np.ones((1, 4)), 'distinct_items': np.full((1, 4), 3.0)}
-      for arm in ('a', 'b')
-    }
-    pairs, user_r = [('a', 'b')], ROWS.user_r
-    every = compare.compare(scored, pairs, user_r, np.ones(4, bool), samples=9)
-    self.assertEqual(every['arms']['a']['distinct_items']['mean'], 3)
-    part = compare.compare(scored, pairs, user_r, ROWS.seen_r, samples=9)
+    def one(arm):
+      values = {'m': np.ones(4), 'distinct_items': np.full(4, 3.0)}
+      return [Cell(arm, 0, {}, values)]
+
+    rows = dataclasses.replace(
+      ROWS,
+      floors={'floor': {'m': np.zeros(4), 'distinct_items': np.ones(4)}},
+      retriever='floor',
+      best={'m': 'floor', 'distinct_items': 'floor'},
+    )
+    shown = Table(
+      't', 'T', ('m', 'distinct_items'), (), (('a', 'b'),), repeats='m'
+    )
+    cells = {arm: one(arm) for arm in ('a', 'b')}
+    found = made(shown, cells, rows)
+    self.assertEqual(found['arms']['a']['distinct_items']['mean'], 3)
+    part = found['groups']['seen']
     self.assertEqual(part['arms']['a']['m']['mean'], 1)
-    self.assertIsNone(part['arms']['a']['distinct_items']['mean'])
-    self.assertIsNone(part['paired']['a-b']['distinct_items']['mean'])
+    self.assertEqual(part['arms']['a']['distinct_items'], NONE)
+    self.assertEqual(part['paired']['a-b']['distinct_items'], NONE)
+    # Neither counts nor repeats are better where there are more.
+    self.assertEqual(found['against_best'], {})
+    self.assertEqual(found['against_retriever'], {})
 
   def test_a_floor_has_empty_intervals_for_what_it_lacks(self):
     floor = self.result['floors']['floor']
     self.assertEqual(floor['m']['mean'], 0.5)
-    self.assertEqual(floor['n'], {'mean': None, 'low': None, 'high': None})
+    self.assertEqual(floor['n'], NONE)
 
   def test_every_arm_is_compared_with_every_floor(self):
     # The floor has 1, 1, 0, 0: sft 0, 1 and rl 1, .75, .25 less .5.
     found = self.result['against_floors']
-    self.assertEqual(set(found), {'sft-floor', 'rl-floor'})
+    self.assertEqual(
+      set(found), {f'{a}-{f}' for a in CELLS for f in ('floor', 'logit')}
+    )
     self.assertAlmostEqual(found['sft-floor']['m']['mean'], 0)
-    self.assertAlmostEqual(found['rl-floor']['m']['mean'], 2 / 3 - 1 / 2)
-    self.assertIsNone(found['rl-floor']['n']['mean'])
+    self.assertAlmostEqual(
+      found['rl-floor']['m']['mean'], 2 / 3 - 1 / 2, places=6
+    )
+    self.assertEqual(found['rl-floor']['n'], NONE)
 
+  def test_best_look_up_and_retriever(self):
+    self.assertEqual(self.result['best_floor'], {'m': 'floor', 'n': 'floor'})
+    for part, floor in (
+      ('against_best', 'floor'),
+      ('against_retriever', 'logit'),
+    ):
+      for arm in CELLS:
+        expected = self.result['against_floors'][f'{arm}-{floor}']['m']
+        self.assertEqual(self.result[part][arm], {'m': expected})
+
+  def test_without_floors_groups_and_values(self):
+    cells = {
+      'rl': [cell('rl', 0, *[np.nan] * 4)],
+      'sft': [cell('sft', 0, 0, 1, 0, 1)],
+    }
+    found = made(cells=cells, rows=JudgedRows(ROWS.user_r))
+    result_lib.check(found, TABLE)
+    self.assertEqual(found['arms']['rl']['m'], NONE)
+    self.assertEqual(found['paired']['rl-sft']['m'], NONE)
+    self.assertIsNone(found['detectable']['rl-sft']['m'])
+    self.assertEqual(found['tests']['count'], 0)
+    text = table.text(found, TABLE)
+    self.assertIn('| rl-sft | - |', text)
+    self.assertNotIn('retriever', text)
+    self.assertNotIn('were tested', text)
+
+
+class TestedTest(absltest.TestCase):
+  def test_the_primary_stands_alone_and_others_are_raised(self):
+    shown = dataclasses.replace(TABLE, primary=('rl-sft', 'm', 'odd'))
+    found = made(shown, MANY_CELLS, MANY)
+    tests = found['tests']
+    odd = MANY.groups['odd']
+    apart = intervals.difference(
+      MANY_CELLS['rl'][0].values['m'][odd],
+      MANY_CELLS['sft'][0].values['m'][odd],
+      MANY.user_r[odd],
+    )
+    p = apart.p_value()
+    self.assertEqual(
+      tests['primary'] | {'p': None},
+      {'comparison': 'rl-sft', 'metric': 'm', 'group': 'odd', 'p': None},
+    )
+    self.assertAlmostEqual(tests['primary']['p'] / p, 1, places=2)
+    # Of all and odd rows: rl-sft in m and n, both arms against the best in m
+    # and the retriever in m and n; less the primary.
+    self.assertEqual(tests['count'], 2 * (2 + 2 + 4) - 1)
+    self.assertNotIn('m', tests['others']['odd']['rl-sft'])
+    flat = {
+      (group, name, metric): pair
+      for group, comparisons in tests['others'].items()
+      for name, metrics in comparisons.items()
+      for metric, pair in metrics.items()
+    }
+    raised = intervals.holm({key: pair[0] for key, pair in flat.items()})
+    for key, (_, p_holm) in flat.items():
+      self.assertAlmostEqual(p_holm, raised[key], delta=0.01 * raised[key])
+    survivors = {key for key, pair in flat.items() if pair[1] < 0.05}
+    self.assertEqual(
+      survivors,
+      {
+        (group, name, 'm')
+        for group in ('all', 'odd')
+        for name in ('rl-sft', 'rl-best', 'rl-retriever')
+      }
+      - {('odd', 'rl-sft', 'm')},
+    )
+    self.assertEqual(tests['survive'], len(survivors))
+    result_lib.check(found, shown)
+    text = table.text(found, shown)
+    self.assertIn(r'anything was trained: rl-sft in m, group odd, p = ', text)
+    self.assertIn('15 other differences were tested; † marks the 5 whose', text)
+    self.assertRegex(text, r'\| rl-sft \| \+0.5\d\d \\\[[^|]*\\\] † \|')
+    self.assertRegex(text, r'\| odd \| [^|]* \| rl-sft \| \+0.5[^|]* † \|')
+    self.assertRegex(text, r'\| sft\\\* \| [+-]0.0\d\d \\\[[^|]*\\\] \|')
+    told = report.differences.results(found)
+    self.assertIn('15 other differences', told)
+    self.assertRegex(told, r'\| m \| floor \| \+0.4[^|]* † \| -0.0[^†|]*\|')
+    self.assertIn('over users alone: one seed', told)
+    self.assertIn('### Group odd', told)
+
+  def test_a_primary_that_is_not_in_this_run(self):
+    shown = dataclasses.replace(TABLE, primary=('x-sft', 'm', 'all'))
+    found = made(shown)
+    self.assertIsNone(found['tests']['primary']['p'])
+    self.assertIn('p = -.', table.text(found, shown))
+
+  def test_without_a_primary(self):
+    self.assertIsNone(made()['tests']['primary'])
+
+  def test_what_no_primary_can_be(self):
+    with self.assertRaisesRegex(ValueError, "'rl-x' is none of .*'ARM-best'"):
+      dataclasses.replace(TABLE, primary=('rl-x', 'm', 'all'))
+    with self.assertRaisesRegex(ValueError, "metric 'x' is none"):
+      dataclasses.replace(TABLE, primary=('rl-best', 'x', 'all'))
+    with self.assertRaisesRegex(ValueError, "'best' names no arm"):
+      dataclasses.replace(TABLE, pairs=(('best', 'sft'),))
+
+
+class TextTest(absltest.TestCase):
   def test_markdown(self):
-    found = table.text(self.result, TABLE, ('## More',))
+    result = made()
+    found = table.text(result, TABLE, ('## More',))
     self.assertStartsWith(found, '# Title\n\n4 rows of 3 users.')
+    self.assertNotIn('resampled', found)
     self.assertRegex(found, r'\| rl \| 3 \| 0.667 \\\[')
+    self.assertNotIn('one seed', found)
     self.assertRegex(found, r'\| rl-sft \| \+0.333 \\\[')
     self.assertRegex(found, r'\| floor \| 0.500 \\\[')
     self.assertRegex(found, r'\| rl-floor \| \+0.167 \\\[')
     self.assertEndsWith(found, '## More\n')
 
+  def test_minus_the_best_look_up_and_the_retriever(self):
+    found = table.text(made(), TABLE)
+    best = found[found.index('## Minus the best look-up') :]
+    self.assertIn('| arm | m |\n| :-- | --: |\n| look-up | floor |\n', best)
+    self.assertRegex(best, r'\| rl \| \+0.167 \\\[')
+    own = found[found.index('## Minus its own retriever') :]
+    self.assertIn('to the answer of logit.', own)
+    # rl 2/3, the retriever 3/4.
+    self.assertRegex(own, r'\| rl \| -0.083 \\\[')
+    groups = found[found.index('## Groups') :]
+    self.assertIn('| unseen | 1 rows of 1 users | rl-best | +1.000 |', groups)
+    self.assertNotIn('nobody', groups)
+
+  def test_arms_of_one_seed_are_marked(self):
+    cells = {'sft': CELLS['sft'], 'x': [cell('x', 0, 0, 1, 0, 1)]}
+    found = table.text(made(cells=cells), TABLE)
+    self.assertIn(r'| x\* | 1 | 0.500', found)
+    self.assertIn('| sft | 2 |', found)
+    self.assertIn('\n\n\\* one seed: users alone;', found)
+    told = report.differences.results(made(cells=cells))
+    self.assertIn('over users alone for `x`, of one seed', told)
+
+  def test_a_result_of_before(self):
+    result = made()
+    for name in (
+      'tests',
+      'best_floor',
+      'retriever',
+      'groups',
+      'against_best',
+      'against_retriever',
+    ):
+      del result[name]
+    result['by_user'] = {'seen': {}}
+    result_lib.check(result, TABLE)
+    self.assertNotIn('look-up is', table.text(result, TABLE))
+    self.assertIn('| m | ', report.differences.results(result))
+
   def test_a_table_shows_its_metrics_only(self):
     with self.assertRaisesRegex(ValueError, "'x' is shown and no metric"):
       Table('t', 'T', ('m',), ('x',), ())
+
+  def test_it_is_json(self):
+    result = made()
+    text = result_lib.text(result)
+    self.assertEqual(json.loads(text), result)
+    self.assertIn('\n   "m": {"mean": 0.5, "low": ', text)
 
 
 if __name__ == '__main__':

@@ -60,14 +60,25 @@ def result() -> dict:
     'seconds': {'sft': 100.0, 'rl': 50.0},
     'peak_rss_gib': 2.25,
     'seeds': [0],
-    'by_user': {
-      'unseen': {
+    'cells': {'sft': [0], 'popo': [0, 1]},
+    'best_floor': {'reward_id': 'popular'},
+    'retriever': 'logit',
+    'against_best': {'popo': {'reward_id': interval(-0.04)}},
+    'against_retriever': {'popo': {'reward_id': interval(-0.06)}},
+    'tests': {
+      'primary': None,
+      'count': 1,
+      'survive': 1,
+      'others': {'all': {'popo-best': {'reward_id': [0.01, 0.02]}}},
+    },
+    'groups': {
+      'history_short': {
         'rows': 400,
         'users': 60,
         'arms': {'sft': dict.fromkeys(METRICS, interval(0.77))},
         'paired': {},
       },
-      'seen': {'rows': 0, 'users': 0, 'arms': {}, 'paired': {}},
+      'history_long': {'rows': 0, 'users': 0, 'arms': {}, 'paired': {}},
     },
   }
 
@@ -182,6 +193,42 @@ class WriteTest(absltest.TestCase):
     part = text[text.index('### Against the floors') :]
     self.assertIn(r'| reward\_id | -0.0400 (-0.0600 to -0.0200) |', part)
 
+  def test_differences_to_the_best_look_up_and_the_retriever(self):
+    text = self.text
+    part = text[text.index('### Minus the best look-up') :]
+    self.assertIn(
+      r'| reward\_id | popular | -0.0400 (-0.0600 to -0.0200) † |', part
+    )
+    part = text[text.index('### Minus its own retriever, `logit`') :]
+    self.assertIn(r'| reward\_id | -0.0600 (-0.0800 to -0.0400) |', part)
+    self.assertIn('1 difference was tested; † marks the 1 whose', text)
+    self.assertIn('over users alone for `sft`, of one seed', text)
+
+  def test_a_result_without_what_is_newer(self):
+    older = result()
+    for name in (
+      'cells',
+      'best_floor',
+      'retriever',
+      'against_best',
+      'against_retriever',
+      'tests',
+      'groups',
+    ):
+      del older[name]
+    text = self.write(result=older)
+    self.assertIn('### Against the floors', text)
+    self.assertNotIn('look-up\n', text)
+    self.assertNotIn('retriever', text)
+
+  def test_a_mean_without_an_interval(self):
+    value = result()
+    alone = {'mean': 0.25, 'low': None, 'high': None}
+    value['arms']['popo'] |= {'reward_semantic': alone}
+    self.assertIn('| 0.2500 | +0.0300', self.write(result=value))
+    figure = plots.front(value, 'reward_semantic', 'reward_id')
+    self.assertLen(figure.axes[0].get_legend().texts, 3)
+
   def test_numbers_are_in_the_tables(self):
     text = self.text
     row = next(x for x in text.splitlines() if x.startswith(r'| reward\_id'))
@@ -198,7 +245,8 @@ class WriteTest(absltest.TestCase):
     )
     self.assertIn(r'| list\_hit\_rate\_50 | – | – | – | 0.3300', text)
     self.assertIn('400 events of 60 users', text)
-    self.assertNotIn('Users seen', text)
+    self.assertIn('### Group history\\_short', text)
+    self.assertNotIn('history\\_long', text)
     self.assertIn('| seen | click | 5000 | – | – | 0.3000 | 0.0123 |', text)
     self.assertIn('| total | 150.0 |', text)
 

@@ -59,7 +59,12 @@ def changed(path: str, value: object) -> dict:
 class CheckTest(parameterized.TestCase):
   def test_good(self):
     result_lib.check(GOOD, TABLE)
-    result_lib.check(changed('by_user', {'seen': {}}), TABLE)
+    result_lib.check(changed('groups', {'seen': {}}), TABLE)
+    # Of one user there is a mean alone.
+    result_lib.check(changed('arms/sft/ctcvr', NONE | {'mean': 0.1}), TABLE)
+    result_lib.check(
+      changed('against_best', {'sft': {'ctcvr': interval(0.1)}}), TABLE
+    )
     result_lib.check(
       changed('floors/popular/list_hit_rate_50', interval(0.1)), TABLE
     )
@@ -71,7 +76,23 @@ class CheckTest(parameterized.TestCase):
     ('arms/popo/ctcvr', None, 'arms.popo lacks ctcvr'),
     ('arms/popo/ctcvr', {'mean': 0.1}, 'arms.popo.ctcvr is no interval'),
     ('arms/popo/ctcvr', interval(float('nan')), 'ctcvr is no interval'),
-    ('arms/sft/ctcvr', NONE | {'mean': 0.1}, 'ctcvr is no interval'),
+    ('arms/sft/ctcvr', NONE | {'low': 0.1}, 'ctcvr is no interval'),
+    (
+      'arms/sft/ctcvr',
+      {'mean': 0.7, 'low': 0.5, 'high': 0.6},
+      'ctcvr is no interval',
+    ),
+    ('against_best', {'x': {}}, "against_best has 'x', which is no arm"),
+    (
+      'against_retriever',
+      {'sft': {'ctcvr': 0.5}},
+      'against_retriever.sft.ctcvr is no interval',
+    ),
+    (
+      'groups',
+      {'seen': {'arms': {'sft': {'ctcvr': None}}}},
+      'groups.seen.arms.sft.ctcvr is no interval',
+    ),
     (
       'arms/sft/ctcvr',
       {'mean': 0.5, 'low': 0.6, 'high': 0.4},
@@ -125,6 +146,11 @@ class WriteTest(absltest.TestCase):
     ):
       result_lib.write(self.path, changed('seeds', [7]), TABLE)
     self.assertEqual(json.loads(self.path.read_text()), GOOD)
+
+  def test_an_interval_is_a_line(self):
+    result_lib.write(self.path, GOOD, TABLE)
+    line = '\n   "ctcvr": {"mean": 0.5, "low": 0.4, "high": 0.6}'
+    self.assertIn(line, self.path.read_text())
 
   def test_no_such_directory(self):
     with self.assertRaisesRegex(UserError, 'cannot be written'):

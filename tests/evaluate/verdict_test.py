@@ -127,6 +127,43 @@ class VerdictTest(parameterized.TestCase):
     )
     self.assertIn('`r_id` -0.3000 (`markov`)', found.facts[-1][1])
 
+  def test_the_look_up_chosen_on_other_rows_counts_alone(self):
+    below = dict.fromkeys(METRICS, interval(-0.2))
+    value = result(floors={'popo-popular': below, 'popo-markov': below})
+    value |= {
+      'best_floor': {'r_s': 'markov', 'r_id': 'category'},
+      'against_best': {'popo': {'r_s': interval(-0.1), 'r_id': interval(0.1)}},
+    }
+    found = verdict.of(value, TABLE)
+    self.assertTrue(found.met)
+    (_, told) = found.facts[3]
+    self.assertIn('`r_s` -0.1000 (`markov`)', told)
+    self.assertNotIn('r_id', told)
+    # Of a metric without a chosen one all floors count.
+    self.assertIn('`accuracy` -0.2000', told)
+    value['against_best']['popo']['r_id'] = interval(-0.1)
+    found = verdict.of(value, TABLE)
+    self.assertIn('floors markov and category earn more', found.headline)
+
+  def test_the_retriever_is_named_apart(self):
+    below = dict.fromkeys(METRICS, interval(-0.2))
+    value = result(floors={'popo-popular': below}) | {
+      'retriever': 'popular',
+      'against_retriever': {'popo': {'r_s': interval(-0.2), 'hits': NONE}},
+    }
+    found = verdict.of(value, TABLE)
+    self.assertTrue(found.met)
+    self.assertEndsWith(
+      found.headline, 'elsewhere; its own retriever is clearly better in r_s'
+    )
+    self.assertEqual(
+      found.facts[-2:],
+      (
+        ('Clearly below a floor, which is a table look-up', 'nowhere'),
+        ('Clearly below its own retriever', '`r_s` -0.2000'),
+      ),
+    )
+
   @parameterized.parameters((0.5, True), (0.49, False))
   def test_answers_without_the_format(self, rate, met):
     value = result()

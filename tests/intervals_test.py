@@ -117,6 +117,13 @@ class SeedsTest(parameterized.TestCase):
     ).items():
       self.assertAlmostEqual(value, one[part])
 
+  def test_seeds_that_agree_by_chance_are_not_certain(self):
+    # Every seed has the same mean; what users meet with seeds differs.
+    value_sr = np.random.default_rng(1).normal(size=(3, 50))
+    value_sr -= value_sr.mean(1, keepdims=True)
+    found = intervals.estimate(value_sr, np.arange(50))
+    self.assertAlmostEqual(found.error, 1 / math.sqrt(150), delta=0.01)
+
   def test_a_seed_without_a_value_is_none(self):
     value_sr = np.random.default_rng(0).random((2, 9))
     more = np.concatenate([value_sr, np.full((1, 9), np.nan)])
@@ -130,8 +137,8 @@ class SeedsTest(parameterized.TestCase):
     """Of 1,000 tables of 40 users each, by what differs.
 
     The percentile bootstrap over users and seeds that was here before held, of
-    400 such tables of 100 users: with two seeds .77 to .99, with three .85 to
-    1.00, with five .90 to .99.
+    as many such tables: with one seed .92 to .94, with two .69 to .99, with
+    three .81 to .99, with five .88 to .99.
     """
     rng = np.random.default_rng(seeds)
     # Standard deviations of users, of seeds, and of a user with a seed.
@@ -153,7 +160,7 @@ class SeedsTest(parameterized.TestCase):
         ]
       )
       spread = f'{seeds} seeds, spreads {user}, {seed}, {both}'
-      self.assertBetween(held, 0.92, 0.975, spread)
+      self.assertBetween(held, 0.92, 0.99, spread)
 
   def test_p_value_and_interval_agree(self):
     rng = np.random.default_rng(0)

@@ -85,9 +85,9 @@ def estimate(value: np.ndarray | None, user_r: np.ndarray) -> Estimate:
   one user are alike, so that users are what is independent. V_user is the
   linearised variance of the ratio over users of the seeds' mean (Cochran,
   Sampling Techniques, 6.4), V_seed the same over seeds. What one user meets
-  with one seed alone is in both, so it is taken off once: SE^2 = V_user + V_seed
-  - V_both, as in the analysis of variance of a crossed design, but no less than
-  V_seed or V_both.
+  with one seed alone, V_both, is in either, so it is taken off once, as in the
+  analysis of variance of a crossed design: SE^2 = V_user + V_seed - V_both, but
+  no less than V_seed or V_both.
 
   `Choice:` a mean over SE is looked up in a mixture of Student's t: the share
   V_seed / SE^2 of it has a degree of freedom less than there are seeds, the
@@ -120,7 +120,7 @@ def estimate(value: np.ndarray | None, user_r: np.ndarray) -> Estimate:
     return Estimate(mean, math.sqrt(user), ((1.0, users - 1),))
   seed = _scaled(score_su.sum(1))
   rest_su = score_su - score_su.mean(0) - score_su.mean(1, keepdims=True)
-  both = np.square(rest_su).sum() * seeds * users
+  both = float(np.square(rest_su).sum()) * seeds * users
   both /= (seeds - 1) * (users - 1)
   # Never less in all than what user and seed have together.
   user = max(user - both, both - seed, 0.0)

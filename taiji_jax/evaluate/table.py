@@ -199,9 +199,12 @@ def _floors(result: Mapping[str, Any], table: Table) -> str:
 
 
 def _pairs(result: Mapping[str, Any], table: Table) -> str:
+  single = _single(result)
+  alone = {f'{arm}-{base}' for arm in single for base in single}
   rows = []
   for pair, values in result['paired'].items():
-    rows.append((pair, *_marked(result, table.shown, values, pair, ALL)))
+    name = f'{pair}*' if pair in alone else pair
+    rows.append((name, *_marked(result, table.shown, values, pair, ALL)))
     least = result['detectable'][pair]
     rows.append(('', *(_plain(least.get(m)) for m in table.shown)))
   return markdown.table(('pair', *table.shown), rows)
@@ -228,26 +231,34 @@ def _against(
 
 
 def _groups(result: Mapping[str, Any], table: Table) -> list[str]:
-  """Returns one metric's differences by group, and how large each is."""
+  """Returns one metric's differences, a column a group."""
   found = {k: v for k, v in result.get('groups', {}).items() if v['rows']}
   if not found or not table.shown:
     return []
   metric = table.primary[1] if table.primary else table.shown[0]
-  rows = []
+  rows: dict[str, dict[str, str]] = {}
   for group, part in found.items():
     named = dict(part['paired'])
     for what, end in (('against_best', BEST), ('against_retriever', RETRIEVER)):
-      named |= {f'{arm}-{end}': v for arm, v in part.get(what, {}).items()}
-    size = f'{part["rows"]} rows of {part["users"]} users'
+      named |= {f'{arm}-{end}': v for arm, v in part[what].items()}
     for name, values in named.items():
       (told,) = _marked(result, (metric,), values, name, group)
-      rows.append((group, size, name, told))
-  if not rows:
-    return []
+      rows.setdefault(name, {})[group] = told
   return [
     f'{_DIFFERENCE} in {markdown.cell(metric)}; {BEST} is the best look-up,'
-    f' {RETRIEVER} its own. A group follows from what an arm is given alone.',
-    markdown.table(('group', 'size', 'comparison', metric), rows),
+    f" {RETRIEVER} the retriever's own answer. A group follows from what an arm"
+    ' is given alone.',
+    markdown.table(
+      ('', *found),
+      [
+        ('rows', *(str(part['rows']) for part in found.values())),
+        ('users', *(str(part['users']) for part in found.values())),
+        *(
+          (name, *(told.get(group, '-') for group in found))
+          for name, told in rows.items()
+        ),
+      ],
+    ),
   ]
 
 

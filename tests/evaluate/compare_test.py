@@ -177,7 +177,7 @@ class CompareTest(absltest.TestCase):
     self.assertIsNone(found['detectable']['rl-sft']['m'])
     self.assertEqual(found['tests']['count'], 0)
     text = table.text(found, TABLE)
-    self.assertIn('| rl-sft | - |', text)
+    self.assertIn(r'| rl-sft\* | - |', text)
     self.assertNotIn('retriever', text)
     self.assertNotIn('were tested', text)
 
@@ -227,8 +227,8 @@ class TestedTest(absltest.TestCase):
     text = table.text(found, shown)
     self.assertIn(r'anything was trained: rl-sft in m, group odd, p = ', text)
     self.assertIn('15 other differences were tested; † marks the 5 whose', text)
-    self.assertRegex(text, r'\| rl-sft \| \+0.5\d\d \\\[[^|]*\\\] † \|')
-    self.assertRegex(text, r'\| odd \| [^|]* \| rl-sft \| \+0.5[^|]* † \|')
+    self.assertRegex(text, r'\| rl-sft\\\* \| \+0.[45]\d\d \\\[[^|]*\\\] † \|')
+    self.assertRegex(text, r'\| rl-best \| \+0.4[^|]* † \|\n')
     self.assertRegex(text, r'\| sft\\\* \| [+-]0.0\d\d \\\[[^|]*\\\] \|')
     told = report.differences.results(found)
     self.assertIn('15 other differences', told)
@@ -277,7 +277,9 @@ class TextTest(absltest.TestCase):
     # rl 2/3, the retriever 3/4.
     self.assertRegex(own, r'\| rl \| -0.083 \\\[')
     groups = found[found.index('## Groups') :]
-    self.assertIn('| unseen | 1 rows of 1 users | rl-best | +1.000 |', groups)
+    self.assertIn('|  | seen | unseen |\n', groups)
+    self.assertIn('| rows | 3 | 1 |\n| users | 2 | 1 |\n', groups)
+    self.assertRegex(groups, r'\| rl-best \| [^|]* \| \+1.000 \|\n')
     self.assertNotIn('nobody', groups)
 
   def test_arms_of_one_seed_are_marked(self):

@@ -4,7 +4,7 @@ Names of comparisons: 'ARM-BASE' of a pair, 'ARM-best' against the best look-up
 of the metric, 'ARM-retriever' against the retriever's own answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,8 @@ def result(
   every = comparison.among(np.ones(len(rows.user_r), bool))
   parts = {name: comparison.among(r) for name, r in rows.groups.items()}
   p_values = {
-    group: _p_values(part) for group, part in ({ALL: every} | parts).items()
+    group: _p_values(part, comparison.tested(group))
+    for group, part in ({ALL: every} | parts).items()
   }
   return {
     **_told(every),
@@ -112,6 +113,18 @@ class _Comparison:
         part, self._floor(self._rows.retriever, keep_r), user_r
       ),
     }
+
+  def tested(self, group: str) -> set[str]:
+    """Returns the metrics that are tested in a group.
+
+    `Choice:` the metrics of the Markdown table that are better when higher, and
+    in parts of the rows the primary one alone: with more tests each of them
+    needs more seeds than anybody trains.
+    """
+    table = self._table
+    if group == ALL:
+      return {*table.shown} - {*COUNTS, table.distinct, table.repeats}
+    return {table.primary[1]} if table.primary else {*table.shown[:1]}
 
   def floors(self) -> dict[str, Any]:
     """Returns the intervals of every floor, empty ones for what it has not."""
@@ -223,7 +236,9 @@ def _detectable(found: Estimate) -> float | None:
   return None if least is None else round_to(least)
 
 
-def _p_values(part: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def _p_values(
+  part: Mapping[str, Any], metrics: Collection[str]
+) -> dict[str, dict[str, float]]:
   """Returns comparison -> metric -> p-value, where there is one."""
   named = dict(part['paired'])
   for what, end in (('against_best', BEST), ('against_retriever', RETRIEVER)):
@@ -232,7 +247,7 @@ def _p_values(part: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     name: {
       metric: p
       for metric, found in values.items()
-      if (p := found.p_value()) is not None
+      if metric in metrics and (p := found.p_value()) is not None
     }
     for name, values in named.items()
   }

@@ -1,4 +1,4 @@
-"""What must be beaten and what judges, in words: look-ups, retriever, towers."""
+"""What must be beaten, and what judges: look-ups, retriever, towers."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -69,8 +69,8 @@ def _floors(run: 'Run', rows: JudgedRows) -> str:
   )
   return '\n\n'.join(
     [
-      f'{len(rows.user_r):,} rows of {len(np.unique(rows.user_r)):,} users; mean'
-      f' [95 % interval over users]. {chosen}'
+      f'{len(rows.user_r):,} rows of {len(np.unique(rows.user_r)):,} users;'
+      f' mean [95 % interval over users]. {chosen}'
       f' `{evaluation.LIKELIEST}` is the likeliest item of the retriever,'
       f' `{evaluation.RETRIEVER}` its one answer of minimum Bayes risk.',
       markdown.table(('floor', *SHOWN), [*told, *best]),

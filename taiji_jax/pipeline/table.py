@@ -13,8 +13,6 @@ import resource
 import time
 from typing import Any
 
-import numpy as np
-
 from taiji_jax import files, metrics
 from taiji_jax.config import deviations
 from taiji_jax.errors import UserError

@@ -199,10 +199,10 @@ class TestedTest(absltest.TestCase):
       {'comparison': 'rl-sft', 'metric': 'm', 'group': 'odd', 'p': None},
     )
     self.assertAlmostEqual(tests['primary']['p'] / p, 1, places=2)
-    # Of all and odd rows: rl-sft in m and n, both arms against the best in m
-    # and the retriever in m and n; less the primary.
-    self.assertEqual(tests['count'], 2 * (2 + 2 + 4) - 1)
-    self.assertNotIn('m', tests['others']['odd']['rl-sft'])
+    # In m alone, which is shown, of all and odd rows: rl-sft, both arms against
+    # the best and the retriever; less the primary.
+    self.assertEqual(tests['count'], 2 * (1 + 2 + 2) - 1)
+    self.assertNotIn('rl-sft', tests['others']['odd'])
     flat = {
       (group, name, metric): pair
       for group, comparisons in tests['others'].items()
@@ -226,12 +226,12 @@ class TestedTest(absltest.TestCase):
     result_lib.check(found, shown)
     text = table.text(found, shown)
     self.assertIn(r'anything was trained: rl-sft in m, group odd, p = ', text)
-    self.assertIn('15 other differences were tested; † marks the 5 whose', text)
+    self.assertIn('9 other differences were tested; † marks the 5 whose', text)
     self.assertRegex(text, r'\| rl-sft\\\* \| \+0.[45]\d\d \\\[[^|]*\\\] † \|')
     self.assertRegex(text, r'\| rl-best \| \+0.4[^|]* † \|\n')
     self.assertRegex(text, r'\| sft\\\* \| [+-]0.0\d\d \\\[[^|]*\\\] \|')
     told = report.differences.results(found)
-    self.assertIn('15 other differences', told)
+    self.assertIn('9 other differences', told)
     self.assertRegex(told, r'\| m \| floor \| \+0.4[^|]* † \| -0.0[^†|]*\|')
     self.assertIn('over users alone: one seed', told)
     self.assertIn('### Group odd', told)

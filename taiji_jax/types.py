@@ -106,29 +106,20 @@ class Rows:
 
 @dataclasses.dataclass(frozen=True)
 class RewardTable:
-  """The frozen ranker's answers, offline: CTCVR of every (row, item) pair.
+  """The frozen reward tower's answers, offline: r_id of every (row, item).
 
   Attributes:
-    ctcvr_rn: float32 `[R, N]` in [0, 1], pCTR x pCVR of item n in row r's
-      context.
-    low, high: the bounds that min-max normalisation maps to 0 and 1.
-    miss: float in [0, 1], the normalised value of an answer that names no item.
-      `Choice:` the paper is silent; 0 by default.
+    reward_rn: float32 `[R, N]` in [0, 1], where item n stands among all items
+      in row r's context: its percentile.
+    miss: float in [0, 1], the reward of an answer that names no item. `Choice:`
+      the paper is silent; 0 by default.
   """
 
-  ctcvr_rn: np.ndarray
-  low: float
-  high: float
+  reward_rn: np.ndarray
   miss: float = 0.0
 
-  def ctcvr(self, row: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Returns CTCVR `[...]`; item -1 (no item named) gives the miss value."""
-    missed = self.low + self.miss * (self.high - self.low)
-    return np.where(item < 0, missed, self.ctcvr_rn[row, item]).astype(
+  def reward(self, row: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Returns r_id `[...]`; item -1 (no item named) gives the miss value."""
+    return np.where(item < 0, self.miss, self.reward_rn[row, item]).astype(
       np.float32
     )
-
-  def reward(self, row: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Returns r_id `[...]` in [0, 1], min-max normalised and clipped."""
-    spread = max(self.high - self.low, 1e-12)
-    return np.clip((self.ctcvr(row, item) - self.low) / spread, 0.0, 1.0)

@@ -141,13 +141,29 @@ class IdTower(nn.Module):
     Args:
       profile_bf, history_bs, item_category_nl: as in `__call__`.
     """
+    item_n = jnp.arange(self.config.num_items)
+    return self.score_items(profile_bf, history_bs, item_n, item_category_nl)
+
+  def score_items(
+    self,
+    profile_bf: jax.Array,
+    history_bs: jax.Array,
+    item_m: jax.Array,
+    item_category_nl: jax.Array,
+  ) -> tuple[jax.Array, jax.Array]:
+    """Returns both logits of every context and every one of m items, `[b, m]`.
+
+    Args:
+      profile_bf, history_bs, item_category_nl: as in `__call__`.
+      item_m: int32, the items, the same ones for all contexts.
+    """
     table_nd = self._items(item_category_nl)
     user_bkd, user_bias_bk = self._user(profile_bf, history_bs, table_nd)
-    item_nkd, item_bias_nk = self._side('item', table_nd)
-    logit_kbn = jnp.einsum('bkd,nkd->kbn', user_bkd, item_nkd)
-    logit_kbn += user_bias_bk.T[:, :, None]
-    logit_kbn += (item_bias_nk + self.item_bias).T[:, None, :]
-    return logit_kbn[0], logit_kbn[1]
+    item_mkd, item_bias_mk = self._side('item', table_nd[item_m])
+    logit_kbm = jnp.einsum('bkd,mkd->kbm', user_bkd, item_mkd)
+    logit_kbm += user_bias_bk.T[:, :, None]
+    logit_kbm += (item_bias_mk + self.item_bias[item_m]).T[:, None, :]
+    return logit_kbm[0], logit_kbm[1]
 
   def _items(self, item_category_nl: jax.Array) -> jax.Array:
     """Returns item plus category embeddings `[n, d]`."""

@@ -1,90 +1,157 @@
-"""The frozen tower's probabilities: of exposures, and of a whole catalogue."""
+"""What a frozen tower says of exposures, and of a whole catalogue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+import functools
+from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from taiji_jax.data.exposures import Exposures
-from taiji_jax.modules import id_tower
 from taiji_jax.rank import batches, tower_step
+from taiji_jax.rank.network import Network
 
-# (user [b], history [b, s]) -> CTCVR [b, n]
+# (user [b], history [b, s]) -> scores of all items [b, n]
 ScoreFn = Callable[[np.ndarray, np.ndarray], jax.Array]
 
+_NUMBERS = 1 << 22
 
-def make_score_fn(
-  config: id_tower.IdTowerConfig,
-  params: chex.ArrayTree,
-  profile_uf: np.ndarray,
-  item_category_nl: np.ndarray,
+
+def reward_fn(
+  network: Network, params: Any, consumed_once: bool, popularity: bool = True
 ) -> ScoreFn:
+  """Returns a jitted `(user_b, history_bs) -> score [b, n]` of all items.
+
+  click logit - log(1 + clicks of the item), plus log pCVR where the events
+  tell conversions: how much likelier the item is in this context than in any.
+  Only the order of a row's scores means something.
+
+  `Choice:` where items are consumed once (nobody rates a film twice), an item
+  of the row's history has -inf. The log holds no example of one, so the tower
+  knows no better than that it is like what the user chose.
+
+  Args:
+    network: the reward tower's.
+    params: its trained parameters.
+    consumed_once: whether items of the history have -inf.
+    popularity: whether log(1 + clicks) and log pCVR count; without, the score
+      is the click logit.
+  """
+  less_n = jnp.log1p(jnp.asarray(network.counts.click_n, jnp.float32))
+  converts = network.counts.tells_conversions
+
+  @jax.jit
+  def score(
+    params: Any, profile_bf: jax.Array, history_bs: jax.Array
+  ) -> jax.Array:
+    score_bn, conversion_bn = _both(network, params, profile_bf, history_bs)
+    if popularity:
+      score_bn = score_bn - less_n
+      if converts:
+        score_bn += jax.nn.log_sigmoid(conversion_bn)
+    if not consumed_once:
+      return score_bn
+    return jnp.where(_read(history_bs, score_bn), -jnp.inf, score_bn)
+
+  return functools.partial(_of_users, score, network, params)
+
+
+def ctcvr_fn(network: Network, params: Any) -> ScoreFn:
   """Returns a jitted `(user_b, history_bs) -> CTCVR [b, n]` of all items.
 
   Args:
-    config: the tower's sizes.
+    network: the judge's.
     params: its trained parameters.
-    profile_uf: int32, the profile codes of every user.
-    item_category_nl: int32, the category codes of every item.
   """
-  tower = id_tower.IdTower(config)
 
   @jax.jit
   def ctcvr(
-    params: chex.ArrayTree, profile_bf: jax.Array, history_bs: jax.Array
+    params: Any, profile_bf: jax.Array, history_bs: jax.Array
   ) -> jax.Array:
-    logits = tower.apply(
-      {'params': params},
-      profile_bf,
-      history_bs,
-      item_category_nl,
-      method='score_all',
-    )
+    logits = _both(network, params, profile_bf, history_bs)
     return jnp.exp(tower_step.log_ctcvr(*logits)[0])
 
-  return lambda user_b, history_bs: ctcvr(
-    params, profile_uf[user_b], history_bs
-  )
+  return functools.partial(_of_users, ctcvr, network, params)
+
+
+def chunks(count: int, num_items: int, most: int = 256) -> Iterator[np.ndarray]:
+  """Yields the positions 0..count - 1 in chunks of one length.
+
+  The last chunk is filled up with repeats, so that there is one trace. A chunk
+  of scores holds a bounded number of values, however large the catalogue.
+
+  Args:
+    count: positions.
+    num_items: N.
+    most: the most positions of a chunk.
+  """
+  size = min(most, max(_NUMBERS // num_items, 1))
+  for start in range(0, count, size):
+    yield np.arange(start, start + size) % count
 
 
 def exposure_probabilities(
-  config: id_tower.IdTowerConfig,
-  params: chex.ArrayTree,
-  exposures: Exposures,
-  profile_uf: np.ndarray,
-  item_category_nl: np.ndarray,
-  chunk: int = 8192,
+  network: Network, params: Any, exposures: Exposures, chunk: int = 8192
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns (pCTR, pCVR) of every exposure, float32 `[X]` each.
 
   Args:
-    config: the tower's sizes.
+    network: a tower's.
     params: its trained parameters.
     exposures: X of them.
-    profile_uf: int32, the profile codes of every user.
-    item_category_nl: int32, the category codes of every item.
     chunk: exposures scored at once; the last chunk is filled up with repeats,
       so that there is one trace.
   """
-  tower = id_tower.IdTower(config)
 
   @jax.jit
-  def pair(params: chex.ArrayTree, batch: tower_step.Batch) -> jax.Array:
-    logits = tower.apply(
+  def pair(params: Any, batch: tower_step.Batch) -> jax.Array:
+    logits = network.tower.apply(
       {'params': params},
       batch['profile_bf'],
       batch['history_bs'],
       batch['item_b'],
-      item_category_nl,
+      network.category_nl,
     )
     return jax.nn.sigmoid(jnp.stack(logits))
 
-  count = len(exposures.user_x)
+  count = len(exposures)
   p_kx = np.empty((2, count), np.float32)
   for start in range(0, count, chunk):
     index_b = np.arange(start, start + chunk) % count
-    scored = pair(params, batches.examples(exposures, profile_uf, index_b))
+    scored = pair(
+      params, batches.examples(exposures, network.profile_uf, index_b)
+    )
     p_kx[:, start : start + chunk] = scored[:, : count - start]
   return p_kx[0], p_kx[1]
+
+
+def _both(
+  network: Network, params: Any, profile_bf: jax.Array, history_bs: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  return network.tower.apply(
+    {'params': params},
+    profile_bf,
+    history_bs,
+    network.category_nl,
+    method='score_all',
+  )
+
+
+def _read(history_bs: jax.Array, score_bn: jax.Array) -> jax.Array:
+  """Returns bool `[b, n]`, the items of the histories."""
+  row_b1 = jnp.arange(len(history_bs))[:, None]
+  # A pad goes beyond the last item, and so nowhere.
+  item_bs = jnp.where(history_bs >= 0, history_bs, score_bn.shape[-1])
+  read_bn = jnp.zeros(score_bn.shape, bool)
+  return read_bn.at[row_b1, item_bs].set(True, mode='drop')
+
+
+def _of_users(
+  function: Callable[[Any, jax.Array, jax.Array], jax.Array],
+  network: Network,
+  params: Any,
+  user_b: np.ndarray,
+  history_bs: np.ndarray,
+) -> jax.Array:
+  return function(params, network.profile_uf[user_b], history_bs)

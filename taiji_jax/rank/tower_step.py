@@ -1,4 +1,4 @@
-"""The training loss of the ID tower."""
+"""The training losses of the two towers."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,10 +6,13 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from taiji_jax.modules import id_tower
+from taiji_jax import masked
+from taiji_jax.rank import contrastive
+from taiji_jax.rank.network import Network
 
 Params = chex.ArrayTree
 Batch = Mapping[str, jax.Array]
+LossFn = Callable[[Params, Batch], tuple[jax.Array, dict[str, jax.Array]]]
 
 
 def log_ctcvr(
@@ -62,31 +65,81 @@ def esmm_loss(
   return click_sum + ctcvr_sum, count, parts
 
 
-def make_loss_fn(
-  config: id_tower.IdTowerConfig, item_category_nl: jax.Array
-) -> Callable[[Params, Batch], tuple[jax.Array, dict[str, jax.Array]]]:
+def conversion_loss(
+  logit_b: jax.Array, conversion_b: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  """Returns (sum, count) of the binary cross entropy of clicks' conversions.
+
+  Args:
+    logit_b: float32, logits of pCVR at clicked examples.
+    conversion_b: bool (or 0 and 1), the labels.
+  """
+  chex.assert_equal_shape([logit_b, conversion_b])
+  sign_b = jnp.where(conversion_b.astype(bool), 1.0, -1.0)
+  return masked.total(
+    -jax.nn.log_sigmoid(sign_b * logit_b), jnp.ones(len(logit_b), bool)
+  )
+
+
+def make_esmm_loss_fn(network: Network) -> LossFn:
   """Returns `loss_fn(params, batch) -> (loss, metrics)`, means over the batch.
 
   Args:
-    config: the tower's sizes.
-    item_category_nl: int32, the category codes of every item.
+    network: the judge's.
   """
-  tower = id_tower.IdTower(config)
 
   def loss_fn(
     params: Params, batch: Batch
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    logits = tower.apply(
+    logits = network.tower.apply(
       {'params': params},
       batch['profile_bf'],
       batch['history_bs'],
       batch['item_b'],
-      item_category_nl,
+      network.category_nl,
     )
     total, count, parts = esmm_loss(
       *logits, batch['click_b'], batch['conversion_b']
     )
     metrics = {name: value / count for name, value in parts.items()}
     return total / count, {'loss': total / count, **metrics}
+
+  return loss_fn
+
+
+def make_in_batch_loss_fn(network: Network) -> LossFn:
+  """Returns `loss_fn(params, batch) -> (loss, metrics)` of clicks alone.
+
+  In-batch softmax with logQ correction; where the network's events tell
+  conversions, plus the cross entropy of the conversion head. `Choice:` the two
+  count the same.
+
+  Args:
+    network: the reward tower's.
+  """
+  log_q_n = jnp.asarray(network.counts.log_q_n)
+  converts = network.counts.tells_conversions
+
+  def loss_fn(
+    params: Params, batch: Batch
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    item_b = batch['item_b']
+    click_bb, conversion_bb = network.tower.apply(
+      {'params': params},
+      batch['profile_bf'],
+      batch['history_bs'],
+      item_b,
+      network.category_nl,
+      method='score_items',
+    )
+    total, count = contrastive.in_batch_loss(click_bb, item_b, log_q_n[item_b])
+    metrics = {'click_loss': total / count}
+    if converts:
+      total, count = conversion_loss(
+        jnp.diagonal(conversion_bb), batch['conversion_b']
+      )
+      metrics['conversion_loss'] = total / count
+    loss = sum(metrics.values())
+    return loss, {'loss': loss, **metrics}
 
   return loss_fn

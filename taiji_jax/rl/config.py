@@ -218,10 +218,14 @@ class RLTrainConfig(RLConfig):
   Attributes:
     opt: the optimiser and the number of updates.
     prompts: prompts of an update, each with `group` rollouts.
+    require_informative_reward: whether a run stops after the tower where, on
+      rows no stage trains on, r_id does not tell what users took from what is
+      popular; else it goes on, with a warning in the report.
   """
 
   opt: OptimizerConfig
   prompts: int = 8
+  require_informative_reward: bool = True
 
   def __post_init__(self):
     super().__post_init__()

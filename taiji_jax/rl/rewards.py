@@ -14,7 +14,7 @@ import numpy as np
 
 from taiji_jax.data import prompts
 from taiji_jax.data.title_index import TitleIndex
-from taiji_jax.types import Catalog, RewardTable, Rows
+from taiji_jax.types import Catalog, Rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +76,14 @@ class Rewards(Protocol):
     ...
 
 
+class ItemRewards(Protocol):
+  """r_id of items in rows: a table, or what is scored when asked."""
+
+  def reward(self, row: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Returns r_id `[...]` in [0, 1]; item -1 names none."""
+    ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Answers:
   """Sampled texts, read once for all columns.
@@ -123,10 +131,12 @@ def semantic(answers: Answers, judges: 'TextRewards') -> np.ndarray:
 
 
 def ranker(answers: Answers, judges: 'TextRewards') -> np.ndarray:
-  """Returns r_id, `[n]`: the CTCVR of the item that the answer's title names.
+  """Returns r_id, `[n]` in [0, 1], of the item that the answer's title names.
 
-  Min-max normalised, in [0, 1] (arXiv:2606.03866). `Choice:` the table's miss
-  value where the text can't be parsed or its title names no item.
+  arXiv:2606.03866 normalises the ranker's rate by min-max; `Choice:` here it is
+  the item's percentile within the row, less what popularity gives it, see
+  `rank.percentile`. The table's miss value where the text can't be parsed or
+  its title names no item.
   """
   return judges.table.reward(answers.row_n, answers.item_n)
 
@@ -155,7 +165,7 @@ class TextRewards:
 
   catalog: Catalog
   titles: TitleIndex
-  table: RewardTable
+  table: ItemRewards
   rows: Rows
   embed: Callable[[Sequence[str]], np.ndarray]
   columns: Mapping[str, Column] = dataclasses.field(

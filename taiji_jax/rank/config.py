@@ -30,9 +30,9 @@ class TowerConfig:
   width: int = 64
   mlp_widths: tuple[int, ...] = ()
   batch: int = 512
-  epochs: int = 10
-  judge_batch: int = 4096
-  judge_epochs: int = 10
+  epochs: int = 8
+  judge_batch: int = 1024
+  judge_epochs: int = 5
   judge_fraction: float = 0.3
   lr: float = 3e-3
   weight_decay: float = 1.0

@@ -10,6 +10,9 @@ from taiji_jax.errors import UserError
 Z = 1.96
 
 
+Interval = tuple[float, float, float]
+
+
 @dataclasses.dataclass(frozen=True)
 class Informative:
   """What the reward says of rows that nothing was trained on.
@@ -19,40 +22,48 @@ class Informative:
     truth: mean r_id of the items that were taken.
     popular: mean r_id of the most popular item outside the history.
     gauc: mean share of the negatives, drawn by popularity, that the truth
-      outranks; None where no row has one.
-    low, high: the interval of `gauc`, over users; None likewise.
+      outranks, with its interval over users (mean, low, high); None where no
+      row has a negative.
+    gain: likewise, how much that is above what rareness alone ranks so.
   """
 
   rows: int
   truth: float
   popular: float
-  gauc: float | None
-  low: float | None
-  high: float | None
+  gauc: Interval | None
+  gain: Interval | None
 
   @property
   def holds(self) -> bool:
     """Returns whether the reward is informative."""
-    return self.truth > self.popular and self.low is not None and self.low > 0.5
+    return (
+      self.truth > self.popular
+      and self.gauc is not None
+      and self.gain is not None
+      and self.gauc[1] > 0.5
+      and self.gain[1] > 0
+    )
 
   def refuse(self) -> None:
     """Raises UserError where the reward is not informative."""
     if self.holds:
       return
-    gauc = (
-      'no negative was found'
-      if self.gauc is None
-      else f'it ranks the taken item over {self.gauc:.3f}'
-      f' [{self.low:.3f}, {self.high:.3f}] of as popular ones, and the'
-      ' interval must lie above .5'
-    )
     raise UserError(
       f'the reward tower is not informative: over {self.rows} rows that'
       f' nothing is trained on the mean r_id of the taken item is'
       f' {self.truth:.3f} and of the most popular one {self.popular:.3f}, which'
-      f' must be lower; {gauc}. Train it longer (tower.epochs), make it wider'
-      ' (tower.width) or give more data; rl.require_informative_reward=False'
-      ' goes on all the same.'
+      f' must be lower; {self._ranked()}. Train it longer (tower.epochs), make'
+      ' it wider (tower.width) or give more data;'
+      ' rl.require_informative_reward=False goes on all the same.'
+    )
+
+  def _ranked(self) -> str:
+    if self.gauc is None or self.gain is None:
+      return 'no item was found that a user did not take'
+    return (
+      f'it ranks the taken item over {_text(self.gauc)} of the items drawn as'
+      f' popular ones are, {_text(self.gain)} more than rareness alone does;'
+      ' these intervals must lie above .5 and above 0'
     )
 
 
@@ -60,19 +71,24 @@ def judge(
   truth_r: np.ndarray,
   popular_r: np.ndarray,
   auc_r: np.ndarray,
+  rare_r: np.ndarray,
   user_r: np.ndarray,
 ) -> Informative:
   """Returns the figures of some rows.
 
   `Choice:` the mean r_id of the truth must be above that of the most popular
-  item, and the interval of the GAUC (95 %, normal, users as clusters) above .5:
-  a reward that a coin or popularity explains is none.
+  item, the GAUC above .5, and above the GAUC of rareness alone, both by their
+  interval (95 %, normal, users as clusters). The last is needed since r_id
+  takes popularity away: a tower that knows nothing ranks the rarest first, puts
+  the popular item last and beats negatives that are more popular than what is
+  taken.
 
   Args:
     truth_r, popular_r: float, r_id of the taken and of the most popular item;
       NaN where there is none.
     auc_r: float, the share of a row's negatives that the truth outranks; NaN
       where it has none.
+    rare_r: likewise, where the item with fewer clicks is ranked higher.
     user_r: int, the user of each row.
 
   Raises:
@@ -88,28 +104,31 @@ def judge(
     float(x_r[both].mean()) if both.any() else float('nan')
     for x_r in (truth_r, popular_r)
   )
-  gauc, half = _clustered(auc_r, user_r)
-  none = math.isnan(gauc)
   return Informative(
     len(user_r),
     truth,
     popular,
-    None if none else gauc,
-    None if none else gauc - half,
-    None if none else gauc + half,
+    _clustered(auc_r, user_r),
+    _clustered(auc_r - rare_r, user_r),
   )
 
 
-def _clustered(value_r: np.ndarray, user_r: np.ndarray) -> tuple[float, float]:
-  """Returns the mean and half its interval, infinite with one user only."""
+def _text(interval: Interval) -> str:
+  mean, low, high = interval
+  return f'{mean:.3f} [{low:.3f}, {high:.3f}]'
+
+
+def _clustered(value_r: np.ndarray, user_r: np.ndarray) -> Interval | None:
+  """Returns the mean and its interval, infinite with one user only."""
   known = ~np.isnan(value_r)
   if not known.any():
-    return float('nan'), float('nan')
+    return None
   value, user = value_r[known], np.unique(user_r[known], return_inverse=True)[1]
   mean = float(value.mean())
   error_u = np.bincount(user, value - mean)
   users = len(error_u)
   if users < 2:
-    return mean, math.inf
+    return mean, -math.inf, math.inf
   variance = (error_u**2).sum() / len(value) ** 2 * users / (users - 1)
-  return mean, Z * math.sqrt(variance)
+  half = Z * math.sqrt(variance)
+  return mean, mean - half, mean + half

@@ -39,7 +39,7 @@ class JudgeTower:
       history: the most items of a history.
       seed: of parameters, of the items not clicked and of the order.
     """
-    self._logs, self._events, self._config = logs, events, config
+    self._logs, self.events, self._config = logs, events, config
     self._negatives, self._history, self._seed = negatives, history, seed
     self.network = Network.of(logs, events, config)
 
@@ -67,14 +67,14 @@ class JudgeTower:
       Interrupted: a signal came; what was done is saved.
     """
     log = self._logs.log
-    real = exposures.shown(log, self._events, history=self._history)
+    real = exposures.shown(log, self.events, history=self._history)
     most = len(real) + self._negatives * int(real.click_x.sum())
     batches = ExposureBatches(
       real,
       self.network.profile_uf,
       min(self._config.judge_batch, most),
       self._seed,
-      unclicked=exposures.Unclicked(log, self._logs.catalog, self._events),
+      unclicked=exposures.Unclicked(log, self._logs.catalog, self.events),
       negatives=self._negatives,
     )
     steps = batches.steps_per_epoch * self._config.judge_epochs
@@ -114,7 +114,7 @@ class JudgeTower:
       self.network, params, shown
     )
     seen_u = np.zeros(len(log.user_ids), bool)
-    seen_u[log.user_e[self._events]] = True
+    seen_u[log.user_e[self.events]] = True
     return rank_metrics.report_by_seen(
       seen_u[shown.user_x],
       shown.user_x,

@@ -11,16 +11,12 @@ from taiji_jax import loop, metrics
 from taiji_jax.data.config import DataConfig
 from taiji_jax.data.logs import Logs
 from taiji_jax.modules.weights import tree
-from taiji_jax.rank import (
-  conversion_heads,
-  informative,
-  ranking,
-  reward_table,
-  scores,
-  shares,
-)
+from taiji_jax.rank import conversion_heads as heads_lib
+from taiji_jax.rank import reward_table, scores, shares
 from taiji_jax.rank.config import TowerConfig
+from taiji_jax.rank.informative import Informative
 from taiji_jax.rank.judge_tower import JudgeTower
+from taiji_jax.rank.ranking import Measured
 from taiji_jax.rank.reward_tower import RewardTower
 from taiji_jax.rank.values import Values
 from taiji_jax.types import RewardTable, Rows
@@ -148,9 +144,7 @@ class Ranker:
     See `rank.conversion_heads`; {} where the log tells no conversions.
     """
     towers = {'reward': self.reward.network, 'judge': self.judge.network}
-    return conversion_heads.report(
-      towers, params, self._logs, self._data.history
-    )
+    return heads_lib.report(towers, params, self._logs, self._data.history)
 
   def ranking(
     self,
@@ -172,9 +166,7 @@ class Ranker:
       for name, part in rows.items()
     }
 
-  def informative(
-    self, params: Mapping[str, Any], rows: Rows
-  ) -> informative.Informative:
+  def informative(self, params: Mapping[str, Any], rows: Rows) -> Informative:
     """Returns whether the reward is informative; its `refuse` raises if not.
 
     Args:
@@ -186,9 +178,9 @@ class Ranker:
     """
     return self._measured(params).informative(rows)
 
-  def _measured(self, params: Mapping[str, Any]) -> ranking.Measured:
+  def _measured(self, params: Mapping[str, Any]) -> Measured:
     network, once = self.reward.network, self._data.consumed_once
-    return ranking.Measured(
+    return Measured(
       self._logs.log,
       scores.reward_fn(network, params['reward'], once, popularity=False),
       self._reward_fn(params),

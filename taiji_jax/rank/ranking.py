@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from taiji_jax.rank import informative, negatives, orders, scores
+from taiji_jax.rank import informative as informative_lib
+from taiji_jax.rank import negatives, orders, scores
 from taiji_jax.types import Log, Rows
 
 NEGATIVES = 50
@@ -36,7 +39,7 @@ class Measured:
   consumed_once: bool
   seed: int = 0
 
-  def informative(self, rows: Rows) -> informative.Informative:
+  def informative(self, rows: Rows) -> informative_lib.Informative:
     """Returns whether the reward is informative on some rows.
 
     Args:
@@ -45,13 +48,17 @@ class Measured:
     Raises:
       UserError: there are no rows.
     """
-    order = self._order(
-      self.score_fn, rows, self._popular(rows)[:, None], self._negatives(rows)
+    negative_rjq = self._negatives(rows)[:, 1:]
+    popular_r1 = self._popular(rows)[:, None]
+    order, rare = (
+      self._order(score_fn, rows, popular_r1, negative_rjq)
+      for score_fn in (self.score_fn, self._rarest)
     )
-    return informative.judge(
+    return informative_lib.judge(
       order.percentile_rm[:, 0],
       order.percentile_rm[:, 1],
-      order.auc_rj[:, 1],
+      order.auc_rj[:, 0],
+      rare.auc_rj[:, 0],
       rows.user_r,
     )
 
@@ -95,6 +102,11 @@ class Measured:
     negative_rjq: np.ndarray,
   ) -> orders.Order:
     return orders.of(score_fn, rows, len(self.click_n), item_rm, negative_rjq)
+
+  def _rarest(self, user_b: np.ndarray, history_bs: np.ndarray) -> jax.Array:
+    """Returns scores by which the item with the fewest clicks is first."""
+    del history_bs
+    return jnp.tile(-self.click_n.astype(np.float32), (len(user_b), 1))
 
   def _negatives(self, rows: Rows) -> np.ndarray:
     weights = self.click_n > 0, self.click_n

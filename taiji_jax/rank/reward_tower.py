@@ -37,7 +37,7 @@ class RewardTower:
       history: the most items of a history.
       seed: of parameters and of the order of the clicks.
     """
-    self._logs, self._events, self._config = logs, events, config
+    self._logs, self.events, self._config = logs, events, config
     self._history, self._seed = history, seed
     self.network = Network.of(logs, events, config)
 
@@ -67,7 +67,7 @@ class RewardTower:
     """
     log = self._logs.log
     clicks = exposures.shown(
-      log, self._events & log.click_e, history=self._history
+      log, self.events & log.click_e, history=self._history
     )
     if len(clicks) < 2:
       raise UserError(

@@ -102,6 +102,21 @@ class IdTowerTest(parameterized.TestCase):
         pair_b, np.asarray(all_bn)[np.arange(3), item_b], rtol=1e-5, atol=1e-5
       )
 
+  def test_some_items_equal_all_items(self):
+    tower, params = make()
+    item_m = np.array([3, 0, 3], np.int32)
+    args = PROFILE_BF, HISTORY_BS
+    some = tower.apply(
+      {'params': params}, *args, item_m, CATEGORY_NL, method='score_items'
+    )
+    everything = tower.apply(
+      {'params': params}, *args, CATEGORY_NL, method='score_all'
+    )
+    for some_bm, all_bn in zip(some, everything, strict=True):
+      np.testing.assert_allclose(
+        some_bm, np.asarray(all_bn)[:, item_m], rtol=1e-5, atol=1e-6
+      )
+
   def test_padding_changes_nothing(self):
     tower, params = make()
     item_b = np.array([4, 0, 2], np.int32)

@@ -5,50 +5,97 @@ import numpy as np
 from taiji_jax.data.exposures import Exposures
 from taiji_jax.modules import id_tower
 from taiji_jax.rank import scores
+from taiji_jax.rank.counts import Counts
+from taiji_jax.rank.network import Network
 
-PROFILE_UF = np.array([[1], [0], [2]], np.int32)
-CATEGORY_NL = np.array([[1], [0], [2], [1]], np.int32)
-CONFIG = id_tower.IdTowerConfig(4, (3,), (3,), width=4, mlp_widths=(4,))
+HISTORY_US = np.array([[0, 1], [3, -1], [-1, -1]], np.int32)
+CLICK_N = np.array([9, 0, 3, 1])
 
 
-def trained():
-  shapes = id_tower.IdTower(CONFIG).init(
-    jax.random.key(0),
-    PROFILE_UF,
-    np.zeros((3, 2), np.int32),
-    np.zeros(3, np.int32),
-    CATEGORY_NL,
-  )['params']
+def make(conversion_n=(4, 0, 0, 1)):
+  network = Network(
+    id_tower.IdTowerConfig(4, (3,), (3,), width=4, mlp_widths=(4,)),
+    np.array([[1], [0], [2]], np.int32),
+    np.array([[1], [0], [2], [1]], np.int32),
+    Counts(CLICK_N, np.array(conversion_n)),
+  )
+  shapes = jax.eval_shape(lambda: network.init(0))
   rng = np.random.default_rng(0)
-  return jax.tree.map(
+  return network, jax.tree.map(
     lambda x: rng.normal(size=x.shape).astype(np.float32) / 2, shapes
   )
 
 
+def probabilities(network, params):
+  """(pCTR, pCVR) of every user and item, exposure by exposure."""
+  users = np.repeat(np.arange(3), 4)
+  exposures = Exposures(
+    user_x=users,
+    history_xs=HISTORY_US[users],
+    item_x=np.tile(np.arange(4, dtype=np.int32), 3),
+    click_x=np.zeros(12, bool),
+    conversion_x=np.zeros(12, bool),
+    event_x=np.zeros(12, np.int64),
+  )
+  # Chunks of 5: the last one is filled up.
+  found = scores.exposure_probabilities(network, params, exposures, chunk=5)
+  return [x.reshape(3, 4) for x in found]
+
+
 class ScoresTest(absltest.TestCase):
   def test_catalogue_equals_product_of_exposures(self):
-    params = trained()
-    users = np.repeat(np.arange(3), 4)
-    histories = np.array([[0, 1], [3, -1], [-1, -1]], np.int32)
-    exposures = Exposures(
-      user_x=users,
-      history_xs=histories[users],
-      item_x=np.tile(np.arange(4, dtype=np.int32), 3),
-      click_x=np.zeros(12, bool),
-      conversion_x=np.zeros(12, bool),
-      event_x=np.zeros(12, np.int64),
-    )
-    # Chunks of 5: the last one is filled up.
-    click_x, conversion_x = scores.exposure_probabilities(
-      CONFIG, params, exposures, PROFILE_UF, CATEGORY_NL, chunk=5
-    )
-    score_fn = scores.make_score_fn(CONFIG, params, PROFILE_UF, CATEGORY_NL)
-    ctcvr_bn = np.asarray(score_fn(np.arange(3), histories))
+    network, params = make()
+    click_un, conversion_un = probabilities(network, params)
+    ctcvr_un = scores.ctcvr_fn(network, params)(np.arange(3), HISTORY_US)
     np.testing.assert_allclose(
-      ctcvr_bn, (click_x * conversion_x).reshape(3, 4), rtol=1e-4, atol=1e-7
+      ctcvr_un, click_un * conversion_un, rtol=1e-4, atol=1e-7
     )
-    self.assertTrue(((ctcvr_bn > 0) & (ctcvr_bn < 1)).all())
-    self.assertTrue((ctcvr_bn < click_x.reshape(3, 4)).all())
+
+  def test_reward_is_what_popularity_does_not_explain(self):
+    network, params = make()
+    click_un, conversion_un = probabilities(network, params)
+    logit_un = np.log(click_un / (1 - click_un))
+    expected = logit_un + np.log(conversion_un) - np.log(1 + CLICK_N)
+    users = np.arange(3)
+    found = scores.reward_fn(network, params, False)(users, HISTORY_US)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    # What is consumed once is lowest: items 0 and 1, and 3.
+    once = np.array(scores.reward_fn(network, params, True)(users, HISTORY_US))
+    self.assertEqual(
+      np.argwhere(np.isneginf(once)).tolist(), [[0, 0], [0, 1], [1, 3]]
+    )
+    rest = np.isfinite(once)
+    np.testing.assert_array_equal(once[rest], np.asarray(found)[rest])
+
+  def test_without_popularity_it_is_the_click_logit(self):
+    network, params = make()
+    click_un, _ = probabilities(network, params)
+    found = scores.reward_fn(network, params, False, popularity=False)(
+      np.arange(3), HISTORY_US
+    )
+    np.testing.assert_allclose(
+      found, np.log(click_un / (1 - click_un)), rtol=1e-4, atol=1e-5
+    )
+
+  def test_conversions_that_tell_nothing_do_not_count(self):
+    network, params = make(conversion_n=CLICK_N)
+    logit_un = scores.reward_fn(network, params, False, popularity=False)
+    score_un = scores.reward_fn(network, params, False)
+    np.testing.assert_allclose(
+      score_un(np.arange(3), HISTORY_US),
+      logit_un(np.arange(3), HISTORY_US) - np.log(1 + CLICK_N),
+      rtol=1e-5,
+      atol=1e-5,
+    )
+
+  def test_chunks_cover_all_with_one_length(self):
+    found = list(scores.chunks(10, 3, most=4))
+    self.assertEqual({len(x) for x in found}, {4})
+    np.testing.assert_array_equal(np.concatenate(found)[:10], np.arange(10))
+    self.assertEmpty(list(scores.chunks(0, 3)))
+    # A large catalogue has short chunks, one row at least.
+    self.assertLen(next(scores.chunks(5, 1 << 21)), 2)
+    self.assertLen(next(scores.chunks(5, 1 << 30)), 1)
 
 
 if __name__ == '__main__':

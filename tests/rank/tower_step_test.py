@@ -8,6 +8,8 @@ import optax
 
 from taiji_jax.modules import id_tower
 from taiji_jax.rank import tower_step
+from taiji_jax.rank.counts import Counts
+from taiji_jax.rank.network import Network
 
 
 class LogCtcvrTest(parameterized.TestCase):
@@ -69,8 +71,43 @@ class EsmmLossTest(absltest.TestCase):
     self.assertAlmostEqual(float(whole), float(sum(parts)), places=4)
 
 
+class ConversionLossTest(absltest.TestCase):
+  def test_golden(self):
+    # Logits of 3/4: -ln 3/4 where it converted, -ln 1/4 where not.
+    logit_b = jnp.full(3, math.log(3))
+    total, count = tower_step.conversion_loss(logit_b, jnp.array([1, 1, 0]))
+    expected = 2 * math.log(4 / 3) + math.log(4)
+    self.assertAlmostEqual(float(total), expected, places=5)
+    self.assertEqual(float(count), 3.0)
+
+
+def network_of(items, profiles, click_n, conversion_n):
+  return Network(
+    id_tower.IdTowerConfig(items, (profiles,), (), width=4, mlp_widths=(8,)),
+    np.arange(profiles, dtype=np.int32)[:, None],
+    np.zeros((items, 0), np.int32),
+    Counts(np.array(click_n), np.array(conversion_n)),
+  )
+
+
+def trained(network, loss_fn, batch, steps=150):
+  tx = optax.adam(0.05)
+
+  @jax.jit
+  def step(params, opt):
+    gradient, metrics = jax.grad(loss_fn, has_aux=True)(params, batch)
+    updates, opt = tx.update(gradient, opt, params)
+    return optax.apply_updates(params, updates), opt, metrics
+
+  params = jax.jit(lambda: network.init(0))()
+  opt = tx.init(params)
+  for _ in range(steps):
+    params, opt, metrics = step(params, opt)
+  return params, metrics
+
+
 class LossFnTest(absltest.TestCase):
-  def test_learns_click_and_conversion_of_items(self):
+  def test_esmm_learns_click_and_conversion_of_items(self):
     # Item 0 is never clicked, 1 clicked but not bought, 2 always bought.
     item_b = np.tile(np.arange(3, dtype=np.int32), 8)
     batch = {
@@ -80,34 +117,76 @@ class LossFnTest(absltest.TestCase):
       'click_b': item_b > 0,
       'conversion_b': item_b == 2,
     }
-    config = id_tower.IdTowerConfig(3, (1,), (), width=4, mlp_widths=(8,))
-    category_nl = np.zeros((3, 0), np.int32)
-    tower = id_tower.IdTower(config)
-    inputs = batch['profile_bf'], batch['history_bs'], item_b, category_nl
-    params = tower.init(jax.random.key(0), *inputs)['params']
-    loss_fn = tower_step.make_loss_fn(config, category_nl)
-    tx = optax.adam(0.05)
-
-    @jax.jit
-    def step(params, opt):
-      gradient, metrics = jax.grad(loss_fn, has_aux=True)(params, batch)
-      updates, opt = tx.update(gradient, opt, params)
-      return optax.apply_updates(params, updates), opt, metrics
-
-    opt = tx.init(params)
-    for _ in range(150):
-      params, opt, metrics = step(params, opt)
+    network = network_of(3, 1, [0, 8, 8], [0, 0, 8])
+    params, metrics = trained(
+      network, tower_step.make_esmm_loss_fn(network), batch
+    )
     self.assertLess(float(metrics['loss']), 0.1)
     self.assertAlmostEqual(
       float(metrics['loss']),
       float(metrics['click_loss'] + metrics['ctcvr_loss']),
       places=5,
     )
-    click_b, conversion_b = tower.apply({'params': params}, *inputs)
+    click_b, conversion_b = network.tower.apply(
+      {'params': params},
+      batch['profile_bf'],
+      batch['history_bs'],
+      item_b,
+      network.category_nl,
+    )
     self.assertLess(float(click_b[0]), -2)
     self.assertGreater(float(click_b[1]), 2)
     self.assertLess(float(conversion_b[1]), -2)
     self.assertGreater(float(conversion_b[2]), 2)
+
+  def test_in_batch_softmax_learns_who_clicks_what(self):
+    # Profile 0 clicks item 0 three times as often as 1, profile 1 items 2 and
+    # 3 alike; 1 and 3 convert.
+    item_b = np.tile(np.int32([0, 0, 0, 1, 2, 3, 2, 3]), 3)
+    batch = {
+      'profile_bf': (item_b > 1).astype(np.int32)[:, None],
+      'history_bs': np.full((24, 2), -1, np.int32),
+      'item_b': item_b,
+      'click_b': np.ones(24, bool),
+      'conversion_b': item_b % 2 == 1,
+    }
+    network = network_of(4, 2, [9, 3, 6, 6], [0, 3, 0, 6])
+    params, metrics = trained(
+      network, tower_step.make_in_batch_loss_fn(network), batch
+    )
+    self.assertAlmostEqual(
+      float(metrics['loss']),
+      float(metrics['click_loss'] + metrics['conversion_loss']),
+      places=5,
+    )
+    click_pn, conversion_pn = map(
+      np.asarray,
+      network.tower.apply(
+        {'params': params},
+        np.int32([[0], [1]]),
+        np.full((2, 2), -1, np.int32),
+        network.category_nl,
+        method='score_all',
+      ),
+    )
+    self.assertGreater(click_pn[0, :2].min(), click_pn[0, 2:].max() + 2)
+    self.assertGreater(click_pn[1, 2:].min(), click_pn[1, :2].max() + 2)
+    self.assertGreater(click_pn[0, 0], click_pn[0, 1] + 0.5)
+    self.assertLess(conversion_pn[0, 0], -2)
+    self.assertGreater(conversion_pn[0, 1], 2)
+
+  def test_clicks_that_all_convert_train_no_conversion_head(self):
+    network = network_of(2, 1, [3, 1], [3, 1])
+    batch = {
+      'profile_bf': np.zeros((2, 1), np.int32),
+      'history_bs': np.full((2, 1), -1, np.int32),
+      'item_b': np.int32([0, 1]),
+      'conversion_b': np.ones(2, bool),
+    }
+    _, metrics = trained(
+      network, tower_step.make_in_batch_loss_fn(network), batch, steps=1
+    )
+    self.assertEqual(set(metrics), {'loss', 'click_loss'})
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ CATALOG = Catalog(
   titles=('Alien (1979)', 'Big (1988)', 'Cube (1997)'),
   categories=(('Horror', 'SF'), ('Comedy',), ()),
 )
-CTCVR_RN = np.float32([[0.1, 0.2, 0.5], [0.3, 0.1, 0.0]])
+REWARD_RN = np.float32([[0, 0.25, 1], [1, 0.5, 0]])
 
 
 def embed(texts):
@@ -33,7 +33,7 @@ def make(miss=0.0, **more):
   return rewards.TextRewards(
     CATALOG,
     TitleIndex(CATALOG, np.zeros(3, np.int64)),
-    RewardTable(CTCVR_RN, low=0.1, high=0.5, miss=miss),
+    RewardTable(REWARD_RN, miss),
     rows,
     embed,
     **more,
@@ -53,12 +53,11 @@ class TextRewardsTest(parameterized.TestCase):
   @parameterized.parameters(
     # The target of row 0 is item 0, of row 1 item 2. Alien lies at 60 degrees,
     # Big at 60 and Cube at 120: cos(60) = 1/2 apart.
-    # r_id = (ctcvr - .1) / .4, clipped.
     (0, 0, 1.0, 0.0),
     (0, 1, 1.0, 0.25),
     (0, 2, 0.5, 1.0),
-    (1, 0, 0.5, 0.5),
-    (1, 1, 0.5, 0.0),
+    (1, 0, 0.5, 1.0),
+    (1, 1, 0.5, 0.5),
     (1, 2, 1.0, 0.0),
   )
   def test_rewards_of_an_item(self, row, item, semantic, r_id):

@@ -20,7 +20,8 @@ class Found:
 
   Attributes:
     item_id, title: of the catalogue.
-    r_id: its normalised CTCVR for this user, 0 to 1.
+    r_id: its reward for this user, 0 to 1: the share of the items that the
+      reward tower ranks below it, popularity taken off.
     cosine: of its title and the answer's; None where there is no answer.
   """
 
@@ -91,9 +92,7 @@ def recommend(
   (text,) = answers.decode(params, rows, 0, run.encoder, run.policy, 1, opening)
   parsed = prompts.parse(text)
   catalog = run.logs.catalog
-  table = run.reward_table(rows)
-  item_n = np.arange(len(catalog))
-  reward_n = table.reward(np.array(0), item_n)
+  reward_n = run.values(rows).rewards_of(0)
   cosine_n = None
   if parsed.well_formed:
     embed = run.embedder.embed
@@ -117,12 +116,7 @@ def recommend(
     text,
     parsed,
     () if cosine_n is None else first(cosine_n),
-    # By the rate itself: r_id is 1 for all above the best of its scale.
-    first(
-      _unread(
-        table.ctcvr(np.array(0), item_n), rows, run.recipe.data.consumed_once
-      )
-    ),
+    first(_unread(reward_n, rows, run.recipe.data.consumed_once)),
   )
 
 

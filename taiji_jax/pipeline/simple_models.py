@@ -105,9 +105,9 @@ def _retriever(run: 'Run') -> str:
 
 
 def _towers(run: 'Run') -> list[str]:
-  folder = run.tower.folder
-  found = json.loads((folder / tower.RANKING).read_text())
-  heads = json.loads((folder / tower.REPORT).read_text())
+  product = run.tower
+  found = tower.read(product)
+  heads = json.loads((product.folder / tower.REPORT).read_text())
   parts = [
     'The reward tower: in-batch softmax, without the users whose rows RL reads.'
     ' `click` orders by its logit, `reward` by logit less log popularity, whose'
@@ -117,7 +117,7 @@ def _towers(run: 'Run') -> list[str]:
     markdown.table(
       ('rows', 'item', 'mean r_id'), ranking.reward_rows(found['rows'])
     ),
-    tower.verdict(found),
+    tower.verdict(product),
     'The judge tower, of other users, another seed and another loss, gives'
     ' `ctcvr`; on exposures after the cut:',
     markdown.table(

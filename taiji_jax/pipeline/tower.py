@@ -1,5 +1,6 @@
 """The ID towers of a run as a product."""
 
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -7,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taiji_jax import metrics
 from taiji_jax.config import deviations
+from taiji_jax.errors import UserError
 from taiji_jax.modules.weights import tree
+from taiji_jax.pipeline import evaluation
 from taiji_jax.products import Product
+from taiji_jax.rank.informative import Informative
 
 if TYPE_CHECKING:
   from taiji_jax.pipeline.run import Run
@@ -50,15 +55,74 @@ def make(run: 'Run') -> Product:
   return run.make('tower', 'tower', inputs, build)
 
 
+def check(run: 'Run', product: Product) -> None:
+  """Raises UserError where the reward says nothing and arms learn by it.
+
+  Where `rl.require_informative_reward` is not set, or no arm is reinforced, a
+  warning is logged instead.
+  """
+  found = informative(product)
+  try:
+    if found is None:
+      raise UserError(
+        'there are no validation rows to see whether the reward is informative;'
+        ' give a longer log or a larger data.validation_fraction, or set'
+        ' rl.require_informative_reward=False.'
+      )
+    found.refuse()
+  except UserError as error:
+    learns = any(arm.reinforced for arm in run.plan.arms.values())
+    if learns and run.recipe.rl.require_informative_reward:
+      raise
+    metrics.LOG.warning('%s', str(error).partition('. Train')[0])
+
+
+def read(product: Product) -> dict[str, Any]:
+  """Returns `RANKING`: figures of `rows`, `conversion`, `informative`."""
+  return json.loads((product.folder / RANKING).read_text())
+
+
+def informative(product: Product) -> Informative | None:
+  """Returns what the reward says of validation rows; None without such."""
+  found = read(product)['informative']
+  return found and Informative(**found)
+
+
+def verdict(product: Product) -> str:
+  """Returns one sentence on whether the reward is informative."""
+  found = informative(product)
+  if found is None:
+    return 'There are no validation rows to see whether the reward informs.'
+  if found.holds:
+    return (
+      f'The reward is informative: on {found.rows:,} validation rows r_id of'
+      f' what was taken is {found.truth:.3f}, of the most popular item'
+      f' {found.popular:.3f}; {found.ranked()}.'
+    )
+  return (
+    '**The reward is not informative**, so nothing that follows from r_id is:'
+    f' on {found.rows:,} validation rows r_id of what was taken is'
+    f' {found.truth:.3f}, of the most popular item {found.popular:.3f};'
+    f' {found.ranked()}.'
+  )
+
+
 def _ranking(run: 'Run', params: Any) -> dict[str, Any]:
   """Returns the reward tower's figures on rows, and both conversion heads."""
-  split = run.logs.split
+  split, ranker = run.logs.split, run.ranker
   rows = {'validation': split.validation, 'evaluation': split.evaluation}
+  rows = {name: part for name, part in rows.items() if part is not None}
+  others = {
+    name: {'markov': evaluation.markov(run, part)}
+    for name, part in rows.items()
+  }
+  seen = None
+  if split.validation is not None:
+    seen = dataclasses.asdict(ranker.informative(params, split.validation))
   return {
-    'rows': run.ranker.ranking(
-      params, {name: part for name, part in rows.items() if part is not None}
-    ),
-    'conversion': run.ranker.conversion_heads(params),
+    'rows': ranker.ranking(params, rows, others),
+    'conversion': ranker.conversion_heads(params),
+    'informative': seen,
   }
 
 

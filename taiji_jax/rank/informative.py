@@ -52,18 +52,19 @@ class Informative:
       f'the reward tower is not informative: over {self.rows} rows that'
       f' nothing is trained on the mean r_id of the taken item is'
       f' {self.truth:.3f} and of the most popular one {self.popular:.3f}, which'
-      f' must be lower; {self._ranked()}. Train it longer (tower.epochs), make'
+      f' must be lower; {self.ranked()}. Train it longer (tower.epochs), make'
       ' it wider (tower.width) or give more data;'
       ' rl.require_informative_reward=False goes on all the same.'
     )
 
-  def _ranked(self) -> str:
+  def ranked(self) -> str:
+    """Returns how it ranks what was taken, as part of a sentence."""
     if self.gauc is None or self.gain is None:
       return 'no item was found that a user did not take'
     return (
-      f'it ranks the taken item over {_text(self.gauc)} of the items drawn as'
-      f' popular ones are, {_text(self.gain)} more than rareness alone does;'
-      ' these intervals must lie above .5 and above 0'
+      f'it ranks what was taken over {_text(self.gauc)} of the items drawn as'
+      f' popular ones are (must be above .5), {_text(self.gain)} more than'
+      ' rareness alone does (must be above 0)'
     )
 
 

@@ -126,7 +126,7 @@ class DecayedMajorityTest(absltest.TestCase):
   def test_golden(self):
     rows = rows_of(
       [
-        # W weighs 1, X .7 + .49; below X: Y .7, Z .49.
+        # W weighs 1, X .7 + .49; V 1, Y .7, Z .49; U 1.
         [2, 0, 1, -1],
         # W weighs 1 + .343, X .7 + .49; its one path goes down to U.
         [2, 0, 1, 2],
@@ -139,7 +139,7 @@ class DecayedMajorityTest(absltest.TestCase):
     )
     self.assertEqual(
       floors.decayed_majority(rows, self.CATALOG),
-      [('X', 'Y'), ('W', 'V', 'U'), ('X', 'Y'), (), ('X',)],
+      [('X', 'V', 'U'), ('W', 'V', 'U'), ('X', 'Y'), (), ('X',)],
     )
 
   def test_all_of_history_alike_goes_to_the_recent(self):

@@ -31,7 +31,8 @@ def main() -> None:
   cells = workdir / 'cells'
   result = table.make(run, TABLE, cells, remake=True)
   table.write(workdir, result, TABLE)
-  report.write(run, result, TABLE, provenance.about('experiments.popo'))
+  about = provenance.about('experiments.popo')
+  report.write(run, result, TABLE, table.rows_of(run, cells), about)
   run.record(config, workdir / table.RESULT)
   if _RESULTS.value:
     to = pathlib.Path(_RESULTS.value)

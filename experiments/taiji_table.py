@@ -54,6 +54,10 @@ TABLE = Table(
   shown=SHOWN,
   pairs=PAIRS,
   rewards=TEXT_REWARDS,
+  distinct='distinct_items',
+  repeats='repeat_last',
+  # Named in LOG.md before anything was trained.
+  primary=('popo-retriever', 'category_l1_acc', 'retriever_unsure'),
 )
 # arXiv:2606.03866, Tables 1, 3 and 4: absolute values of its arms, and the
 # relative differences that its ablations claim.

@@ -1,6 +1,6 @@
 """The arms that a recipe's rules make, and what of them is compared."""
 
-from taiji_jax.evaluate.table import Table
+from taiji_jax.evaluate.table import ALL, Table
 from taiji_jax.pipeline import Arm, Plan
 from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.pipeline.table import TEXT_METRICS, TEXT_REWARDS
@@ -31,6 +31,16 @@ def table(recipe: Recipe) -> Table:
   pairs = [(rule, 'sft') for rule in rules]
   if 'fixed' in rules:
     pairs += [(rule, 'fixed') for rule in rules if rule != 'fixed']
+  # Named in LOG.md before anything was trained.
+  primary = ('popo-fixed', 'reward_semantic', ALL)
   return Table(
-    NAME, 'RL by rule', TEXT_METRICS, SHOWN, tuple(pairs), TEXT_REWARDS
+    NAME,
+    'RL by rule',
+    TEXT_METRICS,
+    SHOWN,
+    tuple(pairs),
+    TEXT_REWARDS,
+    distinct='distinct_items',
+    repeats='repeat_last',
+    primary=primary if ('popo', 'fixed') in pairs else None,
   )

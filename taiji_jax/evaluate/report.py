@@ -24,6 +24,8 @@ def write(
   examples: Sequence[Mapping[str, Any]],
   ranker: Mapping[str, Any],
   about: Sequence[tuple[str, str]] = (),
+  simple: str = '',
+  warnings: Sequence[str] = (),
 ) -> None:
   """Returns once report.md and its PNG plots stand in the work directory.
 
@@ -39,6 +41,8 @@ def write(
     ranker: users ('all', 'seen', 'unseen') -> head ('click', ...) -> 'auc',
       'gauc', 'log_loss', 'ece' and 'calibration', as `rank.metrics` reports.
     about: (name, value) of what was run: recipe, command, data.
+    simple: Markdown on the look-ups, the retriever and the reward.
+    warnings: Markdown that a reader must see before any figure.
 
   Raises:
     ValueError: the result is malformed.
@@ -66,9 +70,11 @@ def write(
     plots.save(figure, workdir / f'{name}.png')
   sections = [
     _verdict(verdict_lib.of(result, table)),
+    *warnings,
     *_warnings(result, ranker),
     _about(about),
     differences.results(result),
+    simple,
     _trade_off(figures),
     _training(figures),
     _ranker(ranker, figures),
@@ -101,8 +107,8 @@ def _warnings(
   auc = ranker.get('all', {}).get('click', {}).get('auc')
   if auc is not None and auc < CHANCE:
     found.append(
-      f'**The ID tower is hardly better than chance** (AUC of a click'
-      f' {auc:.3f}): what follows from `reward_id` and `ctcvr` says little.'
+      f'**The judge tower is hardly better than chance** (AUC of a click'
+      f' {auc:.3f}): what `ctcvr` says is little.'
     )
   return found
 
@@ -150,8 +156,9 @@ def _ranker(ranker: Mapping[str, Any], figures: Mapping[str, object]) -> str:
   if not ranker:
     return ''
   parts = [
-    '## ID tower',
-    'The frozen ranker behind `reward_id`, on exposures after the cut.',
+    '## The judge tower',
+    'The frozen ranker behind `ctcvr`, which rewards nobody, on exposures after'
+    ' the cut.',
     markdown.table(
       ['users', 'head', 'exposures', *HEADS],
       (

@@ -130,8 +130,9 @@ class CotData:
     config, held_out = self._recipe.cot, self._run.logs.held_out
     if held_out is None:
       raise UserError(
-        'the threshold R needs held-out prompts, and a split by time has no'
-        " validation rows; set data.split to 'leave_one_out'."
+        'the threshold R needs held-out prompts, and there are no validation'
+        ' rows; give a longer log or a larger data.validation_fraction, or set'
+        " data.split to 'leave_one_out'."
       )
     if not len(held_out):
       raise UserError(

@@ -9,8 +9,9 @@ import numpy as np
 from taiji_jax import metrics
 from taiji_jax.data import prompts
 from taiji_jax.evaluate import report
+from taiji_jax.evaluate.judged_rows import JudgedRows
 from taiji_jax.evaluate.table import Table
-from taiji_jax.pipeline import tower
+from taiji_jax.pipeline import simple_models, tower
 from taiji_jax.pipeline.run import Run
 
 EXAMPLES = 5
@@ -20,6 +21,7 @@ def write(
   run: Run,
   result: Mapping[str, Any],
   table: Table,
+  rows: JudgedRows,
   about: Sequence[tuple[str, str]] = (),
 ) -> None:
   """Returns once report.md and its plots stand in the work directory.
@@ -28,6 +30,7 @@ def write(
     run: whose models answered.
     result: of `pipeline.table.make`.
     table: what it is of.
+    rows: what all arms share.
     about: (name, value) of how it was run: the command, the day, the machine.
   """
   report.write(
@@ -38,8 +41,16 @@ def write(
     _examples(run),
     json.loads((run.tower.folder / tower.REPORT).read_text()),
     [('recipe', f'{run.recipe.name}, {result["config"]}'), *about, *_data(run)],
+    simple_models.text(run, rows, judge=False),
+    _warnings(run),
   )
   metrics.LOG.info('%s', run.workdir / 'report.md')
+
+
+def _warnings(run: Run) -> list[str]:
+  """Returns that the reward says nothing, where it does not."""
+  seen = tower.informative(run.tower)
+  return [] if seen and seen.holds else [tower.verdict(run.tower)]
 
 
 def rl_rows(run: Run) -> list[dict[str, Any]]:
@@ -65,6 +76,7 @@ def _data(run: Run) -> list[tuple[str, str]]:
   kinds = {
     'trained by teacher texts': logs.sft,
     'reinforced': logs.rl,
+    'of validation': split.validation,
     'evaluated': split.evaluation,
   }
   converted = f'{log.conversion_e.mean():.1%}' if len(log) else 'none'
@@ -77,7 +89,11 @@ def _data(run: Run) -> list[tuple[str, str]]:
     ),
     (
       'rows',
-      ', '.join(f'{len(rows):,} {name}' for name, rows in kinds.items())
+      ', '.join(
+        f'{len(rows):,} {name}'
+        for name, rows in kinds.items()
+        if rows is not None
+      )
       + f' ({len(np.unique(split.evaluation.user_r)):,} users,'
       f' {split.seen_r.mean():.0%} of the events by users seen in training)',
     ),

@@ -9,6 +9,7 @@ from taiji_jax import intervals, markdown
 from taiji_jax.evaluate import table as table_lib
 from taiji_jax.evaluate.judged_rows import JudgedRows
 from taiji_jax.pipeline import evaluation, retriever, tower
+from taiji_jax.products import Product
 from taiji_jax.rank import ranking
 
 if TYPE_CHECKING:
@@ -28,23 +29,25 @@ SHOWN = (
 HEADS = ('auc', 'gauc', 'log_loss', 'ece')
 
 
-def text(run: 'Run', rows: JudgedRows) -> str:
+def text(run: 'Run', rows: JudgedRows, judge: bool = True) -> str:
   """Returns Markdown: what no language model says, and how it is judged.
 
   Args:
     run: whose look-ups, retriever and towers; it may make them.
     rows: of `pipeline.table.rows_of`.
+    judge: whether the judge tower's rates are told as well.
   """
-  return '\n\n'.join(
-    [
-      '## What must be beaten',
-      _floors(run, rows),
-      '## The retriever',
-      _retriever(run),
-      '## The ID towers',
-      *_towers(run),
-    ]
-  )
+  parts = [
+    '## What must be beaten',
+    _floors(run, rows),
+    '## The retriever',
+    _retriever(run),
+    '## The reward tower',
+    *_reward(run.tower),
+  ]
+  if judge:
+    parts += ['## The judge tower', _judge(run.tower)]
+  return '\n\n'.join(parts)
 
 
 def _floors(run: 'Run', rows: JudgedRows) -> str:
@@ -104,34 +107,40 @@ def _retriever(run: 'Run') -> str:
   )
 
 
-def _towers(run: 'Run') -> list[str]:
-  product = run.tower
+def _reward(product: Product) -> list[str]:
   found = tower.read(product)
-  heads = json.loads((product.folder / tower.REPORT).read_text())
   parts = [
-    'The reward tower: in-batch softmax, without the users whose rows RL reads.'
-    ' `click` orders by its logit, `reward` by logit less log popularity, whose'
-    ' percentile within a row is r_id. GAUC against negatives drawn uniformly,'
-    ' and as popular as what is clicked; hit rates over all items.',
+    tower.verdict(product),
+    'In-batch softmax, without the users whose rows RL reads. `click` orders by'
+    ' its logit, `reward` by logit less log popularity, whose percentile within'
+    ' a row is r_id. GAUC against negatives drawn uniformly, and as popular as'
+    ' what is clicked; hit rates over all items.',
     markdown.table(ranking.HEADER, ranking.table_rows(found['rows'])),
     markdown.table(
       ('rows', 'item', 'mean r_id'), ranking.reward_rows(found['rows'])
-    ),
-    tower.verdict(product),
-    'The judge tower, of other users, another seed and another loss, gives'
-    ' `ctcvr`; on exposures after the cut:',
-    markdown.table(
-      ('users', 'head', 'exposures', *HEADS),
-      [
-        (users, head, str(values['examples']), *_numbers(values))
-        for users, by_head in heads.items()
-        for head, values in by_head.items()
-      ],
     ),
   ]
   if found['conversion']:
     parts.append(_conversion(found['conversion']))
   return parts
+
+
+def _judge(product: Product) -> str:
+  heads = json.loads((product.folder / tower.REPORT).read_text())
+  return '\n\n'.join(
+    [
+      'Of other users, another seed and another loss; it gives `ctcvr` and'
+      ' rewards nobody. On exposures after the cut:',
+      markdown.table(
+        ('users', 'head', 'exposures', *HEADS),
+        [
+          (users, head, str(values['examples']), *_numbers(values))
+          for users, by_head in heads.items()
+          for head, values in by_head.items()
+        ],
+      ),
+    ]
+  )
 
 
 def _numbers(values: dict[str, Any]) -> list[str]:

@@ -167,7 +167,7 @@ class PopoTest(absltest.TestCase):
       json.loads((w / 'result.json').read_text())
       for w in (self.whole, self.stopped)
     )
-    for part in ('arms', 'paired', 'floors', 'by_user'):
+    for part in ('arms', 'paired', 'floors', 'groups'):
       self.assertEqual(a[part], b[part])
     self.assertEqual(rows_of(self.whole), rows_of(self.stopped))
 

@@ -80,13 +80,36 @@ class PopoTest(absltest.TestCase):
     self.assertEqual(set(result['arms']), {'sft', 'popo'})
     self.assertEqual(set(result['paired']), {'popo-sft'})
     self.assertEqual(
-      set(result['floors']), {'popular', 'markov', 'repeat_category'}
+      set(result['floors']),
+      {
+        'popular',
+        'markov',
+        'copy_last',
+        'repeat_category',
+        'decayed_majority',
+        'likeliest',
+        'retriever',
+      },
     )
+    for metric in ('category_l1_acc', 'title_hit_rate_50', 'ctcvr'):
+      self.assertIn(metric, result['best_floor'])
+      self.assertIn(metric, result['against_best']['popo'])
+      self.assertIn(metric, result['against_retriever']['popo'])
+    report = (self.whole / 'report.md').read_text()
+    for told in ('## What must be beaten', '## The retriever', '## The judge'):
+      self.assertIn(told, report)
     self.assertLessEqual(
-      {'tower', 'cot', 'tokenizer', 'sft_train', 'popo_train', 'evaluation'},
+      {
+        'tower',
+        'retriever',
+        'cot',
+        'tokenizer',
+        'sft_train',
+        'popo_train',
+        'evaluation',
+      },
       set(result['seconds']),
     )
-    self.assertTrue((self.whole / 'report.md').read_text())
     self.assertNotEmpty(list(self.whole.glob('*.png')))
     self.assertNotEmpty(list(self.whole.glob('tensorboard/rl_popo_0/*')))
     config = json.loads((self.whole / 'config.json').read_text())

@@ -171,7 +171,8 @@ class Recipe:
       found['data'].pop(name, None)
     for name in _TABLES:
       found['data'].get('tables', {}).pop(name, None)
-    found.get('retrieve', {}).pop('cells', None)
+    for name in ('rows', 'pairs'):
+      found.get('retrieve', {}).pop(name, None)
     if 'cot' in found:
       found['cot'] = self.cot.identity()
     return found

@@ -41,7 +41,8 @@ def make(run: 'Run') -> Product:
   """
   recipe, split = run.recipe, run.logs.split
   config = deviations(recipe.retrieve)
-  config.pop('cells', None)
+  for name in ('rows', 'pairs'):
+    config.pop(name, None)
   inputs = {
     'logs': run.logs.digest,
     'retrieve': config,

@@ -19,7 +19,9 @@ class RetrieveConfig:
       the rows.
     iterations: the most Newton steps.
     candidates: the likeliest items among which the one answer is chosen.
-    cells: rows x items that are scored at once, which bounds the memory.
+    rows: the most rows that are scored at once.
+    pairs: and the most known pairs (row, item) of theirs, where they are more
+      than one row: both bound the memory.
   """
 
   decay: float = 0.7
@@ -29,12 +31,13 @@ class RetrieveConfig:
   l2: float = 1.0
   iterations: int = 50
   candidates: int = 200
-  cells: int = 1 << 17
+  rows: int = 128
+  pairs: int = 1 << 20
 
   def __post_init__(self):
     if not 0 < self.decay <= 1:
       raise UserError(f'decay is {self.decay}; give a number above 0, up to 1.')
-    for name in ('neighbours', 'iterations', 'candidates', 'cells'):
+    for name in ('neighbours', 'iterations', 'candidates', 'rows', 'pairs'):
       if getattr(self, name) < 1:
         raise UserError(
           f'{name} is {getattr(self, name)}; it must be at least 1.'

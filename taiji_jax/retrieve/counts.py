@@ -61,6 +61,10 @@ class Pairs:
     q_p = np.arange(len(i_p)) + skip_i[i_p]
     return i_p, self.key_q[q_p] % self.items, self.count_q[q_p]
 
+  def lengths(self) -> np.ndarray:
+    """Returns how many pairs begin with each item, int64 `[N]`."""
+    return np.bincount(self.key_q // self.items, minlength=self.items)
+
   def total(self) -> np.ndarray:
     """Returns the pairs that begin with each item, int64 `[N]`."""
     first_q = self.key_q // self.items

@@ -1,161 +1,239 @@
-"""The conditional logit: P(item | row) = softmax over all items of w . x."""
+"""The conditional logit: P(item | row) = softmax over all items of w . x.
 
-from collections.abc import Callable
+The score of an item is that of its popularity and category, and an extra where
+more is known of the pair. So sums over all items are sums over categories,
+corrected at the known pairs: exact, without a table of rows x items.
+"""
+
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from taiji_jax.errors import UserError
+from taiji_jax.retrieve import features
+from taiji_jax.retrieve.entries import Entries
+from taiji_jax.retrieve.items import Items
 
-_SUFFICIENT = 1e-4
-_SMALLEST = 2.0**-20
-_TOLERANCE = 1e-6
+_ALL = len(features.OF_ALL)
 
 
-@dataclasses.dataclass(frozen=True)
-class Sums:
-  """What Newton needs of some rows, added up over them.
+class Known(NamedTuple):
+  """What a chunk of rows is scored by; arrays alone, so that it can be traced.
 
   Attributes:
-    loss: -log P of the truth, in nats.
-    gradient_f: of the loss by the weights.
-    hessian_ff: its second derivatives; positive semi-definite.
+    history_bs: int32, most recent first, padded with -1.
+    row_q, item_q, barred_q, place_p, value_p, target_b: of `Entries`.
+    popularity_n: float32, log(1 + clicks).
+    code_ln, leaf_n, leaf_lg: of `Items`.
   """
 
-  loss: float
-  gradient_f: np.ndarray
-  hessian_ff: np.ndarray
+  history_bs: jax.Array
+  row_q: jax.Array
+  item_q: jax.Array
+  barred_q: jax.Array
+  place_p: jax.Array
+  value_p: jax.Array
+  target_b: jax.Array
+  popularity_n: jax.Array
+  code_ln: jax.Array
+  leaf_n: jax.Array
+  leaf_lg: jax.Array
+
+  @classmethod
+  def of(
+    cls,
+    history_bs: jax.Array,
+    entries: Entries,
+    popularity_n: jax.Array,
+    items: Items,
+  ) -> 'Known':
+    """Returns what is known of some rows."""
+    fields = (getattr(entries, f.name) for f in dataclasses.fields(entries))
+    return cls(
+      history_bs,
+      *fields,
+      popularity_n,
+      items.code_ln,
+      items.leaf_n,
+      items.leaf_lg,
+    )
 
 
-@dataclasses.dataclass(frozen=True)
-class Fit:
-  """Weights, and how they were found.
+class Scored(NamedTuple):
+  """Scores of all items of a chunk of rows, unnormalised.
 
   Attributes:
-    weight_f: float64 `[F]`.
-    nll: mean -log P of the truth over the rows of the fit, in nats.
-    rows: of the fit.
-    steps: Newton steps that it took.
+    base_n: float32, of the popularity.
+    leaf_bg: float32, of the category; the score of an item that is no known
+      pair is base + leaf.
+    plain_q: float32, that sum for the known pairs.
+    score_q: float32, their score; -inf where barred.
+    top_b: float32, at least as large as any score of a row that counts.
+    total_b: float32, sum over items of exp(score - top_b); 0 where all are
+      barred.
+    x_fq: float32, features of the known pairs.
+    x_fbg: float32, features of categories.
   """
 
-  weight_f: np.ndarray
-  nll: float
-  rows: int
-  steps: int
+  base_n: jax.Array
+  leaf_bg: jax.Array
+  plain_q: jax.Array
+  score_q: jax.Array
+  top_b: jax.Array
+  total_b: jax.Array
+  x_fq: jax.Array
+  x_fbg: jax.Array
+
+  @property
+  def log_total_b(self) -> jax.Array:
+    """Returns log of the sum of exp(score); `top_b` where that is 0."""
+    return self.top_b + jnp.log(jnp.where(self.total_b > 0, self.total_b, 1.0))
 
 
-def log_p(
-  weight_f: jax.Array, feature_fbn: tuple[jax.Array, ...], barred_bn: jax.Array
-) -> jax.Array:
-  """Returns log P of every item, float32 `[b, n]`; -inf where barred.
+def score(
+  weight_f: jax.Array, known: Known, codes: tuple[int, ...], decay: float
+) -> Scored:
+  """Returns the scores of all items.
 
   Args:
-    weight_f: one a feature.
-    feature_fbn: the features.
-    barred_bn: bool, items that can't come; a row with no other has -inf alone.
+    weight_f: one a feature, as `features.NAMES`.
+    known: the rows.
+    codes: of `Items`.
+    decay: weight of a history item over that of the one after it.
   """
-  score_bn = sum(w * x for w, x in zip(weight_f, feature_fbn, strict=True))
-  score_bn = jnp.where(barred_bn, -jnp.inf, score_bn)
-  top_b1 = jnp.max(score_bn, -1, keepdims=True)
-  # Where all is barred there is no largest score to take off.
-  score_bn -= jnp.where(jnp.isfinite(top_b1), top_b1, 0.0)
-  total_b1 = jnp.sum(jnp.exp(score_bn), -1, keepdims=True)
-  return score_bn - jnp.log(jnp.where(total_b1 > 0, total_b1, 1.0))
+  rows, leaves = known.history_bs.shape[0], known.leaf_lg.shape[1]
+  weight_bs = features.weights(known.history_bs, decay)
+  x_fbg = features.of_leaves(
+    known.history_bs, weight_bs, known.code_ln, known.leaf_lg, codes
+  )
+  x_fq = features.of_pairs(known.place_p, known.value_p, known.row_q, weight_bs)
+  base_n = weight_f[0] * known.popularity_n
+  leaf_bg = jnp.einsum('f,fbg->bg', weight_f[1:_ALL], x_fbg)
+  leaf_q = known.leaf_n[known.item_q]
+  plain_q = base_n[known.item_q] + leaf_bg[known.row_q, leaf_q]
+  extra_q = jnp.einsum('f,fq->q', weight_f[_ALL:], x_fq)
+  score_q = jnp.where(known.barred_q, -jnp.inf, plain_q + extra_q)
+  base_g = jax.ops.segment_max(base_n, known.leaf_n, leaves)
+  top_b = jnp.max(leaf_bg + base_g, 1)
+  top_b = jnp.maximum(top_b, jax.ops.segment_max(score_q, known.row_q, rows))
+  mass_g = jax.ops.segment_sum(
+    jnp.exp(base_n - base_g[known.leaf_n]), known.leaf_n, leaves
+  )
+  all_b = jnp.sum(mass_g * jnp.exp(leaf_bg + base_g - top_b[:, None]), 1)
+  top_q = top_b[known.row_q]
+  plain_b = _rows(jnp.exp(plain_q - top_q), known.row_q, rows)
+  pairs_b = _rows(jnp.ones_like(plain_q), known.row_q, rows)
+  # Where every item is a known pair nothing else is left, whatever rounding.
+  others = pairs_b < known.popularity_n.shape[0]
+  rest_b = jnp.where(others, jnp.maximum(all_b - plain_b, 0.0), 0.0)
+  total_b = rest_b + _rows(jnp.exp(score_q - top_q), known.row_q, rows)
+  return Scored(base_n, leaf_bg, plain_q, score_q, top_b, total_b, x_fq, x_fbg)
+
+
+def entropy(known: Known, scored: Scored) -> jax.Array:
+  """Returns the entropy of each row, float32 `[b]`, in nats; 0 of nothing."""
+  rows, leaves = scored.leaf_bg.shape
+  log_total_b = scored.log_total_b
+  base_g = jax.ops.segment_max(scored.base_n, known.leaf_n, leaves)
+  mass_n = jnp.exp(scored.base_n - base_g[known.leaf_n])
+  mass_g = jax.ops.segment_sum(mass_n, known.leaf_n, leaves)
+  own_g = jax.ops.segment_sum(mass_n * scored.base_n, known.leaf_n, leaves)
+  # sum of p (score - log total) over a category as if no pair were known.
+  mean_bg = own_g + mass_g * (scored.leaf_bg - log_total_b[:, None])
+  p_bg = jnp.exp(scored.leaf_bg + base_g - log_total_b[:, None])
+  all_b = jnp.sum(p_bg * mean_bg, 1)
+  change_q = _plogp(scored.score_q - log_total_b[known.row_q]) - _plogp(
+    scored.plain_q - log_total_b[known.row_q]
+  )
+  found_b = -(all_b + _rows(change_q, known.row_q, rows))
+  return jnp.where(scored.total_b > 0, jnp.maximum(found_b, 0.0), 0.0)
+
+
+def scores(known: Known, scored: Scored) -> jax.Array:
+  """Returns the score of every item, float32 `[b, n]`; -inf where barred.
+
+  Less `scored.log_total_b` it is log P.
+  """
+  score_bn = scored.base_n + scored.leaf_bg[:, known.leaf_n]
+  return score_bn.at[known.row_q, known.item_q].set(scored.score_q, mode='drop')
 
 
 def sums(
   weight_f: jax.Array,
-  feature_fbn: tuple[jax.Array, ...],
-  barred_bn: jax.Array,
-  target_b: jax.Array,
+  known: Known,
   counts_b: jax.Array,
+  codes: tuple[int, ...],
+  decay: float,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """Returns loss, gradient and Hessian, added up over the rows.
 
-  d loss / d w = sum_b (E[x] - x_target), d2 loss / d w d w' = sum_b Cov[x],
-  both under P(. | row b): McFadden, Conditional logit analysis of qualitative
-  choice behavior (1974), section II.
+  The loss is -log P of the targets, in nats. d loss / d w = sum_b (E[x] -
+  x_target), d2 loss / d w d w' = sum_b Cov[x], both under P(. | row b):
+  McFadden, Conditional logit analysis of qualitative choice behavior (1974),
+  section II.
 
   Args:
-    weight_f, feature_fbn, barred_bn: as in `log_p`.
-    target_b: int32, the true item.
-    counts_b: float32, 1 where a row counts, 0 where it is padding; a row that
-      counts does not bar its target.
+    weight_f, known, codes, decay: as in `score`.
+    counts_b: float32, 1 where a row counts, 0 where it is padding; the target
+      of one that counts is not barred.
   """
-  logp_bn = log_p(weight_f, feature_fbn, barred_bn)
-  p_bn = jnp.exp(logp_bn) * counts_b[:, None]
-  x_fbn = jnp.stack(feature_fbn)
-  at_b = jnp.arange(target_b.shape[0])
-  truth_b = logp_bn[at_b, target_b]
+  scored = score(weight_f, known, codes, decay)
+  rows, leaves = scored.leaf_bg.shape
+  log_total_b = scored.log_total_b
+  truth_b = scored.score_q[known.target_b] - log_total_b
   loss = -jnp.sum(jnp.where(counts_b > 0, truth_b, 0.0))
-  mean_fb = jnp.einsum('fbn,bn->fb', x_fbn, p_bn)
-  gap_fb = (mean_fb - x_fbn[:, at_b, target_b]) * counts_b
-  flat = x_fbn.reshape(len(feature_fbn), -1)
-  second_ff = (flat * p_bn.ravel()) @ flat.T
+
+  # As if no pair were known: moments of the popularity in each category.
+  base_g = jax.ops.segment_max(scored.base_n, known.leaf_n, leaves)
+  mass_n = jnp.exp(scored.base_n - base_g[known.leaf_n])
+  moment_kg = jnp.stack(
+    [
+      jax.ops.segment_sum(mass_n * known.popularity_n**k, known.leaf_n, leaves)
+      for k in range(3)
+    ]
+  )
+  p_bg = jnp.exp(scored.leaf_bg + base_g - log_total_b[:, None])
+  p_bg *= counts_b[:, None]
+  p_kbg = p_bg * moment_kg[:, None]
+  x_fbg = scored.x_fbg
+  mean_fb = jnp.concatenate(
+    [p_kbg[1].sum(1)[None], jnp.einsum('fbg,bg->fb', x_fbg, p_kbg[0])]
+  )
+  first_f = jnp.einsum('fbg,bg->f', x_fbg, p_kbg[1])
+  second_ff = jnp.block(
+    [
+      [p_kbg[2].sum()[None, None], first_f[None]],
+      [first_f[:, None], jnp.einsum('fbg,hbg,bg->fh', x_fbg, x_fbg, p_kbg[0])],
+    ]
+  )
+
+  # What known pairs change.
+  counts_q = jnp.where(known.row_q < rows, counts_b[known.row_q], 0.0)
+  leaf_q = known.leaf_n[known.item_q]
+  plain_fq = jnp.concatenate(
+    [known.popularity_n[known.item_q][None], x_fbg[:, known.row_q, leaf_q]]
+  )
+  x_fq = jnp.concatenate([plain_fq, scored.x_fq])
+  log_total_q = log_total_b[known.row_q]
+  p_q = jnp.exp(scored.score_q - log_total_q) * counts_q
+  plain_p_q = jnp.exp(scored.plain_q - log_total_q) * counts_q
+  more = len(features.NAMES) - _ALL
+  mean_fb = jnp.pad(mean_fb, ((0, more), (0, 0)))
+  mean_fb += _rows((x_fq * p_q).T, known.row_q, rows).T
+  mean_fb -= jnp.pad(
+    _rows((plain_fq * plain_p_q).T, known.row_q, rows).T, ((0, more), (0, 0))
+  )
+  second_ff -= (plain_fq * plain_p_q) @ plain_fq.T
+  second_ff = jnp.pad(second_ff, (0, more)) + (x_fq * p_q) @ x_fq.T
+  gap_fb = (mean_fb - x_fq[:, known.target_b]) * counts_b
   return loss, gap_fb.sum(1), second_ff - mean_fb @ mean_fb.T
 
 
-def newton(
-  sums_of: Callable[[np.ndarray], Sums],
-  start_f: np.ndarray,
-  rows: int,
-  *,
-  l2: float,
-  iterations: int,
-) -> Fit:
-  """Returns the weights that minimise the loss plus l2 / 2 |w|^2.
-
-  Newton's method, a step halved until the loss falls enough (Boyd
-  and Vandenberghe, Convex Optimization, 9.5.2). The loss is convex, so there is
-  one minimum where l2 is above 0.
-
-  Args:
-    sums_of: weights -> `Sums` over all rows.
-    start_f: float64, weights to begin with.
-    rows: of the fit, at least 1.
-    l2: strength of the penalty, 0 or more.
-    iterations: the most steps.
-
-  Raises:
-    UserError: the weights have not settled after that many steps, or are not
-      finite.
-  """
-  weight_f = start_f
-  now = _penalised(sums_of(weight_f), weight_f, l2)
-  nothing_ff = 1e-9 * rows * np.eye(len(start_f))
-  for step in range(1, iterations + 1):
-    move_f = -np.linalg.solve(now.hessian_ff + nothing_ff, now.gradient_f)
-    # Half the squared Newton decrement: how much the loss can still fall.
-    left = -0.5 * float(now.gradient_f @ move_f)
-    if left < _TOLERANCE * rows:
-      penalty = l2 / 2 * float(weight_f @ weight_f)
-      return Fit(weight_f, (now.loss - penalty) / rows, rows, step - 1)
-    size = 1.0
-    while True:
-      tried_f = weight_f + size * move_f
-      then = _penalised(sums_of(tried_f), tried_f, l2)
-      if then.loss <= now.loss - 2 * _SUFFICIENT * size * left:
-        break
-      size /= 2
-      if size < _SMALLEST or not np.isfinite(left):
-        raise UserError(_unsettled(step, left / rows))
-    weight_f, now = tried_f, then
-  raise UserError(_unsettled(iterations, left / rows))
+def _rows(x_q: jax.Array, row_q: jax.Array, rows: int) -> jax.Array:
+  """Returns the sums over the pairs of each row; padding is dropped."""
+  return jax.ops.segment_sum(x_q, row_q, rows)
 
 
-def _penalised(found: Sums, weight_f: np.ndarray, l2: float) -> Sums:
-  return Sums(
-    found.loss + l2 / 2 * float(weight_f @ weight_f),
-    found.gradient_f + l2 * weight_f,
-    found.hessian_ff + l2 * np.eye(len(weight_f)),
-  )
-
-
-def _unsettled(steps: int, left: float) -> str:
-  return (
-    f"the retriever's weights have not settled after {steps} Newton steps: the"
-    f' loss could still fall by {left:.3g} nats a row. Raise'
-    ' retrieve.iterations or retrieve.l2, or give more validation rows.'
-  )
+def _plogp(logp_q: jax.Array) -> jax.Array:
+  return jnp.where(jnp.isfinite(logp_q), jnp.exp(logp_q) * logp_q, 0.0)

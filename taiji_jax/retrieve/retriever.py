@@ -5,21 +5,35 @@ import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from taiji_jax.errors import UserError
-from taiji_jax.retrieve import answer, counts, features, logit
+from taiji_jax.retrieve import (
+  answer,
+  counts,
+  entries,
+  features,
+  lists,
+  logit,
+  newton,
+)
 from taiji_jax.retrieve import neighbours as neighbours_lib
 from taiji_jax.retrieve.config import RetrieveConfig
-from taiji_jax.retrieve.features import Items
-from taiji_jax.retrieve.logit import Fit, Sums
-from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log, Rows
+from taiji_jax.retrieve.counts import Counts
+from taiji_jax.retrieve.items import Items
+from taiji_jax.retrieve.lists import Shelves
+from taiji_jax.retrieve.logit import Known, Scored
+from taiji_jax.retrieve.newton import Fit, Sums
+from taiji_jax.types import Catalog, Log, Rows
 
 DEFAULTS = RetrieveConfig()
 _ALL = -1
 # Weights of every eighth row are where those of many rows begin.
 _FEWER, _MANY = 8, 800
+# Of so many items all are ranked.
+_FEW = 1 << 14
+# How many categories are looked at first, and items of each.
+_WIDE, _DEEP = 16, 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +104,9 @@ class Retriever:
     rng = np.random.default_rng(seed)
     self._fold_u = rng.integers(config.folds, size=len(log.user_ids))
     self._counts = functools.cache(self._count)
-    self._log_p, self._sums = jax.jit(logit.log_p), jax.jit(logit.sums)
+    static = {'codes': self._items.codes, 'decay': config.decay}
+    self._score = jax.jit(functools.partial(logit.score, **static))
+    self._sums = jax.jit(functools.partial(logit.sums, **static))
 
   def fit(self, rows: Rows) -> Fit:
     """Returns the weights that suit these rows best.
@@ -122,14 +138,18 @@ class Retriever:
 
   def _newton(self, rows: Rows, start_f: np.ndarray) -> Fit:
     def sums_of(weight_f: np.ndarray) -> Sums:
-      parts = [part for _, part in self._each(rows, weight_f, 'sums')]
-      added = [
-        sum(np.asarray(x, np.float64) for x in each)
-        for each in zip(*parts, strict=True)
-      ]
+      weight_f = np.asarray(weight_f, np.float32)
+      added = [0.0, 0.0, 0.0]
+      for index_b, known, _ in self._chunks(rows):
+        counts_b = np.arange(known.history_bs.shape[0]) < len(index_b)
+        found = self._sums(weight_f, known, counts_b.astype(np.float32))
+        added = [
+          x + np.asarray(y, np.float64)
+          for x, y in zip(added, found, strict=True)
+        ]
       return Sums(float(added[0]), *added[1:])
 
-    return logit.newton(
+    return newton.minimise(
       sums_of,
       start_f,
       len(rows),
@@ -146,7 +166,9 @@ class Retriever:
       rows: the contexts; the positions come fold by fold.
       weight_f: of `fit`.
     """
-    for index_b, logp_bn in self._each(rows, weight_f, 'log_p'):
+    weight_f = np.asarray(weight_f, np.float32)
+    for index_b, known, _ in self._chunks(rows):
+      logp_bn = _log_p(known, self._score(weight_f, known))
       yield index_b, np.asarray(logp_bn)[: len(index_b)]
 
   def retrieve(
@@ -169,15 +191,53 @@ class Retriever:
     found = dataclasses.replace(
       found, answer_r=np.full(len(rows), -1, np.int32)
     )
-    for index_b, parts in self._each(rows, weight_f, 'retrieve', count):
+    weight_f = np.asarray(weight_f, np.float32)
+    shelves = functools.cache(functools.partial(self._shelves, weight_f[0]))
+    candidates = min(self._config.candidates, self._n)
+    for index_b, known, fold in self._chunks(rows):
+      scored = self._score(weight_f, known)
+      item_bm, score_bm = self._listed(
+        known, scored, shelves(fold), max(count, candidates), len(index_b)
+      )
+      parts = _answered(
+        known,
+        scored,
+        item_bm,
+        score_bm,
+        self._near.item_nk,
+        codes=self._items.codes,
+        candidates=candidates,
+      )
+      parts = (item_bm, *parts)
       for field, part in zip(dataclasses.fields(found), parts, strict=True):
         part = np.asarray(part)[: len(index_b)]
-        into = getattr(found, field.name)
         if part.ndim == 2:
-          into[index_b, : part.shape[1]] = part[:, :count]
+          listed = part[:, :count]
+          getattr(found, field.name)[index_b, : listed.shape[1]] = listed
         else:
-          into[index_b] = part
+          getattr(found, field.name)[index_b] = part
     return found
+
+  def _listed(
+    self, known: Known, scored: Scored, shelves: Shelves, count: int, rows: int
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Returns items and scores of the lists, all of `rows` rows exact."""
+    if self._n <= _FEW:
+      return lists.best_of_all(known, scored, min(count, self._n))
+    leaves = len(shelves.size_g)
+    most = int(shelves.size_g.max())
+    wide, deep = min(_WIDE, leaves), min(_DEEP, most)
+    while True:
+      item_bc, score_bc, exact_b = lists.best(
+        known, scored, shelves, count=count, wide=wide, deep=deep
+      )
+      if (wide == leaves and deep == most) or exact_b[:rows].all():
+        return item_bc, score_bc
+      wide, deep = min(2 * wide, leaves), min(4 * deep, most)
+
+  def _shelves(self, weight: float, fold: int) -> Shelves:
+    base_n = weight * _popularity(self._counts(fold))
+    return Shelves.of(base_n, self._items.leaf_n, self._items.leaf_lg.shape[1])
 
   def _can_come(self, rows: Rows) -> np.ndarray:
     if not self._once:
@@ -189,7 +249,7 @@ class Retriever:
     own_r = self._events[rows.event_r]
     return np.where(own_r, self._fold_u[rows.user_r], _ALL)
 
-  def _count(self, fold: int) -> counts.Counts:
+  def _count(self, fold: int) -> Counts:
     events = self._events
     if fold != _ALL:
       events = events & (self._fold_u[self._log.user_e] != fold)
@@ -200,91 +260,87 @@ class Retriever:
         )
     return counts.count(self._log, events, self._n)
 
-  def _each(
-    self, rows: Rows, weight_f: np.ndarray, do: str, count: int = 1
-  ) -> Iterator[tuple[np.ndarray, tuple]]:
-    """Yields (positions of rows, what is made of them), chunk by chunk.
+  def _chunks(self, rows: Rows) -> Iterator[tuple[np.ndarray, Known, int]]:
+    """Yields (positions of rows, what is known of them, their fold).
 
-    That is sums, log P, or the fields of `Retrieved`, by `do`; where a chunk is
-    filled up, the last ones are repeats.
+    A chunk is filled up with rows without history, so that there are few
+    traces; it holds as many rows as its known pairs fit into `config.pairs`.
     """
     fold_r = self._folds(rows)
-    size = max(1, min(self._config.cells // self._n, max(len(rows), 1)))
-    weight_f = np.asarray(weight_f, np.float32)
+    most = min(self._config.rows, max(len(rows), 1))
+    most = max(1, min(most, np.iinfo(np.int32).max // self._n - 1))
     for fold in np.unique(fold_r).tolist():
       own = np.flatnonzero(fold_r == fold)
-      known = self._counts(fold)
-      for start in range(0, len(own), size):
-        index_b = own[start : start + size]
-        # Filled up with repeats, so that there is one trace.
-        part = rows.take(np.resize(index_b, size))
-        inputs = self._inputs(part, known)
-        if do == 'sums':
-          counts_b = (np.arange(size) < len(index_b)).astype(np.float32)
-          found = self._sums(weight_f, *inputs, part.target_r, counts_b)
-        else:
-          found = self._log_p(weight_f, *inputs)
-        if do == 'retrieve':
-          found = _find(
-            found,
-            part.target_r,
-            self._items.code_kn[:CATEGORY_LEVELS],
-            self._near.item_nk,
-            codes=self._items.codes[:CATEGORY_LEVELS],
-            count=count,
-            candidates=min(self._config.candidates, self._n),
-          )
-        yield index_b, found
+      counted = self._counts(fold)
+      size_r = entries.sizes(
+        rows.history_rs[own], counted, self._near, self._items
+      )
+      for start, end in _cuts(size_r, most, self._config.pairs):
+        index_b = own[start:end]
+        yield index_b, self._known(rows.take(index_b), counted, most), fold
 
-  def _inputs(
-    self, rows: Rows, known: counts.Counts
-  ) -> tuple[tuple[jax.Array, ...], np.ndarray]:
-    """Returns features of all items, and which items can't come."""
-    sparse = features.sparse(
-      rows.history_rs, known, self._near, self._config.decay
+  def _known(self, rows: Rows, counted: Counts, size: int) -> Known:
+    fill = size - len(rows)
+    history_bs = np.pad(
+      rows.history_rs, ((0, fill), (0, 0)), constant_values=-1
     )
-    feature_fbn = features.dense(
-      sparse.place_p,
-      sparse.value_p,
-      rows.history_rs,
-      known.popularity_n.astype(np.int32),
-      self._items.code_kn,
-      codes=self._items.codes,
-      decay=self._config.decay,
+    found = entries.of(
+      history_bs,
+      np.pad(rows.target_r, (0, fill)),
+      counted,
+      self._near,
+      self._items,
+      self._config.decay,
+      self._once,
     )
-    barred_bn = np.zeros((len(rows), self._n), bool)
-    if self._once:
-      row, place = np.nonzero(rows.history_rs >= 0)
-      barred_bn[row, rows.history_rs[row, place]] = True
-    return feature_fbn, barred_bn
+    return Known.of(history_bs, found, _popularity(counted), self._items)
 
 
-@functools.partial(jax.jit, static_argnames=('codes', 'count', 'candidates'))
-def _find(
-  logp_bn: jax.Array,
-  target_b: jax.Array,
-  code_ln: jax.Array,
+def _popularity(counted: Counts) -> np.ndarray:
+  return np.log1p(counted.popularity_n).astype(np.float32)
+
+
+def _cuts(size_r: np.ndarray, rows: int, pairs: int) -> Iterator[tuple]:
+  """Yields (start, end) of chunks of so many rows and so many pairs, or one."""
+  start = 0
+  while start < len(size_r):
+    total = np.cumsum(size_r[start : start + rows])
+    end = start + max(1, int(np.searchsorted(total, pairs, side='right')))
+    yield start, min(end, len(size_r))
+    start = end
+
+
+@jax.jit
+def _log_p(known: Known, scored: Scored) -> jax.Array:
+  return logit.scores(known, scored) - scored.log_total_b[:, None]
+
+
+@functools.partial(jax.jit, static_argnames=('codes', 'candidates'))
+def _answered(
+  known: Known,
+  scored: Scored,
+  item_bm: jax.Array,
+  score_bm: jax.Array,
   near_nk: jax.Array,
   codes: tuple[int, ...],
-  count: int,
   candidates: int,
 ) -> tuple[jax.Array, ...]:
-  """Returns the fields of `Retrieved` of some rows, its lists longer."""
-  top = min(max(count, candidates), logp_bn.shape[1])
-  logp_bm, item_bm = jax.lax.top_k(logp_bn, top)
-  item_bm = jnp.where(jnp.isfinite(logp_bm), item_bm, -1).astype(jnp.int32)
-  p_bn = jnp.exp(logp_bn)
-  entropy_b = -jnp.sum(jnp.where(p_bn > 0, p_bn * logp_bn, 0.0), -1)
-  considered = item_bm[:, :candidates], logp_bm[:, :candidates]
-  answer_b, value_b = answer.best(*considered, code_ln, codes, near_nk)
-  confidence_b = answer.largest(*considered, code_ln[0], codes[0])
-  truth_b = jnp.take_along_axis(logp_bn, target_b[:, None], 1)[:, 0]
+  """Returns the fields of `Retrieved` behind the lists."""
+  log_total_b = scored.log_total_b
+  logp_bm = score_bm - log_total_b[:, None]
+  answer_b, value_b, confidence_b = answer.best(
+    item_bm[:, :candidates],
+    logp_bm[:, :candidates],
+    known.code_ln,
+    codes,
+    near_nk,
+  )
+  target_b = scored.score_q[known.target_b] - log_total_b
   return (
-    item_bm,
     logp_bm,
-    entropy_b,
+    logit.entropy(known, scored),
     answer_b,
     value_b,
     confidence_b,
-    truth_b,
+    target_b,
   )

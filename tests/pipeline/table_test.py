@@ -32,7 +32,7 @@ class StampsTest(parameterized.TestCase):
     ({'arms': {'rl_seeds': (0, 7)}},),
     ({'save_seconds': 5.0},),
     ({'data': {'path': '/elsewhere'}},),
-    ({'retrieve': {'cells': 7}},),
+    ({'retrieve': {'rows': 7}},),
   )
   def test_stay(self, fields):
     self.assertEqual(stamps(**fields), stamps())

@@ -139,7 +139,7 @@ class DenseTest(parameterized.TestCase):
   def test_chunks_change_nothing(self):
     whole = made().retrieve(VALIDATION, WEIGHTS, 12)
     parts = made(
-      RetrieveConfig(decay=DECAY, neighbours=5, folds=3, cells=24)
+      RetrieveConfig(decay=DECAY, neighbours=5, folds=3, rows=2, pairs=40)
     ).retrieve(VALIDATION, WEIGHTS, 12)
     np.testing.assert_array_equal(whole.item_rc, parts.item_rc)
     np.testing.assert_array_equal(whole.logp_rc, parts.logp_rc)

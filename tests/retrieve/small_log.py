@@ -119,7 +119,9 @@ def dense_features(history, log, catalog, events, near, decay, without=()):
     sum(decay**j for j, h in enumerate(history) if h == n) / total
     for n in range(items)
   ]
-  return np.array([*rows, *last, *share, itself])
+  return np.array(
+    [rows[0], *last[:3], *share[:3], *rows[1:], last[3], share[3], itself]
+  )
 
 
 def softmax(score_n, barred):

@@ -105,7 +105,7 @@ class ModelsTest(parameterized.TestCase):
     )
 
   def test_id_tower(self):
-    config = IdTowerConfig(5, (3, 4), (3, 4), 4, (6, 5))
+    config = IdTowerConfig(5, (3, 4), (3, 4), 4, 2, (6, 5))
     inputs = (np.zeros((1, 2), np.int32), np.zeros((1, 3), np.int32),
               np.zeros(1, np.int32), np.zeros((5, 2), np.int32))  # fmt: skip
     self.assert_covered(

@@ -10,6 +10,10 @@ from taiji_jax.errors import UserError
 
 HEADS = ('click', 'conversion')
 _NORMAL = nn.initializers.normal(0.1)
+_CONVERSION = {
+  'user': nn.initializers.zeros,
+  'item': nn.initializers.lecun_normal(),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +24,8 @@ class IdTowerConfig:
     num_items: N, the size of the catalogue.
     profile_cardinalities: codes of each profile field, the unknown 0 counted.
     category_cardinalities: codes of each category level, the unknown 0 counted.
-    width: of embeddings and of the vectors that are compared.
+    width: of embeddings and of the vectors that the click head compares.
+    conversion_width: of those that the conversion head compares.
     mlp_widths: hidden layers of both sides; may be empty.
     half_life: history positions after which the weight of the recency pool has
       halved.
@@ -32,12 +37,13 @@ class IdTowerConfig:
   profile_cardinalities: tuple[int, ...]
   category_cardinalities: tuple[int, ...]
   width: int = 32
+  conversion_width: int = 8
   mlp_widths: tuple[int, ...] = (64,)
   half_life: float = 5.0
   dtype: str = 'float32'
 
   def __post_init__(self):
-    for name in ('num_items', 'width'):
+    for name in ('num_items', 'width', 'conversion_width'):
       if getattr(self, name) < 1:
         raise UserError(
           f'tower.{name} is {getattr(self, name)}; it must be at least 1.'
@@ -70,6 +76,10 @@ class IdTower(nn.Module):
   user id, so that a user who was not in the training part is scored as well.
   Each head compares one user vector with one item vector and adds a bias of
   each: all N items are scored by one matrix product.
+
+  `Choice:` the conversion head compares narrow vectors and begins with biases
+  alone: which clicks convert is mostly a matter of the user and of the item,
+  and a head as wide as that of clicks learns single events by heart.
 
   `Choice:` the paper's ranker is not described. The history is pooled twice, as
   the mean over all valid positions and with weights that halve every
@@ -104,9 +114,15 @@ class IdTower(nn.Module):
         nn.Dense(width, dtype=dtype, name=f'{side}_mlp_{i}')
         for i, width in enumerate(c.mlp_widths)
       ]
-      head = nn.Dense(len(HEADS) * c.width, dtype=dtype, name=f'{side}_head')
-      bias = nn.Dense(len(HEADS), dtype=dtype, name=f'{side}_bias_head')
-      setattr(self, f'{side}_layers', (*layers, head, bias))
+      heads = [
+        nn.Dense(size, dtype=dtype, kernel_init=init, name=f'{side}_{name}')
+        for name, size, init in (
+          ('click_head', c.width, nn.initializers.lecun_normal()),
+          ('conversion_head', c.conversion_width, _CONVERSION[side]),
+          ('bias_head', len(HEADS), nn.initializers.zeros),
+        )
+      ]
+      setattr(self, f'{side}_layers', (layers, heads))
 
   def __call__(
     self,
@@ -124,11 +140,14 @@ class IdTower(nn.Module):
       item_category_nl: int32, the category codes of every item.
     """
     table_nd = self._items(item_category_nl)
-    user_bkd, user_bias_bk = self._user(profile_bf, history_bs, table_nd)
-    item_bkd, item_bias_bk = self._side('item', table_nd[item_b])
-    logit_bk = jnp.sum(user_bkd * item_bkd, -1)
-    logit_bk += user_bias_bk + item_bias_bk + self.item_bias[item_b]
-    return logit_bk[:, 0], logit_bk[:, 1]
+    *user, user_bias_bk = self._user(profile_bf, history_bs, table_nd)
+    *item, item_bias_bk = self._side('item', table_nd[item_b])
+    bias_bk = user_bias_bk + item_bias_bk + self.item_bias[item_b]
+    click_b, conversion_b = (
+      (user_bd * item_bd).sum(-1) + bias_b
+      for user_bd, item_bd, bias_b in zip(user, item, bias_bk.T, strict=True)
+    )
+    return click_b, conversion_b
 
   def score_all(
     self,
@@ -158,12 +177,14 @@ class IdTower(nn.Module):
       item_m: int32, the items, the same ones for all contexts.
     """
     table_nd = self._items(item_category_nl)
-    user_bkd, user_bias_bk = self._user(profile_bf, history_bs, table_nd)
-    item_mkd, item_bias_mk = self._side('item', table_nd[item_m])
-    logit_kbm = jnp.einsum('bkd,mkd->kbm', user_bkd, item_mkd)
-    logit_kbm += user_bias_bk.T[:, :, None]
-    logit_kbm += (item_bias_mk + self.item_bias[item_m]).T[:, None, :]
-    return logit_kbm[0], logit_kbm[1]
+    *user, user_bias_bk = self._user(profile_bf, history_bs, table_nd)
+    *item, item_bias_mk = self._side('item', table_nd[item_m])
+    item_bias_mk = item_bias_mk + self.item_bias[item_m]
+    click_bm, conversion_bm = (
+      user_bd @ item_md.T + user_bias_bk[:, k, None] + item_bias_mk[:, k]
+      for k, (user_bd, item_md) in enumerate(zip(user, item, strict=True))
+    )
+    return click_bm, conversion_bm
 
   def _items(self, item_category_nl: jax.Array) -> jax.Array:
     """Returns item plus category embeddings `[n, d]`."""
@@ -174,8 +195,8 @@ class IdTower(nn.Module):
 
   def _user(
     self, profile_bf: jax.Array, history_bs: jax.Array, table_nd: jax.Array
-  ) -> tuple[jax.Array, jax.Array]:
-    """Returns user vectors `[b, k, d]` and biases `[b, k]` of the heads."""
+  ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Returns what `_side` does of the users, `[b, ...]` each."""
     valid_bs = history_bs >= 0
     position_s = jnp.arange(history_bs.shape[-1], dtype=jnp.float32)
     recency_s = 0.5 ** (position_s / self.config.half_life)
@@ -197,11 +218,12 @@ class IdTower(nn.Module):
     ]
     return self._side('user', jnp.concatenate(features, -1))
 
-  def _side(self, side: str, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Returns the heads' vectors `[..., k, d]` and biases `[..., k]`."""
-    *layers, head, bias = getattr(self, f'{side}_layers')
+  def _side(
+    self, side: str, x: jax.Array
+  ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Returns both heads' vectors `[..., d]` and their biases `[..., k]`."""
+    layers, heads = getattr(self, f'{side}_layers')
     for layer in layers:
       x = nn.relu(layer(x))
-    vectors = head(x).astype(jnp.float32)
-    vectors = vectors.reshape(*vectors.shape[:-1], len(HEADS), -1)
-    return vectors, bias(x).astype(jnp.float32)
+    click, conversion, bias = (head(x).astype(jnp.float32) for head in heads)
+    return click, conversion, bias

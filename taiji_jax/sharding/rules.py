@@ -51,8 +51,11 @@ RULES = (
   (r'item_embedding', ('whole', 'whole')),
   (r'(category|profile)_embedding_\d+', ('whole', 'whole')),
   (r'item_bias', ('whole', 'whole')),
-  (r'(user|item)_(mlp_\d+|head|bias_head)/kernel', ('whole', 'whole')),
-  (r'(user|item)_(mlp_\d+|head|bias_head)/bias', ('whole',)),
+  (
+    r'(user|item)_(mlp_\d+|(click|conversion|bias)_head)/kernel',
+    ('whole', 'whole'),
+  ),
+  (r'(user|item)_(mlp_\d+|(click|conversion|bias)_head)/bias', ('whole',)),
 )
 
 

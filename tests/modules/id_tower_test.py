@@ -1,3 +1,5 @@
+import dataclasses
+
 from absl.testing import absltest, parameterized
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ CONFIG = id_tower.IdTowerConfig(
   profile_cardinalities=(3, 4),
   category_cardinalities=(3, 4),
   width=4,
+  conversion_width=2,
   mlp_widths=(6,),
   half_life=2.0,
 )
@@ -50,7 +53,8 @@ def reference(params, profile_f, history, item):
       return x @ p[f'{name}_{layer}']['kernel'] + p[f'{name}_{layer}']['bias']
 
     x = np.maximum(dense('mlp_0', x), 0)
-    return dense('head', x).reshape(2, -1), dense('bias_head', x)
+    vectors = dense('click_head', x), dense('conversion_head', x)
+    return vectors, dense('bias_head', x)
 
   past = [vector(n) for n in history if n >= 0]
   mean = recent = np.zeros(4)
@@ -64,7 +68,8 @@ def reference(params, profile_f, history, item):
     'user', np.concatenate([mean, recent, [np.log(1 + len(past))], *fields])
   )
   other, item_bias = side('item', vector(item))
-  logits = (user * other).sum(-1) + user_bias + item_bias
+  dots = [u @ o for u, o in zip(user, other, strict=True)]
+  logits = dots + user_bias + item_bias
   return logits + p['item_bias'][item]
 
 
@@ -117,6 +122,18 @@ class IdTowerTest(parameterized.TestCase):
         some_bm, np.asarray(all_bn)[:, item_m], rtol=1e-5, atol=1e-6
       )
 
+  def test_conversion_begins_as_a_bias_of_the_item(self):
+    tower = id_tower.IdTower(CONFIG)
+    args = PROFILE_BF, HISTORY_BS, CATEGORY_NL
+    item_b = np.zeros(3, np.int32)
+    params = tower.init(jax.random.key(0), *args[:2], item_b, CATEGORY_NL)
+    bias_nk = np.zeros((5, 2))
+    bias_nk[:, 1] = np.arange(5)
+    params = {'params': params['params'] | {'item_bias': bias_nk}}
+    click_bn, conversion_bn = tower.apply(params, *args, method='score_all')
+    np.testing.assert_array_equal(conversion_bn, [np.arange(5)] * 3)
+    self.assertGreater(float(np.abs(click_bn).max()), 0)
+
   def test_padding_changes_nothing(self):
     tower, params = make()
     item_b = np.array([4, 0, 2], np.int32)
@@ -165,7 +182,7 @@ class IdTowerTest(parameterized.TestCase):
     item_b = np.array([4, 0, 2], np.int32)
     logits = []
     for dtype in ('float32', 'bfloat16'):
-      config = id_tower.IdTowerConfig(5, (3, 4), (3, 4), 4, (6,), 2.0, dtype)
+      config = dataclasses.replace(CONFIG, dtype=dtype)
       logits.append(
         id_tower.IdTower(config).apply(
           {'params': params}, PROFILE_BF, HISTORY_BS, item_b, CATEGORY_NL
@@ -191,6 +208,7 @@ class IdTowerTest(parameterized.TestCase):
   @parameterized.parameters(
     ({'num_items': 0}, 'num_items is 0'),
     ({'width': -1}, 'width is -1'),
+    ({'conversion_width': 0}, 'conversion_width is 0'),
     ({'mlp_widths': (8, 0)}, 'mlp_widths'),
     ({'profile_cardinalities': [3]}, 'profile_cardinalities'),
     ({'half_life': 0.0}, 'half_life is 0.0'),

@@ -37,7 +37,7 @@ class IdTowerConfig:
   profile_cardinalities: tuple[int, ...]
   category_cardinalities: tuple[int, ...]
   width: int = 32
-  conversion_width: int = 8
+  conversion_width: int = 4
   mlp_widths: tuple[int, ...] = (64,)
   half_life: float = 5.0
   dtype: str = 'float32'

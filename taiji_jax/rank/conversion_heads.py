@@ -1,6 +1,6 @@
 """Conversion heads against what a mean of each item says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ from taiji_jax.data import exposures
 from taiji_jax.data.logs import Logs
 from taiji_jax.rank import metrics, scores
 from taiji_jax.rank.network import Network
+
+HEADER = ('tower', 'conversion by', 'AUC', 'log loss')
 
 
 def report(
@@ -47,3 +49,15 @@ def report(
       for kind, p_x in (('head', head_x), ('item_mean', mean_x))
     }
   return found
+
+
+def table_rows(report: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+  """Yields the cells of a table with `HEADER`, a line a tower and kind.
+
+  Args:
+    report: what `report` returned; {} has no line.
+  """
+  for tower, kinds in report.items():
+    if tower != 'examples':
+      for kind, values in kinds.items():
+        yield [tower, kind, *(f'{values[k]:.3f}' for k in ('auc', 'log_loss'))]

@@ -13,9 +13,11 @@ from taiji_jax.rank.config import TowerConfig
 from taiji_jax.rank.counts import Counts
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Network:
   """A tower's sizes, the codes it reads, and what its items' biases begin with.
+
+  Networks are equal where they are one object: arrays have no cheap equality.
 
   Attributes:
     config: the sizes.

@@ -14,6 +14,8 @@ from taiji_jax.rank.network import Network
 
 # (user [b], history [b, s]) -> scores of all items [b, n]
 ScoreFn = Callable[[np.ndarray, np.ndarray], jax.Array]
+# (parameters, profile [b, f], history [b, s]) -> scores of all items [b, n]
+TowerFn = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
 _NUMBERS = 1 << 22
 
@@ -38,23 +40,8 @@ def reward_fn(
     popularity: whether log(1 + clicks) and log pCVR count; without, the score
       is the click logit.
   """
-  less_n = jnp.log1p(jnp.asarray(network.counts.click_n, jnp.float32))
-  converts = network.counts.tells_conversions
-
-  @jax.jit
-  def score(
-    params: Any, profile_bf: jax.Array, history_bs: jax.Array
-  ) -> jax.Array:
-    score_bn, conversion_bn = _both(network, params, profile_bf, history_bs)
-    if popularity:
-      score_bn = score_bn - less_n
-      if converts:
-        score_bn += jax.nn.log_sigmoid(conversion_bn)
-    if not consumed_once:
-      return score_bn
-    return jnp.where(_read(history_bs, score_bn), -jnp.inf, score_bn)
-
-  return functools.partial(_of_users, score, network, params)
+  function = _rewarding(network, consumed_once, popularity)
+  return functools.partial(_of_users, function, network, params)
 
 
 def ctcvr_fn(network: Network, params: Any) -> ScoreFn:
@@ -65,14 +52,7 @@ def ctcvr_fn(network: Network, params: Any) -> ScoreFn:
     params: its trained parameters.
   """
 
-  @jax.jit
-  def ctcvr(
-    params: Any, profile_bf: jax.Array, history_bs: jax.Array
-  ) -> jax.Array:
-    logits = _both(network, params, profile_bf, history_bs)
-    return jnp.exp(tower_step.log_ctcvr(*logits)[0])
-
-  return functools.partial(_of_users, ctcvr, network, params)
+  return functools.partial(_of_users, _judging(network), network, params)
 
 
 def chunks(count: int, num_items: int, most: int = 256) -> Iterator[np.ndarray]:
@@ -126,6 +106,42 @@ def exposure_probabilities(
   return p_kx[0], p_kx[1]
 
 
+# Kept, so that asking one tower about other rows compiles nothing anew.
+@functools.lru_cache(maxsize=4)
+def _rewarding(
+  network: Network, consumed_once: bool, popularity: bool
+) -> TowerFn:
+  less_n = jnp.log1p(jnp.asarray(network.counts.click_n, jnp.float32))
+  converts = network.counts.tells_conversions
+
+  @jax.jit
+  def score(
+    params: Any, profile_bf: jax.Array, history_bs: jax.Array
+  ) -> jax.Array:
+    score_bn, conversion_bn = _both(network, params, profile_bf, history_bs)
+    if popularity:
+      score_bn = score_bn - less_n
+      if converts:
+        score_bn += jax.nn.log_sigmoid(conversion_bn)
+    if not consumed_once:
+      return score_bn
+    return jnp.where(_read(history_bs, score_bn), -jnp.inf, score_bn)
+
+  return score
+
+
+@functools.lru_cache(maxsize=4)
+def _judging(network: Network) -> TowerFn:
+  @jax.jit
+  def ctcvr(
+    params: Any, profile_bf: jax.Array, history_bs: jax.Array
+  ) -> jax.Array:
+    logits = _both(network, params, profile_bf, history_bs)
+    return jnp.exp(tower_step.log_ctcvr(*logits)[0])
+
+  return ctcvr
+
+
 def _both(
   network: Network, params: Any, profile_bf: jax.Array, history_bs: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
@@ -148,7 +164,7 @@ def _read(history_bs: jax.Array, score_bn: jax.Array) -> jax.Array:
 
 
 def _of_users(
-  function: Callable[[Any, jax.Array, jax.Array], jax.Array],
+  function: TowerFn,
   network: Network,
   params: Any,
   user_b: np.ndarray,

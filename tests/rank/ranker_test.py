@@ -13,6 +13,7 @@ from taiji_jax.data.config import DataConfig
 from taiji_jax.data.logs import Logs
 from taiji_jax.errors import UserError
 from taiji_jax.modules.weights import tree
+from taiji_jax.rank import conversion_heads
 from taiji_jax.rank.config import TowerConfig
 from taiji_jax.rank.ranker import Ranker
 from taiji_jax.sharding import MeshConfig
@@ -134,6 +135,10 @@ class RankerTest(absltest.TestCase):
     self.assertEqual(ranking['r_id']['own'], ranking['r_id']['truth'])
     heads = self.ranker.conversion_heads(self.params)
     self.assertEqual(heads['examples'], 2 * USERS)
+    lines = list(conversion_heads.table_rows(heads))
+    self.assertLen(lines, 4)
+    self.assertLen(lines[0], len(conversion_heads.HEADER))
+    self.assertEmpty(list(conversion_heads.table_rows({})))
     for tower in ('reward', 'judge'):
       self.assertGreater(heads[tower]['head']['auc'], 0.9)
       self.assertGreater(heads[tower]['item_mean']['auc'], 0.9)

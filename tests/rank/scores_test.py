@@ -1,9 +1,12 @@
+from unittest import mock
+
 from absl.testing import absltest
 import jax
 import numpy as np
 
 from taiji_jax.data.exposures import Exposures
 from taiji_jax.modules import id_tower
+from taiji_jax.rank import network as network_lib
 from taiji_jax.rank import scores
 from taiji_jax.rank.counts import Counts
 from taiji_jax.rank.network import Network
@@ -87,6 +90,25 @@ class ScoresTest(absltest.TestCase):
       rtol=1e-5,
       atol=1e-5,
     )
+
+  def test_other_parameters_compile_nothing_anew(self):
+    network, params = make()
+    traces = []
+
+    class Counted(id_tower.IdTower):
+      def score_all(self, *args):
+        traces.append(1)
+        return super().score_all(*args)
+
+    with mock.patch.object(network_lib, 'IdTower', Counted):
+      for scale in (1, 2):
+        other = jax.tree.map(lambda x, scale=scale: scale * x, params)
+        for score_fn in (
+          scores.reward_fn(network, other, True),
+          scores.ctcvr_fn(network, other),
+        ):
+          score_fn(np.arange(3), HISTORY_US)
+    self.assertLen(traces, 2)
 
   def test_chunks_cover_all_with_one_length(self):
     found = list(scores.chunks(10, 3, most=4))

@@ -128,7 +128,14 @@ def _overrides(folder: pathlib.Path) -> dict[str, Any]:
     'prompt': {'max_history': 2, 'profile_fields': ('age', 'gender')},
     'length': {'prompt': 48, 'completion': 40},
     'tokenizer': {'vocab_size': 420, 'whole_names': 24},
-    'tower': {'width': 4, 'mlp_widths': (4,), 'batch': 128, 'epochs': 1},
+    'tower': {
+      'width': 4,
+      'mlp_widths': (4,),
+      'batch': 32,
+      'epochs': 1,
+      'judge_batch': 64,
+      'judge_epochs': 1,
+    },
     'model': {
       'num_layers': 2,
       'width': 32,

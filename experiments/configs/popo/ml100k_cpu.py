@@ -59,12 +59,15 @@ def get_config() -> ml_collections.ConfigDict:
   config.tokenizer.whole_names = 1024
 
   config.tower = ml_collections.ConfigDict()
-  config.tower.width = 32
-  config.tower.mlp_widths = (64,)
-  config.tower.batch = 4096
-  config.tower.epochs = 3
+  config.tower.width = 64
+  config.tower.mlp_widths = ()
+  config.tower.batch = 512
+  config.tower.epochs = 5
+  config.tower.judge_batch = 1024
+  config.tower.judge_epochs = 3
+  config.tower.judge_fraction = 0.3
   config.tower.lr = 3e-3
-  config.tower.weight_decay = 1e-4
+  config.tower.weight_decay = 1.0
 
   config.model = ml_collections.ConfigDict()
   config.model.source = ''

@@ -67,7 +67,8 @@ def get_config() -> ml_collections.ConfigDict:
 
   config.tokenizer.vocab_size = 4096
   config.tokenizer.whole_names = 2048
-  config.tower.epochs = 6
+  config.tower.epochs = 8
+  config.tower.judge_epochs = 10
 
   config.pretrain = ml_collections.ConfigDict()
   config.pretrain.batch = 8

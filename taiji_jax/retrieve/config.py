@@ -19,6 +19,9 @@ class RetrieveConfig:
       the rows.
     iterations: the most Newton steps.
     candidates: the likeliest items among which the one answer is chosen.
+    ranked: the most items of a catalogue all of which are ranked for a list; of
+      a larger one only those that can be on it are, with ties at the end of a
+      list in no order.
     rows: the most rows that are scored at once.
     pairs: and the most known pairs (row, item) of theirs, where they are more
       than one row: both bound the memory.
@@ -31,6 +34,7 @@ class RetrieveConfig:
   l2: float = 1.0
   iterations: int = 50
   candidates: int = 200
+  ranked: int = 1 << 14
   rows: int = 128
   pairs: int = 1 << 20
 
@@ -44,6 +48,6 @@ class RetrieveConfig:
         )
     if self.folds < 2:
       raise UserError(f'folds is {self.folds}; give at least 2.')
-    for name in ('fit_rows', 'l2'):
+    for name in ('fit_rows', 'l2', 'ranked'):
       if not getattr(self, name) >= 0:
         raise UserError(f'{name} is {getattr(self, name)}; give 0 or more.')

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -53,17 +54,23 @@ class Pairs:
       int64 `[P]` each; `i` is a position in `item_i`, ascending.
     """
     item_i = np.asarray(item_i, np.int64)
-    low_i = np.searchsorted(self.key_q, item_i * self.items)
-    high_i = np.searchsorted(self.key_q, (item_i + 1) * self.items)
-    length_i = np.where(item_i >= 0, high_i - low_i, 0)
+    low_i = self._start_n[item_i]
+    length_i = np.where(item_i >= 0, self.lengths[item_i], 0)
     i_p = np.repeat(np.arange(len(item_i)), length_i)
     skip_i = low_i - (np.cumsum(length_i) - length_i)
     q_p = np.arange(len(i_p)) + skip_i[i_p]
     return i_p, self.key_q[q_p] % self.items, self.count_q[q_p]
 
+  @functools.cached_property
   def lengths(self) -> np.ndarray:
     """Returns how many pairs begin with each item, int64 `[N]`."""
-    return np.bincount(self.key_q // self.items, minlength=self.items)
+    return np.diff(self._start_n)
+
+  @functools.cached_property
+  def _start_n(self) -> np.ndarray:
+    """Returns where the pairs of each item begin, int64 `[N + 1]`."""
+    first = np.arange(self.items + 1) * np.int64(self.items)
+    return np.searchsorted(self.key_q, first)
 
   def total(self) -> np.ndarray:
     """Returns the pairs that begin with each item, int64 `[N]`."""

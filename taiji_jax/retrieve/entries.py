@@ -102,8 +102,8 @@ def sizes(
   history_bs: np.ndarray, counts: Counts, neighbours: Neighbours, items: Items
 ) -> np.ndarray:
   """Returns an upper bound of the entries of each row, int64 `[B]`."""
-  per_n = counts.together.lengths() * 2 + neighbours.item_nk.shape[1] + 1
-  per_n += sum(pairs.lengths() for pairs in counts.after)
+  per_n = counts.together.lengths * 2 + neighbours.item_nk.shape[1] + 1
+  per_n += sum(pairs.lengths for pairs in counts.after)
   own_n = np.diff(items.brand_start)
   if len(own_n):
     per_n += np.where(items.brand_n >= 0, own_n[items.brand_n], 0)

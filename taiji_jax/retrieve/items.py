@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import dataclasses
 
+import jax
 import numpy as np
 
 from taiji_jax.types import CATEGORY_LEVELS, Catalog
@@ -51,6 +52,13 @@ class Items:
       brand_n,
       start,
       by_brand,
+    )
+
+  def placed(self) -> 'Items':
+    """Returns the same on the device, as far as it is computed with there."""
+    names = ('code_ln', 'leaf_n', 'leaf_lg')
+    return dataclasses.replace(
+      self, **{name: jax.device_put(getattr(self, name)) for name in names}
     )
 
 

@@ -1,9 +1,10 @@
 """The likeliest items of each row, exactly, without scoring all of them.
 
-Of the items that are no known pair of a row, those of one category come in the
-order of their popularity. So the first few of the best few categories hold the
-best of them, and what was not looked at has a bound: where the list lies above
-it, it is exact; else more is looked at.
+Of the items that are no known pair of a row, those that share as much of a
+category path with its history come in the order of their popularity. So the
+first few of every category of the history, and the first few of all items, hold
+the best of them; and what was not looked at has a bound: where a list reaches
+it, the list is exact, else more is looked at.
 """
 
 import functools
@@ -14,31 +15,77 @@ import jax.numpy as jnp
 import numpy as np
 
 from taiji_jax.retrieve import logit
+from taiji_jax.retrieve.items import Items
 from taiji_jax.retrieve.logit import Known, Scored
+
+_ROOT = 0
 
 
 class Shelves(NamedTuple):
-  """The items of each category, best first.
+  """The items of each category of each level, and of all: best first.
+
+  Shelf 0 has all items; behind it are the first levels, the second, the third.
 
   Attributes:
-    item_n: int32 `[N]`, items by category, the best base score first; ties by
-      index.
-    start_g, size_g: int32 `[G]`, where a category begins in it, and its items.
+    item_i: int32 `[4 N]`, items shelf by shelf, the best base score first; ties
+      by index.
+    start_v, size_v: int32 `[V]`, where a shelf begins in it, and its items.
+    level_v: int32 `[V]`, how many levels its items share, 0 to 3.
   """
 
-  item_n: jax.Array
-  start_g: jax.Array
-  size_g: jax.Array
+  item_i: np.ndarray
+  start_v: np.ndarray
+  size_v: np.ndarray
+  level_v: np.ndarray
 
   @classmethod
-  def of(cls, base_n: np.ndarray, leaf_n: np.ndarray, leaves: int) -> 'Shelves':
-    """Returns the shelves of items with these scores and categories."""
-    size_g = np.bincount(leaf_n, minlength=leaves)
+  def of(cls, base_n: np.ndarray, items: Items) -> 'Shelves':
+    """Returns the shelves of items with these base scores."""
+    every = np.argsort(-base_n, kind='stable')
+    shelves, sizes, levels = [every], [[len(every)]], [[0]]
+    for level, (code_n, count) in enumerate(
+      zip(items.code_ln, items.codes, strict=True), 1
+    ):
+      # Stable: the order of `every` stays within a code.
+      code = code_n[every]
+      known = every[code >= 0]
+      shelves.append(known[np.argsort(code_n[known], kind='stable')])
+      sizes.append(np.bincount(code_n[known], minlength=count))
+      levels.append(np.full(count, level))
+    size_v = np.concatenate(sizes)
     return cls(
-      np.lexsort((-base_n, leaf_n)).astype(np.int32),
-      (np.cumsum(size_g) - size_g).astype(np.int32),
-      size_g.astype(np.int32),
+      np.concatenate(shelves).astype(np.int32),
+      (np.cumsum(size_v) - size_v).astype(np.int32),
+      size_v.astype(np.int32),
+      np.concatenate(levels).astype(np.int32),
     )
+
+
+def shelves_of(history_bs: np.ndarray, items: Items) -> np.ndarray:
+  """Returns the shelves that a row's history is on, int32 `[b, W]`.
+
+  Args:
+    history_bs: int32, padded with -1.
+    items: of the catalogue.
+
+  Returns:
+    Each shelf once, the first one always; padded with -1, W a power of two.
+  """
+  first = 1
+  found = [np.zeros((len(history_bs), 1), np.int64)]
+  for code_n, count in zip(items.code_ln, items.codes, strict=True):
+    code_bs = np.where(history_bs >= 0, code_n[history_bs], -1)
+    found.append(np.where(code_bs >= 0, first + code_bs, -1))
+    first += count
+  shelf_bk = -np.sort(-np.concatenate(found, 1), axis=1)
+  again = np.zeros(shelf_bk.shape, bool)
+  again[:, 1:] = shelf_bk[:, 1:] == shelf_bk[:, :-1]
+  shelf_bk = -np.sort(-np.where(again, -1, shelf_bk), axis=1)
+  most = max(int((shelf_bk >= 0).sum(1).max()), 1)
+  width = 1 << (most - 1).bit_length()
+  lack = max(width - shelf_bk.shape[1], 0)
+  shelf_bk = np.pad(shelf_bk, ((0, 0), (0, lack)), constant_values=-1)
+  return shelf_bk[:, :width].astype(np.int32)
 
 
 @functools.partial(jax.jit, static_argnames='count')
@@ -61,44 +108,43 @@ def best_of_all(
   return item_bc.astype(jnp.int32), score_bc
 
 
-@functools.partial(jax.jit, static_argnames=('count', 'wide', 'deep'))
+@functools.partial(jax.jit, static_argnames=('count', 'deep'))
 def best(
+  weight_f: jax.Array,
   known: Known,
   scored: Scored,
   shelves: Shelves,
+  shelf_bw: jax.Array,
   count: int,
-  wide: int,
   deep: int,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """Returns items and scores of each list `[b, count]`, and what is exact.
 
   Args:
+    weight_f: one a feature, as `features.NAMES`.
     known, scored: the rows.
     shelves: of `scored.base_n`.
+    shelf_bw: of `shelves_of`.
     count: length of the lists.
-    wide: categories that are looked at, at most G.
-    deep: items of each that are looked at.
+    deep: items of each shelf that are looked at.
 
   Returns:
     int32, -1 where fewer can come; float32, -inf there; bool `[b]`, whether the
-    list is known to be exact. Ties go by index.
+    list is known to be exact: only items that score no more than its last are
+    left out.
   """
   rows = scored.leaf_bg.shape[0]
   own = _of_pairs(known, scored.score_q, rows, count)
-  others, bound_b = _others(known, scored, shelves, wide, deep)
+  others, bound_b = _others(weight_f, known, scored, shelves, shelf_bw, deep)
   score_bm, item_bm = (
     jnp.concatenate([a, b], 1) for a, b in zip(own, others, strict=True)
   )
-  item_bm = jnp.where(score_bm > -jnp.inf, item_bm, np.iinfo(np.int32).max)
-  lack = max(count - score_bm.shape[1], 0)
-  fill = ((0, 0), (0, lack))
-  score_bm = jnp.pad(score_bm, fill, constant_values=-jnp.inf)
-  item_bm = jnp.pad(item_bm, fill)
-  minus_bm, item_bm = jax.lax.sort((-score_bm, item_bm), num_keys=2)
-  score_bc, item_bc = -minus_bm[:, :count], item_bm[:, :count]
-  item_bc = jnp.where(score_bc > -jnp.inf, item_bc, -1)
-  exact_b = (score_bc[:, -1] > bound_b) | (bound_b == -jnp.inf)
-  return item_bc, score_bc, exact_b
+  score_bc, at_bc = jax.lax.top_k(score_bm, count)
+  item_bc = jnp.take_along_axis(item_bm, at_bc, 1)
+  item_bc = jnp.where(score_bc > -jnp.inf, item_bc, np.iinfo(np.int32).max)
+  minus_bc, item_bc = jax.lax.sort((-score_bc, item_bc), num_keys=2)
+  exact_b = score_bc[:, -1] >= bound_b
+  return jnp.where(minus_bc < jnp.inf, item_bc, -1), -minus_bc, exact_b
 
 
 def _of_pairs(
@@ -117,35 +163,51 @@ def _of_pairs(
 
 
 def _others(
-  known: Known, scored: Scored, shelves: Shelves, wide: int, deep: int
+  weight_f: jax.Array,
+  known: Known,
+  scored: Scored,
+  shelves: Shelves,
+  shelf_bw: jax.Array,
+  deep: int,
 ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-  """Returns scores and items `[b, wide * deep]`, and the bound of the rest."""
-  rows, leaves = scored.leaf_bg.shape
-  items = shelves.item_n.shape[0]
-  first_g = scored.base_n[shelves.item_n[shelves.start_g]]
-  head_bw, leaf_bw = jax.lax.top_k(
-    scored.leaf_bg + first_g, min(wide + 1, leaves)
-  )
-  bound_b = jnp.full(rows, -jnp.inf)
-  if wide < leaves:
-    bound_b = head_bw[:, wide]
-    leaf_bw = leaf_bw[:, :wide]
+  """Returns scores and items `[b, W * deep]`, and the bound of the rest."""
+  rows, items = scored.leaf_bg.shape[0], known.leaf_n.shape[0]
+  there_bw = shelf_bw >= 0
+  shelf_bw = jnp.maximum(shelf_bw, _ROOT)
+  level_bw = shelves.level_v[shelf_bw]
   place_d = jnp.arange(deep + 1)
-  at_bwd = shelves.start_g[leaf_bw][..., None] + place_d
-  there_bwd = place_d < shelves.size_g[leaf_bw][..., None]
-  item_bwd = shelves.item_n[jnp.minimum(at_bwd, items - 1)]
-  own_bw = jnp.take_along_axis(scored.leaf_bg, leaf_bw, 1)
+  at_bwd = shelves.start_v[shelf_bw][..., None] + place_d
+  there_bwd = place_d < shelves.size_v[shelf_bw][..., None]
+  there_bwd &= there_bw[..., None]
+  at_bwd = jnp.minimum(at_bwd, len(shelves.item_i) - 1)
+  item_bwd = shelves.item_i[at_bwd]
+  leaf_bwd = known.leaf_n[item_bwd]
+  b = jnp.arange(rows)[:, None, None]
   # The same sum as of the known pairs, so that rounding makes no order.
-  score_bwd = scored.base_n[item_bwd] + own_bw[..., None]
-  score_bwd = jnp.where(there_bwd, score_bwd, -jnp.inf)
-  bound_b = jnp.maximum(bound_b, score_bwd[..., deep].max(1))
-  score_bm = score_bwd[..., :deep].reshape(rows, -1)
-  item_bm = item_bwd[..., :deep].reshape(rows, -1)
+  score_bwd = scored.base_n[item_bwd] + scored.leaf_bg[b, leaf_bwd]
+
+  # An item counts on the shelf of all the levels that it shares with the row.
+  levels = scored.x_fbg.shape[0] // 2
+  shared_bg = jnp.sum(scored.x_fbg[levels:] > 0, 0)
+  own_bwd = there_bwd & (shared_bg[b, leaf_bwd] == level_bw[..., None])
   key_q = known.row_q * items + known.item_q
   key_q = jnp.where(known.row_q < rows, key_q, np.iinfo(np.int32).max)
-  key_bm = jnp.arange(rows)[:, None] * items + item_bm
-  at_bm = jnp.minimum(jnp.searchsorted(key_q, key_bm), len(key_q) - 1)
+  key_bwd = b * items + item_bwd
+  at_bwd = jnp.minimum(jnp.searchsorted(key_q, key_bwd), len(key_q) - 1)
+  own_bwd &= key_q[at_bwd] != key_bwd
+  listed_bwd = jnp.where(own_bwd, score_bwd, -jnp.inf)[..., :deep]
+
+  # What is deeper shares just as much: the weights of those levels, and no more
+  # popularity than the first that was not looked at.
+  level_f = jnp.tile(jnp.arange(levels), 2)
+  x_fbw = scored.x_fbg[:, b[..., 0], leaf_bwd[..., 0]]
+  shares_fbw = level_f[:, None, None] < level_bw
+  offset_bw = jnp.einsum(
+    'f,fbw->bw', weight_f[1 : 1 + 2 * levels], jnp.where(shares_fbw, x_fbw, 0.0)
+  )
+  bound_bw = offset_bw + scored.base_n[item_bwd[..., deep]]
+  bound_b = jnp.where(there_bwd[..., deep], bound_bw, -jnp.inf).max(1)
   return (
-    jnp.where(key_q[at_bm] == key_bm, -jnp.inf, score_bm),
-    item_bm,
+    listed_bwd.reshape(rows, -1),
+    item_bwd[..., :deep].reshape(rows, -1),
   ), bound_b

@@ -60,6 +60,42 @@ class Known(NamedTuple):
     )
 
 
+class Base(NamedTuple):
+  """Scores of the popularity alone, and their sums by category.
+
+  Attributes:
+    base_n: float32 `[N]`.
+    top_g: float32, the largest of a category.
+    moment_kg: float32 `[3, G]`, the sum over a category of exp(base - top)
+      popularity^k.
+  """
+
+  base_n: jax.Array
+  top_g: jax.Array
+  moment_kg: jax.Array
+
+
+def base(
+  weight_f: jax.Array, popularity_n: jax.Array, leaf_n: jax.Array, leaves: int
+) -> Base:
+  """Returns what all rows share.
+
+  Args:
+    weight_f: one a feature, as `features.NAMES`.
+    popularity_n: float32, log(1 + clicks).
+    leaf_n: of `Items`.
+    leaves: how many categories there are.
+  """
+  base_n = weight_f[0] * popularity_n
+  top_g = jax.ops.segment_max(base_n, leaf_n, leaves)
+  mass_n = jnp.exp(base_n - top_g[leaf_n])
+  moments = [
+    jax.ops.segment_sum(mass_n * popularity_n**k, leaf_n, leaves)
+    for k in range(3)
+  ]
+  return Base(base_n, top_g, jnp.stack(moments))
+
+
 class Scored(NamedTuple):
   """Scores of all items of a chunk of rows, unnormalised.
 
@@ -92,35 +128,36 @@ class Scored(NamedTuple):
 
 
 def score(
-  weight_f: jax.Array, known: Known, codes: tuple[int, ...], decay: float
+  weight_f: jax.Array,
+  base: Base,
+  known: Known,
+  codes: tuple[int, ...],
+  decay: float,
 ) -> Scored:
   """Returns the scores of all items.
 
   Args:
     weight_f: one a feature, as `features.NAMES`.
+    base: of these weights.
     known: the rows.
     codes: of `Items`.
     decay: weight of a history item over that of the one after it.
   """
-  rows, leaves = known.history_bs.shape[0], known.leaf_lg.shape[1]
+  rows = known.history_bs.shape[0]
   weight_bs = features.weights(known.history_bs, decay)
   x_fbg = features.of_leaves(
     known.history_bs, weight_bs, known.code_ln, known.leaf_lg, codes
   )
   x_fq = features.of_pairs(known.place_p, known.value_p, known.row_q, weight_bs)
-  base_n = weight_f[0] * known.popularity_n
   leaf_bg = jnp.einsum('f,fbg->bg', weight_f[1:_ALL], x_fbg)
   leaf_q = known.leaf_n[known.item_q]
-  plain_q = base_n[known.item_q] + leaf_bg[known.row_q, leaf_q]
+  plain_q = base.base_n[known.item_q] + leaf_bg[known.row_q, leaf_q]
   extra_q = jnp.einsum('f,fq->q', weight_f[_ALL:], x_fq)
   score_q = jnp.where(known.barred_q, -jnp.inf, plain_q + extra_q)
-  base_g = jax.ops.segment_max(base_n, known.leaf_n, leaves)
-  top_b = jnp.max(leaf_bg + base_g, 1)
+  top_b = jnp.max(leaf_bg + base.top_g, 1)
   top_b = jnp.maximum(top_b, jax.ops.segment_max(score_q, known.row_q, rows))
-  mass_g = jax.ops.segment_sum(
-    jnp.exp(base_n - base_g[known.leaf_n]), known.leaf_n, leaves
-  )
-  all_b = jnp.sum(mass_g * jnp.exp(leaf_bg + base_g - top_b[:, None]), 1)
+  p_bg = jnp.exp(leaf_bg + base.top_g - top_b[:, None])
+  all_b = p_bg @ base.moment_kg[0]
   top_q = top_b[known.row_q]
   plain_b = _rows(jnp.exp(plain_q - top_q), known.row_q, rows)
   pairs_b = _rows(jnp.ones_like(plain_q), known.row_q, rows)
@@ -128,23 +165,31 @@ def score(
   others = pairs_b < known.popularity_n.shape[0]
   rest_b = jnp.where(others, jnp.maximum(all_b - plain_b, 0.0), 0.0)
   total_b = rest_b + _rows(jnp.exp(score_q - top_q), known.row_q, rows)
-  return Scored(base_n, leaf_bg, plain_q, score_q, top_b, total_b, x_fq, x_fbg)
+  return Scored(
+    base.base_n, leaf_bg, plain_q, score_q, top_b, total_b, x_fq, x_fbg
+  )
 
 
-def entropy(known: Known, scored: Scored) -> jax.Array:
-  """Returns the entropy of each row, float32 `[b]`, in nats; 0 of nothing."""
-  rows, leaves = scored.leaf_bg.shape
-  log_total_b = scored.log_total_b
-  base_g = jax.ops.segment_max(scored.base_n, known.leaf_n, leaves)
-  mass_n = jnp.exp(scored.base_n - base_g[known.leaf_n])
-  mass_g = jax.ops.segment_sum(mass_n, known.leaf_n, leaves)
-  own_g = jax.ops.segment_sum(mass_n * scored.base_n, known.leaf_n, leaves)
+def entropy(
+  weight_f: jax.Array, base: Base, known: Known, scored: Scored
+) -> jax.Array:
+  """Returns the entropy of each row, float32 `[b]`, in nats; 0 of nothing.
+
+  Args:
+    weight_f, base, known: what `scored` was made of.
+    scored: the rows.
+  """
+  rows = scored.leaf_bg.shape[0]
+  log_total_b1 = scored.log_total_b[:, None]
   # sum of p (score - log total) over a category as if no pair were known.
-  mean_bg = own_g + mass_g * (scored.leaf_bg - log_total_b[:, None])
-  p_bg = jnp.exp(scored.leaf_bg + base_g - log_total_b[:, None])
+  mean_bg = weight_f[0] * base.moment_kg[1] + base.moment_kg[0] * (
+    scored.leaf_bg - log_total_b1
+  )
+  p_bg = jnp.exp(scored.leaf_bg + base.top_g - log_total_b1)
   all_b = jnp.sum(p_bg * mean_bg, 1)
-  change_q = _plogp(scored.score_q - log_total_b[known.row_q]) - _plogp(
-    scored.plain_q - log_total_b[known.row_q]
+  log_total_q = scored.log_total_b[known.row_q]
+  change_q = _plogp(scored.score_q - log_total_q) - _plogp(
+    scored.plain_q - log_total_q
   )
   found_b = -(all_b + _rows(change_q, known.row_q, rows))
   return jnp.where(scored.total_b > 0, jnp.maximum(found_b, 0.0), 0.0)
@@ -161,6 +206,7 @@ def scores(known: Known, scored: Scored) -> jax.Array:
 
 def sums(
   weight_f: jax.Array,
+  base: Base,
   known: Known,
   counts_b: jax.Array,
   codes: tuple[int, ...],
@@ -174,28 +220,20 @@ def sums(
   section II.
 
   Args:
-    weight_f, known, codes, decay: as in `score`.
+    weight_f, base, known, codes, decay: as in `score`.
     counts_b: float32, 1 where a row counts, 0 where it is padding; the target
       of one that counts is not barred.
   """
-  scored = score(weight_f, known, codes, decay)
-  rows, leaves = scored.leaf_bg.shape
+  scored = score(weight_f, base, known, codes, decay)
+  rows = scored.leaf_bg.shape[0]
   log_total_b = scored.log_total_b
   truth_b = scored.score_q[known.target_b] - log_total_b
   loss = -jnp.sum(jnp.where(counts_b > 0, truth_b, 0.0))
 
-  # As if no pair were known: moments of the popularity in each category.
-  base_g = jax.ops.segment_max(scored.base_n, known.leaf_n, leaves)
-  mass_n = jnp.exp(scored.base_n - base_g[known.leaf_n])
-  moment_kg = jnp.stack(
-    [
-      jax.ops.segment_sum(mass_n * known.popularity_n**k, known.leaf_n, leaves)
-      for k in range(3)
-    ]
-  )
-  p_bg = jnp.exp(scored.leaf_bg + base_g - log_total_b[:, None])
+  # As if no pair were known.
+  p_bg = jnp.exp(scored.leaf_bg + base.top_g - log_total_b[:, None])
   p_bg *= counts_b[:, None]
-  p_kbg = p_bg * moment_kg[:, None]
+  p_kbg = p_bg * base.moment_kg[:, None]
   x_fbg = scored.x_fbg
   mean_fb = jnp.concatenate(
     [p_kbg[1].sum(1)[None], jnp.einsum('fbg,bg->fb', x_fbg, p_kbg[0])]

@@ -1,6 +1,6 @@
 """The retriever of one log: fitted, and asked for scores, lists and answers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import dataclasses
 import functools
 
@@ -22,7 +22,7 @@ from taiji_jax.retrieve.config import RetrieveConfig
 from taiji_jax.retrieve.counts import Counts
 from taiji_jax.retrieve.items import Items
 from taiji_jax.retrieve.lists import Shelves
-from taiji_jax.retrieve.logit import Known, Scored
+from taiji_jax.retrieve.logit import Base, Known, Scored
 from taiji_jax.retrieve.newton import Fit, Sums
 from taiji_jax.types import Catalog, Log, Rows
 
@@ -30,10 +30,8 @@ DEFAULTS = RetrieveConfig()
 _ALL = -1
 # Weights of every eighth row are where those of many rows begin.
 _FEWER, _MANY = 8, 800
-# Of so many items all are ranked.
-_FEW = 1 << 14
-# How many categories are looked at first, and items of each.
-_WIDE, _DEEP = 16, 32
+# How many items of a category are looked at first.
+_DEEP = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,9 +99,13 @@ class Retriever:
     self._near = neighbours_lib.none(self._n)
     if title_nd is not None:
       self._near = neighbours_lib.nearest(title_nd, config.neighbours)
+    # Where they are computed with, once.
+    self._placed = self._items.placed()
+    self._near_nk = jax.device_put(self._near.item_nk)
     rng = np.random.default_rng(seed)
     self._fold_u = rng.integers(config.folds, size=len(log.user_ids))
     self._counts = functools.cache(self._count)
+    self._popularity = functools.cache(self._log_counts)
     static = {'codes': self._items.codes, 'decay': config.decay}
     self._score = jax.jit(functools.partial(logit.score, **static))
     self._sums = jax.jit(functools.partial(logit.sums, **static))
@@ -139,10 +141,13 @@ class Retriever:
   def _newton(self, rows: Rows, start_f: np.ndarray) -> Fit:
     def sums_of(weight_f: np.ndarray) -> Sums:
       weight_f = np.asarray(weight_f, np.float32)
+      base = self._base(weight_f)
       added = [0.0, 0.0, 0.0]
-      for index_b, known, _ in self._chunks(rows):
+      for index_b, known, fold in self._chunks(rows):
         counts_b = np.arange(known.history_bs.shape[0]) < len(index_b)
-        found = self._sums(weight_f, known, counts_b.astype(np.float32))
+        found = self._sums(
+          weight_f, base(fold), known, counts_b.astype(np.float32)
+        )
         added = [
           x + np.asarray(y, np.float64)
           for x, y in zip(added, found, strict=True)
@@ -167,8 +172,9 @@ class Retriever:
       weight_f: of `fit`.
     """
     weight_f = np.asarray(weight_f, np.float32)
-    for index_b, known, _ in self._chunks(rows):
-      logp_bn = _log_p(known, self._score(weight_f, known))
+    base = self._base(weight_f)
+    for index_b, known, fold in self._chunks(rows):
+      logp_bn = _log_p(known, self._score(weight_f, base(fold), known))
       yield index_b, np.asarray(logp_bn)[: len(index_b)]
 
   def retrieve(
@@ -192,19 +198,27 @@ class Retriever:
       found, answer_r=np.full(len(rows), -1, np.int32)
     )
     weight_f = np.asarray(weight_f, np.float32)
+    base = self._base(weight_f)
     shelves = functools.cache(functools.partial(self._shelves, weight_f[0]))
     candidates = min(self._config.candidates, self._n)
     for index_b, known, fold in self._chunks(rows):
-      scored = self._score(weight_f, known)
+      scored = self._score(weight_f, base(fold), known)
       item_bm, score_bm = self._listed(
-        known, scored, shelves(fold), max(count, candidates), len(index_b)
+        weight_f,
+        known,
+        scored,
+        shelves(fold),
+        max(count, candidates),
+        len(index_b),
       )
       parts = _answered(
+        weight_f,
+        base(fold),
         known,
         scored,
         item_bm,
         score_bm,
-        self._near.item_nk,
+        self._near_nk,
         codes=self._items.codes,
         candidates=candidates,
       )
@@ -219,25 +233,39 @@ class Retriever:
     return found
 
   def _listed(
-    self, known: Known, scored: Scored, shelves: Shelves, count: int, rows: int
+    self,
+    weight_f: np.ndarray,
+    known: Known,
+    scored: Scored,
+    shelves: Shelves,
+    count: int,
+    rows: int,
   ) -> tuple[np.ndarray, np.ndarray]:
     """Returns items and scores of the lists, all of `rows` rows exact."""
-    if self._n <= _FEW:
+    if self._n <= self._config.ranked:
       return lists.best_of_all(known, scored, min(count, self._n))
-    leaves = len(shelves.size_g)
-    most = int(shelves.size_g.max())
-    wide, deep = min(_WIDE, leaves), min(_DEEP, most)
+    shelf_bw = lists.shelves_of(known.history_bs, self._items)
+    deep = min(_DEEP, self._n)
     while True:
       item_bc, score_bc, exact_b = lists.best(
-        known, scored, shelves, count=count, wide=wide, deep=deep
+        weight_f, known, scored, shelves, shelf_bw, count=count, deep=deep
       )
-      if (wide == leaves and deep == most) or exact_b[:rows].all():
+      if deep == self._n or exact_b[:rows].all():
         return item_bc, score_bc
-      wide, deep = min(2 * wide, leaves), min(4 * deep, most)
+      deep = min(4 * deep, self._n)
+
+  def _base(self, weight_f: np.ndarray) -> Callable[[int], Base]:
+    """Returns fold -> what its rows share under these weights."""
+    leaves = self._items.leaf_lg.shape[1]
+    return functools.cache(
+      lambda fold: _base(
+        weight_f, self._popularity(fold), self._placed.leaf_n, leaves
+      )
+    )
 
   def _shelves(self, weight: float, fold: int) -> Shelves:
-    base_n = weight * _popularity(self._counts(fold))
-    return Shelves.of(base_n, self._items.leaf_n, self._items.leaf_lg.shape[1])
+    base_n = weight * np.asarray(self._popularity(fold))
+    return jax.device_put(Shelves.of(base_n, self._items))
 
   def _can_come(self, rows: Rows) -> np.ndarray:
     if not self._once:
@@ -277,9 +305,9 @@ class Retriever:
       )
       for start, end in _cuts(size_r, most, self._config.pairs):
         index_b = own[start:end]
-        yield index_b, self._known(rows.take(index_b), counted, most), fold
+        yield index_b, self._known(rows.take(index_b), fold, most), fold
 
-  def _known(self, rows: Rows, counted: Counts, size: int) -> Known:
+  def _known(self, rows: Rows, fold: int, size: int) -> Known:
     fill = size - len(rows)
     history_bs = np.pad(
       rows.history_rs, ((0, fill), (0, 0)), constant_values=-1
@@ -287,17 +315,17 @@ class Retriever:
     found = entries.of(
       history_bs,
       np.pad(rows.target_r, (0, fill)),
-      counted,
+      self._counts(fold),
       self._near,
       self._items,
       self._config.decay,
       self._once,
     )
-    return Known.of(history_bs, found, _popularity(counted), self._items)
+    return Known.of(history_bs, found, self._popularity(fold), self._placed)
 
-
-def _popularity(counted: Counts) -> np.ndarray:
-  return np.log1p(counted.popularity_n).astype(np.float32)
+  def _log_counts(self, fold: int) -> jax.Array:
+    count_n = self._counts(fold).popularity_n
+    return jax.device_put(np.log1p(count_n).astype(np.float32))
 
 
 def _cuts(size_r: np.ndarray, rows: int, pairs: int) -> Iterator[tuple]:
@@ -310,6 +338,9 @@ def _cuts(size_r: np.ndarray, rows: int, pairs: int) -> Iterator[tuple]:
     start = end
 
 
+_base = jax.jit(logit.base, static_argnames='leaves')
+
+
 @jax.jit
 def _log_p(known: Known, scored: Scored) -> jax.Array:
   return logit.scores(known, scored) - scored.log_total_b[:, None]
@@ -317,6 +348,8 @@ def _log_p(known: Known, scored: Scored) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnames=('codes', 'candidates'))
 def _answered(
+  weight_f: jax.Array,
+  base: Base,
   known: Known,
   scored: Scored,
   item_bm: jax.Array,
@@ -338,7 +371,7 @@ def _answered(
   target_b = scored.score_q[known.target_b] - log_total_b
   return (
     logp_bm,
-    logit.entropy(known, scored),
+    logit.entropy(weight_f, base, known, scored),
     answer_b,
     value_b,
     confidence_b,

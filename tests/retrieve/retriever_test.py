@@ -1,12 +1,14 @@
 """The retriever against dense numpy, and where it has nothing to go by."""
 
 import dataclasses
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 import numpy as np
 
 from taiji_jax.errors import UserError
-from taiji_jax.retrieve import features, neighbours
+from taiji_jax.retrieve import answer, features, neighbours
+from taiji_jax.retrieve import retriever as retriever_lib
 from taiji_jax.retrieve.config import RetrieveConfig
 from taiji_jax.retrieve.retriever import Retriever
 from taiji_jax.types import Catalog
@@ -144,6 +146,49 @@ class DenseTest(parameterized.TestCase):
     np.testing.assert_array_equal(whole.item_rc, parts.item_rc)
     np.testing.assert_array_equal(whole.logp_rc, parts.logp_rc)
     np.testing.assert_array_equal(whole.answer_r, parts.answer_r)
+
+
+class ListsTest(parameterized.TestCase):
+  @parameterized.parameters((1, False, 1), (8, True, -1), (64, True, 1))
+  def test_a_large_catalogue_is_not_ranked_whole(
+    self, deep, consumed_once, sign
+  ):
+    catalog = small_log.catalog(items=300, seed=1)
+    log = small_log.log(users=40, items=300, events=900, seed=2)
+    rows, events = small_log.last_clicks(log, 1)
+    weights = np.abs(WEIGHTS) * np.where(np.arange(18) < 7, sign, 1)
+
+    def found(ranked):
+      return Retriever(
+        log,
+        catalog,
+        events,
+        RetrieveConfig(ranked=ranked, rows=16, candidates=20),
+        title_nd=small_log.titles(300),
+        consumed_once=consumed_once,
+      ).retrieve(rows, weights, 30)
+
+    with mock.patch.object(retriever_lib, '_DEEP', deep):
+      part = found(0)
+    whole = found(300)
+    # Ties at the end of a list are in no order, so scores are compared.
+    np.testing.assert_allclose(part.logp_rc, whole.logp_rc, atol=1e-5)
+    ahead = whole.logp_rc > whole.logp_rc[:, -1:] + 1e-4
+    np.testing.assert_array_equal(
+      np.where(ahead, part.item_rc, 0), np.where(ahead, whole.item_rc, 0)
+    )
+    np.testing.assert_array_equal(part.entropy_r, whole.entropy_r)
+
+  def test_probabilities_by_search_equal_those_by_table(self):
+    rng = np.random.default_rng(0)
+    item_bm = np.stack([rng.permutation(50)[:9] for _ in range(4)])
+    item_bm[0, 5:] = -1
+    p_bm = rng.random((4, 9)).astype(np.float32)
+    wanted = rng.integers(0, 50, (4, 9, 7))
+    table = answer._look_up(item_bm, p_bm, wanted, 50)
+    with mock.patch.object(answer, '_DENSE', 0):
+      search = answer._look_up(item_bm, p_bm, wanted, 50)
+    np.testing.assert_array_equal(table, search)
 
 
 class FitTest(absltest.TestCase):

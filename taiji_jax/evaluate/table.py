@@ -146,7 +146,7 @@ def tested(result: Mapping[str, Any]) -> list[str]:
       'The test named before anything was trained:'
       f' {markdown.cell(first["comparison"])} in'
       f' {markdown.cell(first["metric"])}, group'
-      f' {markdown.cell(first["group"])}, p = {p}.'
+      f' {markdown.cell(first["group"])}, p = {p}{_difference(result, first)}.'
     )
   if found['count']:
     other = 'other ' if said else ''
@@ -157,6 +157,18 @@ def tested(result: Mapping[str, Any]) -> list[str]:
       ' Holm.'
     )
   return [' '.join(said)] if said else []
+
+
+def _difference(result: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+  """Returns ', difference [interval]' of the primary test, '' without one."""
+  group = first['group']
+  part = result if group == ALL else result['groups'].get(group, {})
+  arm, _, end = first['comparison'].rpartition('-')
+  kinds = {BEST: 'against_best', RETRIEVER: 'against_retriever'}
+  name = arm if end in kinds else first['comparison']
+  values = part.get(kinds.get(end, 'paired'), {}).get(name, {})
+  told = interval(values.get(first['metric']), '+')
+  return '' if told == '-' else f', {markdown.cell(told)}'
 
 
 def mark(

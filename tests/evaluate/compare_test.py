@@ -225,7 +225,10 @@ class TestedTest(absltest.TestCase):
     self.assertEqual(tests['survive'], len(survivors))
     result_lib.check(found, shown)
     text = table.text(found, shown)
-    self.assertIn(r'anything was trained: rl-sft in m, group odd, p = ', text)
+    self.assertRegex(
+      text,
+      r'anything was trained: rl-sft in m, group odd, p = [^,]*, \+0.[45]\d\d',
+    )
     self.assertIn('9 other differences were tested; † marks the 5 whose', text)
     self.assertRegex(text, r'\| rl-sft\\\* \| \+0.[45]\d\d \\\[[^|]*\\\] † \|')
     self.assertRegex(text, r'\| rl-best \| \+0.4[^|]* † \|\n')

@@ -118,7 +118,7 @@ def _claims(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
     for metric, claimed in claims.items():
       level = result['arms'][base][metric]['mean']
       found = result['paired'][pair][metric]
-      if not level or found['mean'] is None:
+      if not level or found['low'] is None:
         rows.append((pair, metric, f'{claimed:+.1%}', *['-'] * 3))
         continue
       low, high = found['low'] / level, found['high'] / level

@@ -56,31 +56,32 @@ def results(sources: Sources) -> str:
 
 
 def summary(sources: Sources) -> str:
-  """Returns the telling metrics, and the best floor of each."""
+  """Returns the telling metrics, against look-ups and the retriever too."""
   made = run(sources)
-  arms, paired = made.result['arms'], made.result['paired']['popo-sft']
+  result = made.result
+  arms, paired = result['arms'], result['paired']['popo-sft']
+  against = (
+    result['against_best']['popo'],
+    result['against_retriever']['popo'],
+  )
   rows = [
     (
       f'`{metric}`' + _SHORT.get(metric, ''),
       *(told(values[metric]) for values in arms.values()),
       told(paired[metric], '+'),
-      _best_floor(made.result['floors'], metric),
+      *(told(values.get(metric), '+') for values in against),
     )
     for metric in _TELLING
   ]
   names = (f'`{arm}`' for arm in arms)
-  head = ('metric', *names, 'difference', 'best floor')
+  head = (
+    'metric',
+    *names,
+    'difference',
+    '`popo` less the best look-up',
+    '`popo` less the retriever',
+  )
   return framed(markdown.grid(head, rows), made)
-
-
-def _best_floor(floors: Mapping[str, Any], metric: str) -> str:
-  means = {
-    name: values[metric]['mean']
-    for name, values in floors.items()
-    if values.get(metric) and values[metric]['mean'] is not None
-  }
-  name = max(means, key=lambda floor: means[floor])
-  return f'{means[name]:.3f} `{name}`'
 
 
 def told(
@@ -93,15 +94,17 @@ def told(
   """
   if value is None or value['mean'] is None:
     return '-'
+  full = full and value['low'] is not None
   digits = 1 if abs(value['mean']) >= 10 else 3
   mean, low, high = (
-    format(value[k], f'{sign}.{digits}f') for k in ('mean', 'low', 'high')
+    '-' if value[k] is None else format(value[k], f'{sign}.{digits}f')
+    for k in ('mean', 'low', 'high')
   )
   return f'{mean} [{low}, {high}]' if full else mean
 
 
 def ranker(sources: Sources) -> str:
-  """Returns how well the ID tower ranks and is calibrated."""
+  """Returns how well the judge tower ranks and is calibrated."""
   made = run(sources)
   report = made.more(finished.RANKER)['all']
   rows = [

@@ -48,7 +48,7 @@ def pairs(sources: Sources) -> str:
     (
       f'`{pair}`',
       *(
-        f'{interval(values[metric], "+")} ({least[pair][metric]:.3f})'
+        f'{interval(values[metric], "+")} ({_number(least[pair][metric])})'
         for metric in _COMPARED
       ),
     )
@@ -56,6 +56,10 @@ def pairs(sources: Sources) -> str:
   ]
   head = ('pair', *(f'`{metric}`' for metric in _COMPARED))
   return framed(markdown.grid(head, rows), made)
+
+
+def _number(value: float | None) -> str:
+  return '-' if value is None else f'{value:.3f}'
 
 
 TABLES = {'taiji_arms': arms, 'taiji_pairs': pairs}

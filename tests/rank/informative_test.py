@@ -54,7 +54,7 @@ class InformativeTest(absltest.TestCase):
   def test_refuses_chance(self):
     found = judged(auc=0.51, spread=0.3)
     self.assertGreater(found.gauc[0], 0.5)
-    with self.assertRaisesRegex(UserError, 'must lie above .5'):
+    with self.assertRaisesRegex(UserError, 'must be above .5'):
       found.refuse()
 
   def test_refuses_what_rareness_explains(self):

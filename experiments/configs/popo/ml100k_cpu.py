@@ -69,6 +69,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.tower.lr = 3e-3
   config.tower.weight_decay = 1.0
 
+  config.retrieve = ml_collections.ConfigDict()
+  config.retrieve.fit_rows = 2000
+
   config.model = ml_collections.ConfigDict()
   config.model.source = ''
   config.model.num_layers = 3

@@ -67,6 +67,7 @@ def get_config() -> ml_collections.ConfigDict:
 
   config.tokenizer.vocab_size = 4096
   config.tokenizer.whole_names = 2048
+  config.retrieve.fit_rows = 4000
   config.tower.epochs = 8
   config.tower.judge_epochs = 10
 

@@ -53,7 +53,7 @@ def main() -> None:
   config = _CONFIG.value.to_dict()
   run.announce(config)
   if _FLOORS.value:
-    rows = table.rows_of(run, folder)
+    rows = table.rows_of(run, workdir)
     text = f'# {recipe.name}, before any language model\n\n'
     text += simple_models.text(run, rows) + '\n'
     files.write_text(workdir / 'floors.md', text)

@@ -10,25 +10,33 @@ Command: TAIJI_DATA=FOLDER python -m experiments.taiji \
 
 The size, by arithmetic (two cores, float32, 1.1M parameters, about 9,000 tokens
 a second):
-- Titles cut to five words and 2,048 whole names in a vocabulary of 4,096 make
-  an item 12 tokens, so six items and the profile are a prompt of 61 tokens on
-  average (128 at most), reasoning and answer 23.
+- Titles cut to five words (or as many as keep a unique one unique) and 2,048
+  whole names in a vocabulary of 4,096 make an item 12 tokens, so six items and
+  the profile are a prompt of 61 tokens on average (128 at most), reasoning and
+  answer 23.
 - Backbone: 1,500 steps x 8 rows x 256 tokens = 3.1M tokens, one and a half
-  passes over the texts of all items and 20,103 rows of users whom no later
+  passes over the texts of all items and 30,730 rows of users whom no later
   stage trains on: 5 minutes.
 - CoT: 2,000 prompts x 3 texts and the empty one, twice (RUPR and direct), and
   300 held-out prompts each: 3 minutes.
 - SFT: four arms x 3 seeds x 300 steps = 0.6M tokens each: 17 minutes.
 - RL: three arms x 5 seeds x 40 steps x 8 prompts x 4 rollouts: 25 minutes.
-- Greedy answers of 28 models to 1,000 users: 3 minutes.
+- Greedy answers of 28 models to 8,317 users: 28 minutes.
+- Before any language model, `--floors`: two towers, the retriever, seven floors:
+  two minutes.
 
-Measured, 2026-11-23: 40 minutes, 1.4 GiB, Python 3.11 (jax 0.10.2), 29 cells.
-Pairs, L1, 95 % intervals: sft-direct -.015 [-.033, .005], orft-sft +.009
-[-.016, .034], popo-grpo_fixed +.015 [-.008, .042]; all arms in
-experiments/results/taiji/amazon_scientific_cpu/table.md, their reading in
+Measured, 2026-11-27, two cores, Python 3.11 (jax 0.10.2), `--floors`: 2.2 minutes.
+On all 8,317 users, 95 % intervals: decayed majority L1 .362 [.351, .372], L2
+.215, L3 .188; copy the last title, title hits at 50 .127 [.120, .134]; the
+retriever's one answer .388 [.378, .399], .242, .218, .134 [.127, .141]. r_id of
+the truth .769, of the most popular item .458; GAUC against negatives as popular
+.779 (validation: .786).
+
+The arms were last measured on 2026-11-23, at 1,000 users and under the judges of
+then (40 minutes, 29 cells): experiments/results/taiji/amazon_scientific_cpu and
 docs/results/taiji_table.md.
 
-Stand-ins, `Choice:` both. The set has no clicks: `ctcvr` is the ID tower's
+Stand-ins, `Choice:` both. The set has no clicks: `ctcvr` is the judge tower's
 P(purchase) against sampled items that the user never had, its conversion head
 trained where every click converts (pCVR = 1), on the items before the last two.
 It has no profiles: the prompt shows one made of the history (top categories,

@@ -21,7 +21,7 @@ from absl import flags
 import numpy as np
 
 from experiments import entry
-from experiments.benchmarks import memory_plot, saving
+from experiments.benchmarks import memory, memory_plot, saving
 from taiji_jax.cot import orft
 from taiji_jax.cot.record import CODEC, KEPT, PREFIX, CotRecord
 from taiji_jax.data import prompts
@@ -33,7 +33,6 @@ from taiji_jax.types import Catalog
 SAMPLES, HISTORY, ITEMS, SHARD_ROWS, BOUND = 3, 20, 2000, 1000, 2.0
 BASE = SAMPLES * SHARD_ROWS
 _WORDS = ('Solar', 'Kit', 'Lab', 'Glass', 'Clear', 'Steel', 'Pack', 'Digital')
-_STATUS = pathlib.Path('/proc/self/status')
 
 _EXAMPLES = flags.DEFINE_list(
   'examples', ['10000', '100000', '1000000'], 'Sizes, in examples.'
@@ -137,20 +136,8 @@ def _measure(
   return {
     'examples': count,
     'seconds': round(time.perf_counter() - begin, 2),
-    'peak_mib': round(_peak_mib(), 1),
+    'peak_mib': round(memory.peak_mib(), 1),
   }
-
-
-def _peak_mib() -> float:
-  """Returns the most memory this process has held, from the kernel."""
-  if not _STATUS.exists():
-    raise UserError(f'{_STATUS} is missing; measure on Linux.')
-  (line,) = (
-    line
-    for line in _STATUS.read_text().splitlines()
-    if line.startswith('VmHWM')
-  )
-  return int(line.split()[1]) / 1024
 
 
 def _in_processes(workdir: pathlib.Path, examples: int) -> dict[str, float]:

@@ -127,6 +127,37 @@ def popo_step_memory(sources: Sources) -> str:
   return framed(markdown.grid(head, rows), made)
 
 
+def retrieve(sources: Sources) -> str:
+  """Returns what the retriever takes by users and items."""
+  made = sources.benchmark('retrieve')
+  rows = [
+    (
+      f'{one["users"]:,}' + ('' if one['titles'] else ', no titles'),
+      f'{one["count_seconds"]:,.3g} s',
+      ratio(one['count_against_scipy'], 'scipy'),
+      f'{one["fit_seconds"]:.0f} s',
+      f'{one["rows_per_second"]:,.0f}',
+      ratio(one['against_numpy'], 'numpy'),
+      f'{one["all_users_seconds"]:,} s',
+      f'{one["counted_mib"]:,}',
+      f'{one["peak_mib_1024"]:,} / {one["peak_mib_8192"]:,}',
+    )
+    for one in made.result['sizes']
+  ]
+  head = (
+    'users = items',
+    'counts',
+    'against `scipy.sparse`',
+    'fit, 1,000 rows',
+    'lists/s',
+    'against dense numpy',
+    'lists of all users',
+    'peak MiB, counts',
+    'peak MiB, 1,024 / 8,192 lists',
+  )
+  return framed(markdown.grid(head, rows), made)
+
+
 def _costs(found: Mapping[str, Any], case: str) -> tuple[str, str]:
   return (
     f'**{found[f"ratio_{case}"]:.2f}x**',
@@ -139,4 +170,5 @@ TABLES = {
   'rivals': rivals,
   'popo_step': popo_step,
   'popo_step_memory': popo_step_memory,
+  'retrieve': retrieve,
 }

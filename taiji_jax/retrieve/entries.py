@@ -19,7 +19,7 @@ SHARES = ('brand', 'itself')
 NAMES = (*COUNTED, *NEAR, *LAST, *SHARES)
 _ONE = 1 << 12
 # Arrays are filled up to a power of four of at least so many, for few traces.
-_LEAST = 1 << 12
+_LEAST = 1 << 10
 
 Part = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Rows, items, values."""
@@ -77,11 +77,11 @@ def of(
   key = [row * count + item for row, item, _ in parts]
   target_key = np.arange(rows) * count + target_b
   key_q, at = np.unique(np.concatenate([*key, target_key]), return_inverse=True)
-  pairs = _padded(len(key_q))
+  pairs = padded(len(key_q))
   feature = np.repeat(np.arange(len(parts)), [len(k) for k in key])
   place = feature * pairs + at[: len(feature)]
   value = np.concatenate([v for _, _, v in parts])
-  entries = _padded(len(place))
+  entries = padded(len(place))
   row_q, item_q = np.divmod(key_q, count)
   barred_q = np.zeros(pairs, bool)
   if consumed_once:
@@ -173,7 +173,8 @@ def _of_brand(items: Items, item_bj: np.ndarray, weight_j: np.ndarray) -> Part:
   return row_i[i_p], item_p, weight_i[i_p]
 
 
-def _padded(size: int) -> int:
+def padded(size: int) -> int:
+  """Returns the size that arrays are filled up to."""
   bits = (max(size, _LEAST) - 1).bit_length()
   return 1 << (bits + bits % 2)
 

@@ -108,7 +108,7 @@ def best_of_all(
   return item_bc.astype(jnp.int32), score_bc
 
 
-@functools.partial(jax.jit, static_argnames=('count', 'deep'))
+@functools.partial(jax.jit, static_argnames=('count', 'deep', 'width'))
 def best(
   weight_f: jax.Array,
   known: Known,
@@ -117,6 +117,7 @@ def best(
   shelf_bw: jax.Array,
   count: int,
   deep: int,
+  width: int,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """Returns items and scores of each list `[b, count]`, and what is exact.
 
@@ -127,6 +128,7 @@ def best(
     shelf_bw: of `shelves_of`.
     count: length of the lists.
     deep: items of each shelf that are looked at.
+    width: at least the known pairs of any row.
 
   Returns:
     int32, -1 where fewer can come; float32, -inf there; bool `[b]`, whether the
@@ -134,7 +136,7 @@ def best(
     left out.
   """
   rows = scored.leaf_bg.shape[0]
-  own = _of_pairs(known, scored.score_q, rows, count)
+  own = _of_pairs(known, scored.score_q, rows, count, width)
   others, bound_b = _others(weight_f, known, scored, shelves, shelf_bw, deep)
   score_bm, item_bm = (
     jnp.concatenate([a, b], 1) for a, b in zip(own, others, strict=True)
@@ -148,18 +150,18 @@ def best(
 
 
 def _of_pairs(
-  known: Known, score_q: jax.Array, rows: int, count: int
+  known: Known, score_q: jax.Array, rows: int, count: int, width: int
 ) -> tuple[jax.Array, jax.Array]:
   """Returns the best scores of known pairs `[b, count]`, and their items."""
-  # Stable: of one row and score the lower item stays first.
-  row_q, minus_q, item_q = jax.lax.sort(
-    (known.row_q, -score_q, known.item_q), num_keys=2
+  start_b = jnp.searchsorted(known.row_q, jnp.arange(rows + 1))
+  at_bw = start_b[:rows, None] + jnp.arange(max(width, count))
+  there_bw = at_bw < start_b[1:, None]
+  at_bw = jnp.minimum(at_bw, len(score_q) - 1)
+  # Ties go to the earlier pair, which is that of the lower item.
+  score_bc, at_bc = jax.lax.top_k(
+    jnp.where(there_bw, score_q[at_bw], -jnp.inf), count
   )
-  start_b = jnp.searchsorted(row_q, jnp.arange(rows + 1))
-  at_bc = start_b[:rows, None] + jnp.arange(count)
-  there_bc = at_bc < start_b[1:, None]
-  at_bc = jnp.minimum(at_bc, len(row_q) - 1)
-  return jnp.where(there_bc, -minus_q[at_bc], -jnp.inf), item_q[at_bc]
+  return score_bc, known.item_q[jnp.take_along_axis(at_bw, at_bc, 1)]
 
 
 def _others(

@@ -246,9 +246,19 @@ class Retriever:
       return lists.best_of_all(known, scored, min(count, self._n))
     shelf_bw = lists.shelves_of(known.history_bs, self._items)
     deep = min(_DEEP, self._n)
+    # Padding counts as a row behind the last.
+    pairs_b = np.bincount(known.row_q, minlength=len(shelf_bw))
+    width = entries.padded(int(pairs_b[: len(shelf_bw)].max()))
     while True:
       item_bc, score_bc, exact_b = lists.best(
-        weight_f, known, scored, shelves, shelf_bw, count=count, deep=deep
+        weight_f,
+        known,
+        scored,
+        shelves,
+        shelf_bw,
+        count=count,
+        deep=deep,
+        width=width,
       )
       if deep == self._n or exact_b[:rows].all():
         return item_bc, score_bc

@@ -22,19 +22,19 @@ a second):
 - SFT: four arms x 3 seeds x 300 steps = 0.6M tokens each: 17 minutes.
 - RL: three arms x 5 seeds x 40 steps x 8 prompts x 4 rollouts: 25 minutes.
 - Greedy answers of 28 models to 8,317 users: 28 minutes.
-- Before any language model, `--floors`: two towers, the retriever, seven floors:
-  two minutes.
+- Before any language model, `--floors`: two towers, the retriever, seven
+  floors: two minutes.
 
-Measured, 2026-11-27, two cores, Python 3.11 (jax 0.10.2), `--floors`: 2.2 minutes.
-On all 8,317 users, 95 % intervals: decayed majority L1 .362 [.351, .372], L2
+Measured, 2026-11-27, two cores, Python 3.11 (jax 0.10.2), `--floors`: 2.2
+minutes. On all 8,317 users, 95 % intervals: decayed majority L1 .362 [.351, .372], L2
 .215, L3 .188; copy the last title, title hits at 50 .127 [.120, .134]; the
 retriever's one answer .388 [.378, .399], .242, .218, .134 [.127, .141]. r_id of
 the truth .769, of the most popular item .458; GAUC against negatives as popular
 .779 (validation: .786).
 
-The arms were last measured on 2026-11-23, at 1,000 users and under the judges of
-then (40 minutes, 29 cells): experiments/results/taiji/amazon_scientific_cpu and
-docs/results/taiji_table.md.
+The arms were last measured on 2026-11-23, at 1,000 users and under the judges
+of then (40 minutes, 29 cells): experiments/results/taiji/amazon_scientific_cpu
+and docs/results/taiji_table.md.
 
 Stand-ins, `Choice:` both. The set has no clicks: `ctcvr` is the judge tower's
 P(purchase) against sampled items that the user never had, its conversion head

@@ -8,35 +8,35 @@ import tempfile
 
 from absl.testing import absltest
 
-from experiments.documents import sources, taiji
+from experiments.documents import popo, sources
 from experiments.documents.sources import Sources
 from taiji_jax.errors import UserError
 from taiji_jax.pipeline.revisions import REVISIONS
 
 RESULTS = pathlib.Path(__file__).resolve().parents[3] / sources.RESULTS
-NAME = 'taiji/amazon_scientific_cpu'
+NAME, STALE = 'taiji/amazon_scientific_cpu', 'popo/ml100k_cpu'
 
 
 class StaleTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
     # As on the day when the run was made.
-    record = json.loads((RESULTS / NAME / 'run.json').read_text())
+    record = json.loads((RESULTS / STALE / 'run.json').read_text())
     self.enter_context(absltest.mock.patch.dict(REVISIONS, record['revisions']))
     self.date = record['date']
 
   def test_todays_revisions_say_nothing(self):
-    self.assertEqual(Sources(RESULTS).run(NAME).note, '')
+    self.assertEqual(Sources(RESULTS).run(STALE).note, '')
 
   def test_a_raised_revision_stands_on_the_page(self):
-    before = taiji.arms(Sources(RESULTS))
+    before = popo.results(Sources(RESULTS))
     raised = {'rl': REVISIONS['rl'] + 1}
     with absltest.mock.patch.dict(REVISIONS, raised):
-      after = taiji.arms(Sources(RESULTS))
+      after = popo.results(Sources(RESULTS))
     self.assertEqual(
       after,
-      "**Made with an earlier revision of `rl` than today's** (`grpo_fixed`,"
-      f' `popo_light`, `popo`); not remade since {self.date}.\n\n{before}',
+      "**Made with an earlier revision of `rl` than today's** (`popo`); not"
+      f' remade since {self.date}.\n\n{before}',
     )
 
   def test_another_recipe_stands_on_the_page(self):
@@ -45,7 +45,7 @@ class StaleTest(absltest.TestCase):
       rl = dataclasses.replace(own.rl, clip=0.3)
       return dataclasses.replace(own, rl=rl)
 
-    note = Sources(RESULTS, recipe).run(NAME).note
+    note = Sources(RESULTS, recipe).run(STALE).note
     self.assertRegex(note, r"^\*\*Made with another recipe than today's\*\*")
     self.assertIn('`sft`', note)
 

@@ -101,7 +101,11 @@ class Logs:
 
   @functools.cached_property
   def pretrain(self) -> Rows:
-    """Returns the training rows of users whom no later stage trains on."""
+    """Returns the training rows of users whom supervised training leaves.
+
+    In 'leave_one_out' those of reinforcement are not among them either; after a
+    cut in time its rows are later ones, of users who may be.
+    """
     others = ~np.isin(self.split.train.user_r, self.sft.user_r)
     return self.split.train.take(np.flatnonzero(others))
 

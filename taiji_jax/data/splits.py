@@ -164,7 +164,9 @@ def leave_one_out(
   evaluation = rows.take(np.flatnonzero(after_r == 0))
   if evaluation_rows is not None:
     evaluation = sample(evaluation, evaluation_rows, seed)
-  train_events = after_e >= 2
+  # Of a user without a click nothing is held out.
+  clicks_u = np.bincount(log.user_e[log.click_e], minlength=len(log.user_ids))
+  train_events = (after_e >= 2) | (clicks_u[log.user_e] == 0)
   return Split(
     train=trained.take(rest),
     rl=rl,

@@ -32,7 +32,7 @@ class ExposureBatches:
     Args:
       real: the events.
       profile_uf: int32, the profile codes of every user.
-      batch_size: examples of a batch, at most those of an epoch.
+      batch_size: examples of a batch; those of an epoch where it has fewer.
       seed: of the orders and of the items not clicked.
       unclicked: where those come from; may be None where `negatives` is 0.
       negatives: items not clicked, for each click.
@@ -46,12 +46,12 @@ class ExposureBatches:
     if unclicked is not None:
       drawn = exposures_lib.sources(real, unclicked, negatives)
       self._source = np.concatenate([self._source, drawn])
-    if not 1 <= batch_size <= len(self):
+    if batch_size < 1 or not len(self):
       raise UserError(
-        f'tower.batch_size is {batch_size} and there are {len(self)}'
-        ' exposures; choose a size from 1 to that number.'
+        f'a tower has {len(self)} exposures and batches of {batch_size}; there'
+        ' must be one at least.'
       )
-    self._batch_size = batch_size
+    self._batch_size = min(batch_size, len(self))
     self._epoch = functools.lru_cache(maxsize=1)(self._drawn)
 
   def __len__(self) -> int:

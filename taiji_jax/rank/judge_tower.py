@@ -68,11 +68,10 @@ class JudgeTower:
     """
     log = self._logs.log
     real = exposures.shown(log, self.events, history=self._history)
-    most = len(real) + self._negatives * int(real.click_x.sum())
     batches = ExposureBatches(
       real,
       self.network.profile_uf,
-      min(self._config.judge_batch, most),
+      self._config.judge_batch,
       self._seed,
       unclicked=exposures.Unclicked(log, self._logs.catalog, self.events),
       negatives=self._negatives,

@@ -18,6 +18,8 @@ ScoreFn = Callable[[np.ndarray, np.ndarray], jax.Array]
 TowerFn = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
 _NUMBERS = 1 << 22
+# Below any score, and above that of what can't come.
+_LOWEST = -1e30
 
 
 def reward_fn(
@@ -32,6 +34,9 @@ def reward_fn(
   `Choice:` where items are consumed once (nobody rates a film twice), an item
   of the row's history has -inf. The log holds no example of one, so the tower
   knows no better than that it is like what the user chose.
+
+  `Choice:` an item without a click is below all that have one. Nothing moved
+  its logit and no popularity is taken off: it would come first for everybody.
 
   Args:
     network: the reward tower's.
@@ -111,7 +116,9 @@ def exposure_probabilities(
 def _rewarding(
   network: Network, consumed_once: bool, popularity: bool
 ) -> TowerFn:
-  less_n = jnp.log1p(jnp.asarray(network.counts.click_n, jnp.float32))
+  click_n = network.counts.click_n
+  less_n = jnp.log1p(jnp.asarray(click_n, jnp.float32))
+  unseen_n = jnp.asarray(click_n == 0)
   converts = network.counts.tells_conversions
 
   @jax.jit
@@ -123,6 +130,7 @@ def _rewarding(
       score_bn = score_bn - less_n
       if converts:
         score_bn += jax.nn.log_sigmoid(conversion_bn)
+    score_bn = jnp.where(unseen_n, _LOWEST, score_bn)
     if not consumed_once:
       return score_bn
     return jnp.where(_read(history_bs, score_bn), -jnp.inf, score_bn)

@@ -110,10 +110,14 @@ class ExposureBatchesTest(parameterized.TestCase):
     self.assertNotEqual(drawn[0], drawn[1])
     self.assertNotEqual(drawn[1], drawn[2])
 
-  @parameterized.parameters(0, 11)
-  def test_batch_size_out_of_range(self, size):
-    with self.assertRaisesRegex(UserError, f'{size} and there are 10'):
-      make(batch_size=size)
+  def test_a_batch_of_nothing(self):
+    with self.assertRaisesRegex(UserError, '10 exposures and batches of 0'):
+      make(batch_size=0)
+
+  def test_fewer_exposures_than_a_batch(self):
+    source = make(batch_size=11)
+    self.assertEqual(source.steps_per_epoch, 1)
+    self.assertLen(source.batch_at(0)['item_b'], 10)
 
 
 if __name__ == '__main__':

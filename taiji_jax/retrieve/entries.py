@@ -59,6 +59,7 @@ def of(
   items: Items,
   decay: float,
   consumed_once: bool,
+  head_h: np.ndarray,
 ) -> Entries:
   """Returns the entries of some rows.
 
@@ -70,13 +71,17 @@ def of(
     items: of the catalogue.
     decay: weight of an item over that of the one after it.
     consumed_once: whether items of the history can't come.
+    head_h: int, items whose pairs are known in every row.
   """
   rows, count = len(history_bs), len(counts.popularity_n)
   weight_s = recency(history_bs.shape[1], decay)
   parts = _parts(history_bs, counts, neighbours, items, weight_s)
   key = [row * count + item for row, item, _ in parts]
   target_key = np.arange(rows) * count + target_b
-  key_q, at = np.unique(np.concatenate([*key, target_key]), return_inverse=True)
+  head_key = (np.arange(rows)[:, None] * count + head_h).ravel()
+  key_q, at = np.unique(
+    np.concatenate([*key, target_key, head_key]), return_inverse=True
+  )
   pairs = padded(len(key_q))
   feature = np.repeat(np.arange(len(parts)), [len(k) for k in key])
   place = feature * pairs + at[: len(feature)]
@@ -94,7 +99,7 @@ def of(
     barred_q,
     _fill(place, entries, len(parts) * pairs).astype(np.int32),
     _fill(value, entries, 0.0).astype(np.float32),
-    at[len(feature) :].astype(np.int32),
+    at[len(feature) : len(feature) + rows].astype(np.int32),
   )
 
 

@@ -108,13 +108,13 @@ def best_of_all(
   return item_bc.astype(jnp.int32), score_bc
 
 
-@functools.partial(jax.jit, static_argnames=('count', 'deep', 'width'))
+@functools.partial(jax.jit, static_argnames=('codes', 'count', 'deep', 'width'))
 def best(
-  weight_f: jax.Array,
   known: Known,
   scored: Scored,
   shelves: Shelves,
   shelf_bw: jax.Array,
+  codes: tuple[int, ...],
   count: int,
   deep: int,
   width: int,
@@ -122,10 +122,10 @@ def best(
   """Returns items and scores of each list `[b, count]`, and what is exact.
 
   Args:
-    weight_f: one a feature, as `features.NAMES`.
     known, scored: the rows.
     shelves: of `scored.base_n`.
     shelf_bw: of `shelves_of`.
+    codes: of `Items`.
     count: length of the lists.
     deep: items of each shelf that are looked at.
     width: at least the known pairs of any row.
@@ -137,7 +137,7 @@ def best(
   """
   rows = scored.leaf_bg.shape[0]
   own = _of_pairs(known, scored.score_q, rows, count, width)
-  others, bound_b = _others(weight_f, known, scored, shelves, shelf_bw, deep)
+  others, bound_b = _others(known, scored, shelves, shelf_bw, codes, deep)
   score_bm, item_bm = (
     jnp.concatenate([a, b], 1) for a, b in zip(own, others, strict=True)
   )
@@ -165,11 +165,11 @@ def _of_pairs(
 
 
 def _others(
-  weight_f: jax.Array,
   known: Known,
   scored: Scored,
   shelves: Shelves,
   shelf_bw: jax.Array,
+  codes: tuple[int, ...],
   deep: int,
 ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
   """Returns scores and items `[b, W * deep]`, and the bound of the rest."""
@@ -199,17 +199,33 @@ def _others(
   own_bwd &= key_q[at_bwd] != key_bwd
   listed_bwd = jnp.where(own_bwd, score_bwd, -jnp.inf)[..., :deep]
 
-  # What is deeper shares just as much: the weights of those levels, and no more
-  # popularity than the first that was not looked at.
-  level_f = jnp.tile(jnp.arange(levels), 2)
-  x_fbw = scored.x_fbg[:, b[..., 0], leaf_bwd[..., 0]]
-  shares_fbw = level_f[:, None, None] < level_bw
-  offset_bw = jnp.einsum(
-    'f,fbw->bw', weight_f[1 : 1 + 2 * levels], jnp.where(shares_fbw, x_fbw, 0.0)
-  )
-  bound_bw = offset_bw + scored.base_n[item_bwd[..., deep]]
+  # What is deeper shares just as much, and is no more popular than the first
+  # that was not looked at; a shelf without an item that counts has no bound.
+  offset_bv = _offsets(scored, known, shared_bg, codes)
+  offset_bw = jnp.take_along_axis(offset_bv, shelf_bw, 1)
+  bound_bw = scored.base_n[item_bwd[..., deep]] + offset_bw
   bound_b = jnp.where(there_bwd[..., deep], bound_bw, -jnp.inf).max(1)
   return (
     listed_bwd.reshape(rows, -1),
     item_bwd[..., :deep].reshape(rows, -1),
   ), bound_b
+
+
+def _offsets(
+  scored: Scored, known: Known, shared_bg: jax.Array, codes: tuple[int, ...]
+) -> jax.Array:
+  """Returns what the items that count on each shelf score for their category.
+
+  It is the same for all of them; -inf where there is none, float32 `[b, v]`.
+  """
+  root_b1 = jnp.where(shared_bg == 0, scored.leaf_bg, -jnp.inf)
+  found = [root_b1.max(1, keepdims=True)]
+  for level, (code_g, size) in enumerate(
+    zip(known.leaf_lg, codes, strict=True), 1
+  ):
+    own_bg = jnp.where(shared_bg == level, scored.leaf_bg, -jnp.inf)
+    most_cb = jax.ops.segment_max(
+      own_bg.T, jnp.where(code_g >= 0, code_g, size), size + 1
+    )
+    found.append(most_cb[:size].T)
+  return jnp.concatenate(found, 1)

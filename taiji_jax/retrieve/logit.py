@@ -2,7 +2,9 @@
 
 The score of an item is that of its popularity and category, and an extra where
 more is known of the pair. So sums over all items are sums over categories,
-corrected at the known pairs: exact, without a table of rows x items.
+corrected at the known pairs: exact, without a table of rows x items. The most
+popular items are known in every row and are left out of the sums: else little
+would be left of a large sum once they are taken off, and rounding of it all.
 """
 
 import dataclasses
@@ -25,6 +27,7 @@ class Known(NamedTuple):
     history_bs: int32, most recent first, padded with -1.
     row_q, item_q, barred_q, place_p, value_p, target_b: of `Entries`.
     popularity_n: float32, log(1 + clicks).
+    tail_n: float32, 0 for items that are known in every row, else 1.
     code_ln, leaf_n, leaf_lg: of `Items`.
   """
 
@@ -36,6 +39,7 @@ class Known(NamedTuple):
   value_p: jax.Array
   target_b: jax.Array
   popularity_n: jax.Array
+  tail_n: jax.Array
   code_ln: jax.Array
   leaf_n: jax.Array
   leaf_lg: jax.Array
@@ -46,6 +50,7 @@ class Known(NamedTuple):
     history_bs: jax.Array,
     entries: Entries,
     popularity_n: jax.Array,
+    tail_n: jax.Array,
     items: Items,
   ) -> 'Known':
     """Returns what is known of some rows."""
@@ -54,6 +59,7 @@ class Known(NamedTuple):
       history_bs,
       *fields,
       popularity_n,
+      tail_n,
       items.code_ln,
       items.leaf_n,
       items.leaf_lg,
@@ -65,8 +71,8 @@ class Base(NamedTuple):
 
   Attributes:
     base_n: float32 `[N]`.
-    top_g: float32, the largest of a category.
-    moment_kg: float32 `[3, G]`, the sum over a category of exp(base - top)
+    top_g: float32, the largest of a category's tail; -inf where it has none.
+    moment_kg: float32 `[3, G]`, the sum over that tail of exp(base - top)
       popularity^k.
   """
 
@@ -76,19 +82,25 @@ class Base(NamedTuple):
 
 
 def base(
-  weight_f: jax.Array, popularity_n: jax.Array, leaf_n: jax.Array, leaves: int
+  weight_f: jax.Array,
+  popularity_n: jax.Array,
+  tail_n: jax.Array,
+  leaf_n: jax.Array,
+  leaves: int,
 ) -> Base:
   """Returns what all rows share.
 
   Args:
     weight_f: one a feature, as `features.NAMES`.
-    popularity_n: float32, log(1 + clicks).
+    popularity_n, tail_n: of `Known`.
     leaf_n: of `Items`.
     leaves: how many categories there are.
   """
   base_n = weight_f[0] * popularity_n
-  top_g = jax.ops.segment_max(base_n, leaf_n, leaves)
-  mass_n = jnp.exp(base_n - top_g[leaf_n])
+  tail_base_n = jnp.where(tail_n > 0, base_n, -jnp.inf)
+  top_g = jax.ops.segment_max(tail_base_n, leaf_n, leaves)
+  shift_g = jnp.where(jnp.isfinite(top_g), top_g, 0.0)
+  mass_n = jnp.exp(tail_base_n - shift_g[leaf_n])
   moments = [
     jax.ops.segment_sum(mass_n * popularity_n**k, leaf_n, leaves)
     for k in range(3)
@@ -156,13 +168,16 @@ def score(
   score_q = jnp.where(known.barred_q, -jnp.inf, plain_q + extra_q)
   top_b = jnp.max(leaf_bg + base.top_g, 1)
   top_b = jnp.maximum(top_b, jax.ops.segment_max(score_q, known.row_q, rows))
+  # Where nothing can come there is no largest score.
+  top_b = jnp.where(jnp.isfinite(top_b), top_b, 0.0)
   p_bg = jnp.exp(leaf_bg + base.top_g - top_b[:, None])
   all_b = p_bg @ base.moment_kg[0]
   top_q = top_b[known.row_q]
-  plain_b = _rows(jnp.exp(plain_q - top_q), known.row_q, rows)
-  pairs_b = _rows(jnp.ones_like(plain_q), known.row_q, rows)
+  tail_q = known.tail_n[known.item_q]
+  plain_b = _rows(_scaled(tail_q, plain_q - top_q), known.row_q, rows)
+  pairs_b = _rows(tail_q, known.row_q, rows)
   # Where every item is a known pair nothing else is left, whatever rounding.
-  others = pairs_b < known.popularity_n.shape[0]
+  others = pairs_b < known.tail_n.sum()
   rest_b = jnp.where(others, jnp.maximum(all_b - plain_b, 0.0), 0.0)
   total_b = rest_b + _rows(jnp.exp(score_q - top_q), known.row_q, rows)
   return Scored(
@@ -188,8 +203,9 @@ def entropy(
   p_bg = jnp.exp(scored.leaf_bg + base.top_g - log_total_b1)
   all_b = jnp.sum(p_bg * mean_bg, 1)
   log_total_q = scored.log_total_b[known.row_q]
-  change_q = _plogp(scored.score_q - log_total_q) - _plogp(
-    scored.plain_q - log_total_q
+  tail_q = known.tail_n[known.item_q]
+  change_q = _plogp(scored.score_q - log_total_q) - jnp.where(
+    tail_q > 0, _plogp(scored.plain_q - log_total_q), 0.0
   )
   found_b = -(all_b + _rows(change_q, known.row_q, rows))
   return jnp.where(scored.total_b > 0, jnp.maximum(found_b, 0.0), 0.0)
@@ -255,7 +271,8 @@ def sums(
   x_fq = jnp.concatenate([plain_fq, scored.x_fq])
   log_total_q = log_total_b[known.row_q]
   p_q = jnp.exp(scored.score_q - log_total_q) * counts_q
-  plain_p_q = jnp.exp(scored.plain_q - log_total_q) * counts_q
+  tail_q = known.tail_n[known.item_q]
+  plain_p_q = _scaled(tail_q, scored.plain_q - log_total_q) * counts_q
   more = len(features.NAMES) - _ALL
   mean_fb = jnp.pad(mean_fb, ((0, more), (0, 0)))
   mean_fb += _rows((x_fq * p_q).T, known.row_q, rows).T
@@ -271,6 +288,11 @@ def sums(
 def _rows(x_q: jax.Array, row_q: jax.Array, rows: int) -> jax.Array:
   """Returns the sums over the pairs of each row; padding is dropped."""
   return jax.ops.segment_sum(x_q, row_q, rows)
+
+
+def _scaled(tail_q: jax.Array, score_q: jax.Array) -> jax.Array:
+  """Returns exp(score) of the tail, 0 of what is known in every row."""
+  return jnp.where(tail_q > 0, jnp.exp(score_q), 0.0)
 
 
 def _plogp(logp_q: jax.Array) -> jax.Array:

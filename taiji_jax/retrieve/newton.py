@@ -10,6 +10,7 @@ from taiji_jax.errors import UserError
 _SUFFICIENT = 1e-4
 _SMALLEST = 2.0**-20
 _TOLERANCE = 1e-6
+_FLAT = 1e-7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +55,8 @@ def minimise(
 ) -> Fit:
   """Returns the weights that minimise the loss plus l2 / 2 |w|^2.
 
-  Newton's method, a step halved until the loss falls enough (Boyd
-  and Vandenberghe, Convex Optimization, 9.5.2). The loss is convex, so there is
+  Newton's method, a step halved until the loss falls enough (Boyd and
+  Vandenberghe, Convex Optimization, 9.5.2). The loss is convex, so there is
   one minimum where l2 is above 0.
 
   Args:
@@ -71,25 +72,49 @@ def minimise(
   """
   weight_f = start_f
   now = _penalised(sums_of(weight_f), weight_f, l2)
-  nothing_ff = 1e-9 * rows * np.eye(len(start_f))
+  left = float('nan')
   for step in range(1, iterations + 1):
-    move_f = -np.linalg.solve(now.hessian_ff + nothing_ff, now.gradient_f)
+    if not _finite(now):
+      break
+    move_f = -_solved(now)
     # Half the squared Newton decrement: how much the loss can still fall.
     left = -0.5 * float(now.gradient_f @ move_f)
     if left < _TOLERANCE * rows:
       penalty = l2 / 2 * float(weight_f @ weight_f)
       return Fit(weight_f, (now.loss - penalty) / rows, rows, step - 1)
     size = 1.0
-    while True:
+    while size >= _SMALLEST:
       tried_f = weight_f + size * move_f
       then = _penalised(sums_of(tried_f), tried_f, l2)
       if then.loss <= now.loss - 2 * _SUFFICIENT * size * left:
         break
       size /= 2
-      if size < _SMALLEST or not np.isfinite(left):
-        raise UserError(_unsettled(step, left / rows))
+    else:
+      raise UserError(_unsettled(step, left / rows))
     weight_f, now = tried_f, then
   raise UserError(_unsettled(iterations, left / rows))
+
+
+def _solved(sums: Sums) -> np.ndarray:
+  """Returns H^+ g, along the directions in which the loss bends.
+
+  The loss is convex: where rounding says that it bends the other way, or hardly
+  bends, it does not bend.
+  """
+  value_f, vector_ff = np.linalg.eigh((sums.hessian_ff + sums.hessian_ff.T) / 2)
+  bends_f = value_f > _FLAT * value_f.max()
+  along_f = vector_ff.T @ sums.gradient_f
+  return vector_ff @ np.where(
+    bends_f, along_f / np.where(bends_f, value_f, 1.0), 0.0
+  )
+
+
+def _finite(sums: Sums) -> bool:
+  return bool(
+    np.isfinite(sums.loss)
+    and np.isfinite(sums.gradient_f).all()
+    and np.isfinite(sums.hessian_ff).all()
+  )
 
 
 def _penalised(found: Sums, weight_f: np.ndarray, l2: float) -> Sums:

@@ -30,8 +30,11 @@ DEFAULTS = RetrieveConfig()
 _ALL = -1
 # Weights of every eighth row are where those of many rows begin.
 _FEWER, _MANY = 8, 800
-# How many items of a category are looked at first.
-_DEEP = 64
+# So many of the most popular items are known in every row.
+_HEAD = 128
+# How many items of a category are looked at, at first and at the most; for a
+# list that needs more all items are ranked.
+_DEEP, _DEEPEST = 64, 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Retriever:
     rng = np.random.default_rng(seed)
     self._fold_u = rng.integers(config.folds, size=len(log.user_ids))
     self._counts = functools.cache(self._count)
-    self._popularity = functools.cache(self._log_counts)
+    self._shared = functools.cache(self._popularity)
     static = {'codes': self._items.codes, 'decay': config.decay}
     self._score = jax.jit(functools.partial(logit.score, **static))
     self._sums = jax.jit(functools.partial(logit.sums, **static))
@@ -204,7 +207,6 @@ class Retriever:
     for index_b, known, fold in self._chunks(rows):
       scored = self._score(weight_f, base(fold), known)
       item_bm, score_bm = self._listed(
-        weight_f,
         known,
         scored,
         shelves(fold),
@@ -234,7 +236,6 @@ class Retriever:
 
   def _listed(
     self,
-    weight_f: np.ndarray,
     known: Known,
     scored: Scored,
     shelves: Shelves,
@@ -251,17 +252,19 @@ class Retriever:
     width = entries.padded(int(pairs_b[: len(shelf_bw)].max()))
     while True:
       item_bc, score_bc, exact_b = lists.best(
-        weight_f,
         known,
         scored,
         shelves,
         shelf_bw,
+        codes=self._items.codes,
         count=count,
         deep=deep,
         width=width,
       )
       if deep == self._n or exact_b[:rows].all():
         return item_bc, score_bc
+      if deep >= _DEEPEST:
+        return lists.best_of_all(known, scored, min(count, self._n))
       deep = min(4 * deep, self._n)
 
   def _base(self, weight_f: np.ndarray) -> Callable[[int], Base]:
@@ -269,12 +272,12 @@ class Retriever:
     leaves = self._items.leaf_lg.shape[1]
     return functools.cache(
       lambda fold: _base(
-        weight_f, self._popularity(fold), self._placed.leaf_n, leaves
+        weight_f, *self._shared(fold), self._placed.leaf_n, leaves
       )
     )
 
   def _shelves(self, weight: float, fold: int) -> Shelves:
-    base_n = weight * np.asarray(self._popularity(fold))
+    base_n = weight * np.asarray(self._shared(fold)[0])
     return jax.device_put(Shelves.of(base_n, self._items))
 
   def _can_come(self, rows: Rows) -> np.ndarray:
@@ -284,8 +287,9 @@ class Retriever:
 
   def _folds(self, rows: Rows) -> np.ndarray:
     """Returns the fold whose users a row's counts leave out, -1 for none."""
-    own_r = self._events[rows.event_r]
-    return np.where(own_r, self._fold_u[rows.user_r], _ALL)
+    # A row of no event, as of a user who is on line, is in no count.
+    counted_r = (rows.event_r >= 0) & self._events[rows.event_r]
+    return np.where(counted_r, self._fold_u[rows.user_r], _ALL)
 
   def _count(self, fold: int) -> Counts:
     events = self._events
@@ -330,12 +334,22 @@ class Retriever:
       self._items,
       self._config.decay,
       self._once,
+      _head(self._counts(fold)),
     )
-    return Known.of(history_bs, found, self._popularity(fold), self._placed)
+    return Known.of(history_bs, found, *self._shared(fold), self._placed)
 
-  def _log_counts(self, fold: int) -> jax.Array:
-    count_n = self._counts(fold).popularity_n
-    return jax.device_put(np.log1p(count_n).astype(np.float32))
+  def _popularity(self, fold: int) -> tuple[jax.Array, jax.Array]:
+    """Returns log(1 + clicks), and which items are not known in every row."""
+    counted = self._counts(fold)
+    tail_n = np.ones(self._n, np.float32)
+    tail_n[_head(counted)] = 0.0
+    log_n = np.log1p(counted.popularity_n).astype(np.float32)
+    return jax.device_put((log_n, tail_n))
+
+
+def _head(counted: Counts) -> np.ndarray:
+  """Returns the most popular items, ties by index."""
+  return np.argsort(-counted.popularity_n, kind='stable')[:_HEAD]
 
 
 def _cuts(size_r: np.ndarray, rows: int, pairs: int) -> Iterator[tuple]:

@@ -50,14 +50,19 @@ def made(config=CONFIG, **options):
   return Retriever(LOG, CATALOG, EVENTS, config, title_nd=TITLES, **options)
 
 
-def all_p(retriever, rows, weights=WEIGHTS):
-  p_rn = np.full((len(rows), len(CATALOG)), np.nan)
+def all_p(retriever, rows, weights=WEIGHTS, items=12):
+  p_rn = np.full((len(rows), items), np.nan)
   for index, logp in retriever.log_p(rows, weights):
     p_rn[index] = np.exp(logp)
   return p_rn
 
 
 class DenseTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    # Else all items of so small a catalogue are known in every row.
+    self.enter_context(mock.patch.object(retriever_lib, '_HEAD', 3))
+
   @parameterized.parameters(False, True)
   def test_scores(self, consumed_once):
     retriever = made(consumed_once=consumed_once)
@@ -192,6 +197,11 @@ class ListsTest(parameterized.TestCase):
 
 
 class FitTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    # Else all items of so small a catalogue are known in every row.
+    self.enter_context(mock.patch.object(retriever_lib, '_HEAD', 3))
+
   def test_minimum_of_the_dense_loss(self):
     retriever = made(consumed_once=True)
     fit = retriever.fit(VALIDATION)
@@ -235,6 +245,50 @@ class FitTest(absltest.TestCase):
   def test_training_rows_serve_where_there_are_no_others(self):
     rows, _ = small_log.last_clicks(LOG, 3)
     self.assertTrue(np.isfinite(made().fit(rows).weight_f).all())
+
+
+class DominantItemTest(parameterized.TestCase):
+  """One item has nearly all clicks, and is known, or can't come."""
+
+  def log(self, share):
+    rng = np.random.default_rng(0)
+    log = small_log.log(users=60, items=300, events=6000, seed=1, clicks=1.0)
+    item_e = np.where(rng.random(6000) < share, 7, log.item_e)
+    return dataclasses.replace(log, item_e=item_e.astype(np.int32))
+
+  @parameterized.parameters(1.5, 3.0, 5.0)
+  def test_what_is_left_is_a_distribution(self, weight):
+    log, catalog = self.log(0.985), small_log.catalog(items=300)
+    retriever = Retriever(log, catalog, np.ones(6000, bool), consumed_once=True)
+    weights = np.zeros(len(features.NAMES))
+    weights[0] = weight
+    rows = small_log.rows_of([[7, 3, 4], [7, -1, -1]])
+    p_rn = all_p(retriever, rows, weights, items=300)
+    count_n = np.bincount(log.item_e, minlength=300)
+    for p_n, history in zip(p_rn, rows.history_rs, strict=True):
+      barred = np.isin(np.arange(300), history)
+      expected = small_log.softmax(weight * np.log1p(count_n), barred)
+      np.testing.assert_allclose(p_n, expected, rtol=1e-4)
+    entropy_r = retriever.retrieve(rows, weights).entropy_r
+    own = np.where(p_rn > 0, p_rn, 1)
+    np.testing.assert_allclose(
+      entropy_r, -(own * np.log(own)).sum(1), rtol=1e-3
+    )
+
+  def test_the_fit_settles_where_the_loss_is_least(self):
+    log, catalog = self.log(0.9), small_log.catalog(items=300)
+    rows, events = small_log.last_clicks(log, 1)
+    retriever = Retriever(log, catalog, events)
+    fit = retriever.fit(rows)
+    found = retriever.retrieve(rows, fit.weight_f)
+    self.assertAlmostEqual(fit.nll, -found.target_r.mean(), places=4)
+    for at in range(len(fit.weight_f)):
+      for way in (-0.1, 0.1):
+        other = fit.weight_f.copy()
+        other[at] += way
+        nll = -retriever.retrieve(rows, other).target_r.mean()
+        penalty = (other @ other - fit.weight_f @ fit.weight_f) / 2
+        self.assertGreater(nll + penalty / len(rows), fit.nll - 1e-5)
 
 
 class AsOfTest(absltest.TestCase):

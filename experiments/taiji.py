@@ -12,6 +12,7 @@ neither data nor models. --floors prints what is there before any language
 model: the table look-ups, the retriever and the two ID towers, in minutes.
 """
 
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -19,6 +20,7 @@ from absl import flags
 from experiments import entry, finished, taiji_table
 from experiments.taiji_table import TABLE
 from taiji_jax import files
+from taiji_jax.errors import UserError
 from taiji_jax.pipeline import Run, cot_data, cot_report, simple_models, table
 from taiji_jax.pipeline import recipe as recipe_lib
 
@@ -41,6 +43,12 @@ _FLOORS = flags.DEFINE_bool(
 def main() -> None:
   """Makes every cell of the table that is not there, and the table."""
   recipe = recipe_lib.from_config(_CONFIG.value)
+  if _FLOORS.value:
+    if _TABLE.value or _ARMS.value or _RESULTS.value:
+      raise UserError('--floors goes with none of --table, --arms, --results.')
+    # It tells whether the reward informs, and so does not stop where not.
+    rl = dataclasses.replace(recipe.rl, require_informative_reward=False)
+    recipe = dataclasses.replace(recipe, rl=rl)
   folder = pathlib.Path(_RESULTS.value or f'experiments/results/{recipe.name}')
   plan = taiji_table.plan(recipe)
   if _TABLE.value:

@@ -59,8 +59,8 @@ def judged(run: 'Run', data: EvaluationSet) -> JudgedRows:
   }
   best: dict[str, str] = {}
   parts = {'seen': split.seen_r, 'unseen': ~split.seen_r}
-  if split.validation is not None:
-    best = _best(look_ups(run, set_of(run, split.validation)))
+  if run.validation is not None:
+    best = _best(look_ups(run, set_of(run, run.validation)))
     parts = _halves(run, data.rows, found) | parts
   return JudgedRows(
     data.rows.user_r,
@@ -108,7 +108,7 @@ def _best(scored: Mapping[str, Metrics]) -> dict[str, str]:
 
 
 def _halves(run: 'Run', rows: Rows, found: Retrieved) -> dict[str, np.ndarray]:
-  catalog, validation = run.logs.catalog, run.logs.split.validation
+  catalog, validation = run.logs.catalog, run.validation
   at = run.retrieve(validation, 1).confidence_r
   return groups.halves(
     groups.measured(rows, catalog, found.confidence_r),

@@ -13,7 +13,7 @@ from typing import Any
 from jax.sharding import Mesh
 
 from taiji_jax import contents, metrics
-from taiji_jax.data import lengths, notices
+from taiji_jax.data import lengths, notices, splits
 from taiji_jax.data import logs as logs_lib
 from taiji_jax.data.encoder import Encoder
 from taiji_jax.data.logs import Logs
@@ -141,6 +141,17 @@ class Run:
       result: its result.json, if that lies in the work directory.
     """
     record.write(self.workdir, self.plan, config, result)
+
+  @functools.cached_property
+  def validation(self) -> Rows | None:
+    """Returns the rows that look-ups are chosen and the reward is checked on.
+
+    Twice as many as are evaluated, at the most; None where there are none.
+    """
+    rows, most = self.logs.split.validation, self.recipe.data.evaluation_rows
+    if rows is None or not most:
+      return rows
+    return splits.sample(rows, 2 * most, self.recipe.seed)
 
   @functools.cached_property
   def writer(self) -> metrics.Writer:

@@ -63,7 +63,7 @@ def _floors(run: 'Run', rows: JudgedRows) -> str:
     for name, values in found.items()
   ]
   best = [('best', *(rows.best.get(m, '-') for m in SHOWN))]
-  validation = run.logs.split.validation
+  validation = run.validation
   chosen = (
     'There are no validation rows, so that no look-up is chosen as the best.'
     if validation is None
@@ -160,7 +160,8 @@ def _conversion(found: dict[str, Any]) -> str:
   ]
   return '\n\n'.join(
     [
-      f'Conversions given a click, {found["examples"]:,} clicks after the cut:',
+      f'Conversions given a click, {found["examples"]:,} clicks after the cut,'
+      " by each tower and by the items' smoothed mean rates:",
       markdown.table(('tower', 'by', 'AUC', 'log loss'), lines),
     ]
   )

@@ -110,15 +110,15 @@ def verdict(product: Product) -> str:
 def _ranking(run: 'Run', params: Any) -> dict[str, Any]:
   """Returns the reward tower's figures on rows, and both conversion heads."""
   split, ranker = run.logs.split, run.ranker
-  rows = {'validation': split.validation, 'evaluation': split.evaluation}
+  rows = {'validation': run.validation, 'evaluation': split.evaluation}
   rows = {name: part for name, part in rows.items() if part is not None}
   others = {
     name: {'markov': evaluation.markov(run, part)}
     for name, part in rows.items()
   }
   seen = None
-  if split.validation is not None:
-    seen = dataclasses.asdict(ranker.informative(params, split.validation))
+  if run.validation is not None:
+    seen = dataclasses.asdict(ranker.informative(params, run.validation))
   return {
     'rows': ranker.ranking(params, rows, others),
     'conversion': ranker.conversion_heads(params),

@@ -8,6 +8,7 @@ import numpy as np
 from taiji_jax.data import exposures
 from taiji_jax.data.logs import Logs
 from taiji_jax.rank import metrics, scores
+from taiji_jax.rank.counts import Counts
 from taiji_jax.rank.network import Network
 
 HEADER = ('tower', 'conversion by', 'AUC', 'log loss')
@@ -21,9 +22,10 @@ def report(
 ) -> dict[str, Any]:
   """Returns, by tower, AUC and log loss of its head and of the items' means.
 
-  `head` and `item_mean` (the smoothed conversion rate that the tower's own
-  events give an item) of conversions given a click, on the clicks after the
-  cut. {} where those do not tell conversions.
+  `head`, and `item_mean` (the smoothed conversion rate that the tower's own
+  events give an item), of conversions given a click, on the clicks after the
+  cut; under `all events` the `item_mean` of all training events, which no tower
+  has to itself. {} where the clicks do not tell conversions.
 
   Args:
     networks: name -> a tower's layout.
@@ -38,17 +40,24 @@ def report(
   if label_x.all() or not label_x.any():
     return {}
   found: dict[str, Any] = {'examples': len(clicks)}
+  every = Counts.of(log, len(logs.catalog), logs.split.train_events)
+  mean_x = every.conversion_rate_n[clicks.item_x]
+  found['all events'] = {'item_mean': _measured(mean_x, label_x)}
   for name, network in networks.items():
     _, head_x = scores.exposure_probabilities(network, params[name], clicks)
     mean_x = network.counts.conversion_rate_n[clicks.item_x]
     found[name] = {
-      kind: {
-        'auc': metrics.auc(p_x, label_x),
-        'log_loss': metrics.log_loss(np.asarray(p_x), label_x),
-      }
+      kind: _measured(p_x, label_x)
       for kind, p_x in (('head', head_x), ('item_mean', mean_x))
     }
   return found
+
+
+def _measured(p_x: np.ndarray, label_x: np.ndarray) -> dict[str, float]:
+  return {
+    'auc': metrics.auc(p_x, label_x),
+    'log_loss': metrics.log_loss(np.asarray(p_x), label_x),
+  }
 
 
 def table_rows(report: Mapping[str, Any]) -> Iterator[Sequence[str]]:

@@ -11,7 +11,8 @@ class RetrieveConfig:
 
   Attributes:
     decay: weight of each history item over that of the one after it, in (0, 1].
-    neighbours: how many items with the nearest titles an item has.
+    neighbours: how many items with the nearest titles an item has; the K of the
+      title hits that the one answer expects.
     folds: of the users; a training row is counted without its own fold.
     fit_rows: the most validation rows that the weights are fitted on; 0 for
       all.

@@ -136,7 +136,7 @@ class RankerTest(absltest.TestCase):
     heads = self.ranker.conversion_heads(self.params)
     self.assertEqual(heads['examples'], 2 * USERS)
     lines = list(conversion_heads.table_rows(heads))
-    self.assertLen(lines, 4)
+    self.assertLen(lines, 5)
     self.assertLen(lines[0], len(conversion_heads.HEADER))
     self.assertEmpty(list(conversion_heads.table_rows({})))
     for tower in ('reward', 'judge'):

@@ -40,7 +40,7 @@ def report(
   if label_x.all() or not label_x.any():
     return {}
   found: dict[str, Any] = {'examples': len(clicks)}
-  every = Counts.of(log, len(logs.catalog), logs.split.train_events)
+  every = Counts.of(log, logs.split.train_events, len(logs.catalog))
   mean_x = every.conversion_rate_n[clicks.item_x]
   found['all events'] = {'item_mean': _measured(mean_x, label_x)}
   for name, network in networks.items():

@@ -64,7 +64,7 @@ class TaijiTest(absltest.TestCase):
         save_seconds=0.4,
       )
 
-    cls.start = staticmethod(start)
+    cls.recipe, cls.start = recipe, staticmethod(start)
     cls.whole_end = tiny.finish(start('whole'))
     cls.kills = [tiny.finish(start('killed', stop))[0] for stop in STOPS]
     cls.killed_end = tiny.finish(start('killed'))
@@ -161,6 +161,37 @@ class TaijiTest(absltest.TestCase):
         module='taiji',
       )
     )
+
+  def test_floors_alone(self):
+    def floors(*flags):
+      return tiny.finish(
+        tiny.start(
+          f'--config={self.recipe}',
+          f'--workdir={self.folder / "floors"}',
+          '--floors',
+          *flags,
+          cache=self.folder / 'compiled',
+          module='taiji',
+        )
+      )
+
+    code, errors = floors()
+    self.assertEqual(code, 0, errors)
+    text = (self.folder / 'floors' / 'floors.md').read_text()
+    for told in (
+      '## What must be beaten',
+      '| decayed\\_majority |',
+      '## The retriever',
+      '| together\\_last |',
+      '## The reward tower',
+      '## The judge tower',
+    ):
+      self.assertIn(told, text)
+    made = [p.name for p in (self.folder / 'floors' / 'products').iterdir()]
+    self.assertFalse([name for name in made if name.startswith('backbone')])
+    code, errors = floors('--table')
+    self.assertEqual(code, 1)
+    self.assertIn('--floors goes with none of', errors)
 
   def test_cells_of_another_recipe_are_refused(self):
     code, errors = tiny.finish(

@@ -14,15 +14,14 @@ The size, by arithmetic (two cores, float32):
   of 0.85M parameters trains about 9,000 tokens/s: 200 s.
 - RL: 40 steps x 8 prompts x 4 rollouts. A step draws 32 x 48 tokens (0.4 s),
   embeds up to 32 answers (0.5 s) and updates on 32 x 176 tokens (0.8 s): 70 s.
-- ID tower: 291 steps x 4,096 exposures, 15 s. Two arms x 500 answers and the
-  evaluation: 30 s. Compilation: 40 s.
+- ID towers: some 900 steps x 512 and 300 x 1,024, 15 s; the retriever 15 s. Two
+  arms x 500 answers and the evaluation: 40 s. Compilation: 40 s.
 
-Measured, 2026-11-21, two cores, fresh clone, installation included: 6.4 minutes
-on Python 3.11 (jax 0.10.2), 6.0 on 3.12 (jax 0.12), 1.7 GiB. popo over sft, 500
-events, 95 % intervals: r_s +.009 [.001, .018], r_id +.058 [.029, .088] on 3.11;
-r_s +.003 [-.007, .012], r_id +.045 [.021, .071] on 3.12. On 2026-11-22, with
-another random stream: r_s +.010 [.000, .019], r_id +.113 [.079, .144] on 3.11;
-on 2026-11-27 r_s +.010 [-.002, .023], r_id +.093 [.060, .124].
+Measured, 2026-11-27, two cores, fresh clone, installation included: 4.4
+minutes on Python 3.11 (jax 0.10.2), 1.5 GiB. popo over sft, 500 events, 95 %
+intervals: r_s +.003 [-.007, .013], r_id +.110 [.061, .159], ctcvr -.056 [-.070,
+-.041]; popo less the retriever, L1 -.078 [-.121, -.035]. (Runs before that day
+had r_id by min-max.)
 """
 
 import ml_collections

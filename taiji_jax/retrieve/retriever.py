@@ -42,8 +42,8 @@ class Retrieved:
   """What is known of the next item of some rows.
 
   Attributes:
-    item_rc: int32 `[R, C]`, the likeliest items, best first; ties go by index;
-      -1 where fewer can come.
+    item_rc: int32 `[R, C]`, the likeliest items, best first; -1 where fewer can
+      come. Ties go by index, but see `RetrieveConfig.ranked`.
     logp_rc: float32 `[R, C]`, their log P in nats, -inf where there is none.
     entropy_r: float32 `[R]`, of the distribution over all items, in nats.
     answer_r: int32 `[R]`, the answer of minimum Bayes risk, see `answer.best`;

@@ -173,6 +173,8 @@ class Recipe:
       found['data'].get('tables', {}).pop(name, None)
     for name in ('rows', 'pairs'):
       found.get('retrieve', {}).pop(name, None)
+    if not found.get('retrieve'):
+      found.pop('retrieve', None)
     # It stops a run, and changes no number of it.
     found.get('rl', {}).pop('require_informative_reward', None)
     if 'cot' in found:

@@ -6,7 +6,7 @@ import numpy as np
 
 from taiji_jax.data import prompts
 from taiji_jax.pipeline import answers, recommend
-from taiji_jax.types import Catalog, RewardTable, Rows
+from taiji_jax.types import Catalog, Rows
 
 CATALOG = Catalog(
   ('a1', 'b2', 'c3', 'd4'),
@@ -32,11 +32,11 @@ def row(*history):
 
 
 class RecommendTest(parameterized.TestCase):
-  def recommend(self, text=ANSWER, rows=None, once=False, listed=2, high=1.0):
+  def recommend(self, text=ANSWER, rows=None, once=False, listed=2):
     run = mock.Mock()
     run.logs.catalog = CATALOG
     run.recipe.data.consumed_once = once
-    run.reward_table.return_value = RewardTable(np.array([REWARD]), 0.0, high)
+    run.values.return_value.rewards_of.return_value = np.array(REWARD)
     run.embedder.embed = lambda titles: np.array(
       [VECTORS.get(t, (0, 0)) for t in titles], np.float32
     )
@@ -52,11 +52,6 @@ class RecommendTest(parameterized.TestCase):
     self.assertEqual([i.cosine for i in found.nearest], [1.0, 0.5])
     self.assertEqual([i.item_id for i in found.best], ['c3', 'a1'])
     self.assertEqual([i.r_id for i in found.best], [0.75, 0.5])
-
-  def test_the_best_are_told_apart_beyond_the_scale(self):
-    found = self.recommend(high=0.1)
-    self.assertEqual([i.item_id for i in found.best], ['c3', 'a1'])
-    self.assertEqual([i.r_id for i in found.best], [1.0, 1.0])
 
   def test_what_is_consumed_once_is_not_recommended_again(self):
     found = self.recommend(once=True)

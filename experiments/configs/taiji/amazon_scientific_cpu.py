@@ -25,12 +25,12 @@ a second):
 - Before any language model, `--floors`: two towers, the retriever, seven
   floors: two minutes.
 
-Measured, 2026-11-27, two cores, Python 3.11 (jax 0.10.2), `--floors`: 2.2
+Measured, 2026-11-27, two cores, Python 3.11 (jax 0.10.2), `--floors`: 1.7
 minutes. On all 8,317 users, 95 % intervals: decayed majority L1 .362 [.351,
 .372], L2 .215, L3 .188; copy the last title, title hits at 50 .127 [.120,
 .134]; the retriever's one answer .388 [.378, .399], .242, .218, .134 [.127,
-.141]. r_id of the truth .769, of the most popular item .458; GAUC against
-negatives as popular .779 (validation: .786).
+.141]. r_id of the truth .754, of the most popular item .476; GAUC against
+negatives as popular .752 (validation: .768 [.763, .774]).
 
 The arms were last measured on 2026-11-23, at 1,000 users and under the judges
 of then (40 minutes, 29 cells): experiments/results/taiji/amazon_scientific_cpu

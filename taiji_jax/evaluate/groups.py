@@ -54,7 +54,7 @@ def measured(
   Args:
     rows: the contexts.
     catalog: the items.
-    confidence_r: of the retriever, see `retrieve.retriever.Retrieved`.
+    confidence_r: of the retriever, see `retrieve.retrieved.Retrieved`.
   """
   return {
     'history': history_length(rows),

@@ -9,7 +9,7 @@ from taiji_jax.evaluate import answers, floors, groups
 from taiji_jax.evaluate.answers import EvaluationSet, Metrics
 from taiji_jax.evaluate.floors import Floor
 from taiji_jax.evaluate.judged_rows import JudgedRows
-from taiji_jax.retrieve.retriever import Retrieved
+from taiji_jax.retrieve.retrieved import Retrieved
 from taiji_jax.rl.rewards import Sampled
 from taiji_jax.types import Rows
 

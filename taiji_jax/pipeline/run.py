@@ -43,7 +43,8 @@ from taiji_jax.policy import Policy
 from taiji_jax.products import Product, Products
 from taiji_jax.rank.ranker import Ranker
 from taiji_jax.rank.values import Values
-from taiji_jax.retrieve.retriever import Retrieved, Retriever
+from taiji_jax.retrieve.retrieved import Retrieved
+from taiji_jax.retrieve.retriever import Retriever
 from taiji_jax.rl.rewards import TextRewards
 from taiji_jax.types import RewardTable, Rows
 

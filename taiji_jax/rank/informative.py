@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from taiji_jax import intervals
 from taiji_jax.errors import UserError
 
 Z = 1.96
@@ -121,15 +122,8 @@ def _text(interval: Interval) -> str:
 
 def _clustered(value_r: np.ndarray, user_r: np.ndarray) -> Interval | None:
   """Returns the mean and its interval, infinite with one user only."""
-  known = ~np.isnan(value_r)
-  if not known.any():
+  found = intervals.estimate(value_r, user_r)
+  if found.mean is None:
     return None
-  value, user = value_r[known], np.unique(user_r[known], return_inverse=True)[1]
-  mean = float(value.mean())
-  error_u = np.bincount(user, value - mean)
-  users = len(error_u)
-  if users < 2:
-    return mean, -math.inf, math.inf
-  variance = (error_u**2).sum() / len(value) ** 2 * users / (users - 1)
-  half = Z * math.sqrt(variance)
-  return mean, mean - half, mean + half
+  half = math.inf if found.error is None else Z * found.error
+  return found.mean, found.mean - half, found.mean + half

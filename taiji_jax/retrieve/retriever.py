@@ -9,13 +9,13 @@ import numpy as np
 
 from taiji_jax.errors import UserError
 from taiji_jax.retrieve import (
-  answer,
   counts,
   entries,
   features,
   lists,
   logit,
   newton,
+  retrieved,
 )
 from taiji_jax.retrieve import neighbours as neighbours_lib
 from taiji_jax.retrieve.config import RetrieveConfig
@@ -24,6 +24,7 @@ from taiji_jax.retrieve.items import Items
 from taiji_jax.retrieve.lists import Shelves
 from taiji_jax.retrieve.logit import Base, Known, Scored
 from taiji_jax.retrieve.newton import Fit, Sums
+from taiji_jax.retrieve.retrieved import Retrieved
 from taiji_jax.types import Catalog, Log, Rows
 
 DEFAULTS = RetrieveConfig()
@@ -35,33 +36,6 @@ _HEAD = 128
 # How many items of a category are looked at, at first and at the most; for a
 # list that needs more all items are ranked.
 _DEEP, _DEEPEST = 64, 1024
-
-
-@dataclasses.dataclass(frozen=True)
-class Retrieved:
-  """What is known of the next item of some rows.
-
-  Attributes:
-    item_rc: int32 `[R, C]`, the likeliest items, best first; -1 where fewer can
-      come. Ties go by index, but see `RetrieveConfig.ranked`.
-    logp_rc: float32 `[R, C]`, their log P in nats, -inf where there is none.
-    entropy_r: float32 `[R]`, of the distribution over all items, in nats.
-    answer_r: int32 `[R]`, the answer of minimum Bayes risk, see `answer.best`;
-      -1 where nothing can come.
-    value_r: float32 `[R]`, what that answer is expected to score.
-    confidence_r: float32 `[R]`, the mass of the likeliest first level among
-      the candidates, in [0, 1].
-    target_r: float32 `[R]`, log P of the row's own target, in nats; -inf where
-      it can't come. It is no function of the context alone.
-  """
-
-  item_rc: np.ndarray
-  logp_rc: np.ndarray
-  entropy_r: np.ndarray
-  answer_r: np.ndarray
-  value_r: np.ndarray
-  confidence_r: np.ndarray
-  target_r: np.ndarray
 
 
 class Retriever:
@@ -213,7 +187,7 @@ class Retriever:
         max(count, candidates),
         len(index_b),
       )
-      parts = _answered(
+      parts = retrieved.answered(
         weight_f,
         base(fold),
         known,
@@ -368,36 +342,3 @@ _base = jax.jit(logit.base, static_argnames='leaves')
 @jax.jit
 def _log_p(known: Known, scored: Scored) -> jax.Array:
   return logit.scores(known, scored) - scored.log_total_b[:, None]
-
-
-@functools.partial(jax.jit, static_argnames=('codes', 'candidates'))
-def _answered(
-  weight_f: jax.Array,
-  base: Base,
-  known: Known,
-  scored: Scored,
-  item_bm: jax.Array,
-  score_bm: jax.Array,
-  near_nk: jax.Array,
-  codes: tuple[int, ...],
-  candidates: int,
-) -> tuple[jax.Array, ...]:
-  """Returns the fields of `Retrieved` behind the lists."""
-  log_total_b = scored.log_total_b
-  logp_bm = score_bm - log_total_b[:, None]
-  answer_b, value_b, confidence_b = answer.best(
-    item_bm[:, :candidates],
-    logp_bm[:, :candidates],
-    known.code_ln,
-    codes,
-    near_nk,
-  )
-  target_b = scored.score_q[known.target_b] - log_total_b
-  return (
-    logp_bm,
-    logit.entropy(weight_f, base, known, scored),
-    answer_b,
-    value_b,
-    confidence_b,
-    target_b,
-  )

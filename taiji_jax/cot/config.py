@@ -5,6 +5,7 @@ from typing import Any
 
 from taiji_jax import config as config_lib
 from taiji_jax.ask.config import AskConfig
+from taiji_jax.cot import orft
 from taiji_jax.cot.guard.config import GuardConfig
 from taiji_jax.cot.reer import ReerConfig
 from taiji_jax.errors import UserError
@@ -13,7 +14,7 @@ _COT_CHOICES = {
   'teacher': ('template', 'model', 'openai'),
   'scorer': ('student', 'teacher', 'other'),
   'leaks': ('reject', 'cut'),
-  'rule': ('ppl', 'gain', 'best'),
+  'rule': orft.RULES,
 }
 _DTYPES = ('float32', 'bfloat16')
 
@@ -68,7 +69,10 @@ class CotConfig:
     prompt_rupr: what a model or endpoint is told where it knows the true item,
       by name or path; see `cot.teachers.prompt_template`.
     prompt_direct: what it is told where it does not.
-    samples: reasoning texts a prompt, the paper's k = 3.
+    rows: so many of the SFT rows, the first ones, get reasoning; 0 for all.
+    samples: reasoning texts a prompt, the paper's k = 3. With 1 there is
+      nothing to compare within a prompt: the rule 'within' keeps every usable
+      text that has a score, and 'best' is 'ppl'.
     scorer: who gives the perplexity of the answer: 'student' is the backbone,
       'teacher' the teacher's checkpoint, 'other' the one of `scorer_source`.
       `Choice:` the paper does not say.
@@ -80,7 +84,8 @@ class CotConfig:
     guard: how much of the answer is too much.
     rule: which texts are kept: 'ppl' those with PPL < R (the paper's), 'gain'
       those with a gain above the threshold, 'best' the one with the lowest PPL
-      of each prompt, if below R.
+      of each prompt, if below R, 'within' those with a gain of at least the
+      mean of their prompt's (needs no threshold).
     search_rounds: of REER's local search over sentences before texts are
       scored (arXiv:2509.06160), see `cot.reer`; 0 for none.
     search_enough: a text with this perplexity or less is not rewritten, at
@@ -97,8 +102,9 @@ class CotConfig:
   teacher: str = 'template'
   model: LocalConfig | None = None
   openai: AskConfig | None = None
-  prompt_rupr: str = 'rupr_v1'
-  prompt_direct: str = 'direct_v1'
+  prompt_rupr: str = 'rupr_v2'
+  prompt_direct: str = 'direct_v2'
+  rows: int = 0
   samples: int = 3
   scorer: str = 'student'
   scorer_source: str = ''
@@ -125,6 +131,8 @@ class CotConfig:
         raise UserError(
           f'cot.{name} is {getattr(self, name)}; it must be at least 1.'
         )
+    if self.rows < 0:
+      raise UserError(f'cot.rows is {self.rows}; give 0 for all, or more.')
     if self.teacher != 'template' and getattr(self, self.teacher) is None:
       least = 'source' if self.teacher == 'model' else 'model'
       raise UserError(

@@ -1,8 +1,10 @@
 """What reasoning is asked about: the rows of a log, or prompts of one's own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 from typing import Protocol
+
+import numpy as np
 
 from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.data import prompts
@@ -47,18 +49,30 @@ class RowContexts:
     logs: the data.
     prompts: of the rows.
     shown: items of the history that a teacher is shown.
+    candidates_rc: int `[R, C]`, items that the prompt of each row shows as
+      candidates, in its order, -1 for none; None where it shows none.
   """
 
   logs: Logs
   prompts: RowPrompts
   shown: int
+  candidates_rc: np.ndarray | None = None
+
+  def __post_init__(self):
+    found = self.candidates_rc
+    if found is not None and len(found) != len(self.prompts):
+      raise UserError(
+        f'{len(self.prompts)} rows and candidates of {len(found)}; give one'
+        ' list for each row.'
+      )
 
   def __len__(self) -> int:
     return len(self.prompts)
 
   def request(self, r: int, knows: bool) -> CotRequest:
     """Returns what a teacher is asked; see `request_of`."""
-    return request_of(self.logs, self.prompts.rows, r, self.shown, knows)
+    shown = () if self.candidates_rc is None else self.candidates_rc[r]
+    return request_of(self.logs, self.prompts.rows, r, self.shown, knows, shown)
 
   def prompt(self, r: int) -> str:
     """Returns the prompt of row r."""
@@ -120,7 +134,12 @@ class TextContexts:
 
 
 def request_of(
-  logs: Logs, rows: Rows, r: int, shown: int, knows: bool
+  logs: Logs,
+  rows: Rows,
+  r: int,
+  shown: int,
+  knows: bool,
+  candidates: Iterable[int] = (),
 ) -> CotRequest:
   """Returns what a teacher is asked about row r.
 
@@ -129,6 +148,8 @@ def request_of(
     r: of the row.
     shown: items of the history that it is shown.
     knows: whether it is told the true item.
+    candidates: items that the prompt shows as candidates, in its order; -1 is
+      left out.
   """
   history = rows.history_rs[r, :shown].tolist()
   return CotRequest(
@@ -137,4 +158,5 @@ def request_of(
     history=tuple(n for n in history if n >= 0),
     target=int(rows.target_r[r]) if knows else None,
     event=int(rows.event_r[r]),
+    candidates=tuple(int(n) for n in candidates if n != -1),
   )

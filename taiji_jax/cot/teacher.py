@@ -10,6 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from taiji_jax.errors import UserError
+
 
 @dataclasses.dataclass(frozen=True)
 class CotRequest:
@@ -25,6 +27,8 @@ class CotRequest:
       text, and the true answer where the teacher is told it; else ''.
     event: position in the log of the event that the row is about, so that
       evidence can leave it out; -1 where it is of no log.
+    candidates: items that the prompt shows as candidates, in its order; -1 is
+      none.
   """
 
   row: int
@@ -34,6 +38,25 @@ class CotRequest:
   prompt: str = ''
   answer: str = ''
   event: int = -1
+  candidates: tuple[int, ...] = ()
+
+  def candidates_of(self, items: int) -> tuple[int, ...]:
+    """Returns the candidates without those that are -1.
+
+    Args:
+      items: how many the catalogue holds.
+
+    Raises:
+      UserError: a candidate is no item of it.
+    """
+    found = tuple(int(n) for n in self.candidates if n != -1)
+    for item in found:
+      if not 0 <= item < items:
+        raise UserError(
+          f'candidate {item} of row {self.row} is no item: the catalogue has'
+          f' {items}, from 0 on; give their indices, or -1 for none.'
+        )
+    return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,9 @@ FOLDER = pathlib.Path(__file__).parent / 'prompt_templates'
 _NAME = re.compile(r'(?P<kind>\w+?)_v(?P<version>\d+)')
 _PART = re.compile(r'^--- (\w+) ---\n', re.MULTILINE)
 _ROLES = ['system', 'user']
-_PLACES = {'profile', 'history'}
 _TARGET = 'target'
+_NEEDED = {'history'}
+_PLACES = _NEEDED | {'profile', 'candidates', _TARGET}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +26,10 @@ class PromptTemplate:
     version: the number in the name; a text that was used is never changed, a
       better one is a new version.
     sha: SHA-256 of the file's text, in hex.
-    system, user: the two messages, with `$profile`, `$history` and, where the
-      teacher is told it, `$target`.
+    system, user: the two messages, with `$history`; `$profile` and
+      `$candidates` where they are shown; `$target` where the teacher is told
+      it. What is the same for all contexts stands first, so that an endpoint
+      reads it once.
   """
 
   name: str
@@ -41,16 +44,22 @@ class PromptTemplate:
     return _TARGET in self._places()
 
   def messages(
-    self, profile_text: str, history_text: str, target_text: str | None = None
+    self,
+    profile_text: str,
+    history_text: str,
+    target_text: str | None = None,
+    candidates_text: str = 'none',
   ) -> list[dict[str, str]]:
     """Returns the conversation: role and content of each message.
 
-    Whatever stands in the three texts stays text, `$` included.
+    Whatever stands in the texts stays text, `$` included. A text that the
+    template has no place for is left out.
 
     Args:
-      profile_text: the user, on one line.
+      profile_text: the user, on one line; '' where none is shown.
       history_text: one item a line, most recent first.
       target_text: the true next item; None where it is not to be told.
+      candidates_text: one item a line, in the order of the prompt.
 
     Raises:
       UserError: the template tells the target and there is none, or it does
@@ -67,7 +76,11 @@ class PromptTemplate:
           ' rupr_ prompt or requests without target.'
         )
       )
-    values = {'profile': profile_text, 'history': history_text}
+    values = {
+      'profile': profile_text,
+      'history': history_text,
+      'candidates': candidates_text,
+    }
     if target_text is not None:
       values[_TARGET] = target_text
     return [
@@ -142,8 +155,8 @@ def _check(path: pathlib.Path, found: PromptTemplate) -> None:
       f'The prompt file {path} has a $ that names no place; write $$ for the'
       ' sign itself.'
     )
-  if not _PLACES <= places <= _PLACES | {_TARGET}:
+  if not _NEEDED <= places <= _PLACES:
     raise UserError(
       f'The prompt file {path} has the places {sorted(places)}; it needs'
-      ' $profile and $history, may have $target, and no other.'
+      ' $history, may have $profile, $candidates and $target, and no other.'
     )

@@ -1,6 +1,8 @@
 """A request as text: what any language model is told of one context."""
 
+from collections.abc import Iterable
 import dataclasses
+import itertools
 
 from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.cot.teachers.prompt_template import PromptTemplate
@@ -8,7 +10,7 @@ from taiji_jax.data import prompts
 from taiji_jax.data.prompts import PromptConfig
 from taiji_jax.types import Catalog
 
-_NO_HISTORY = 'none'
+_NONE = 'none'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,7 @@ class TeacherText:
 
     Raises:
       UserError: the template tells the target and the request has none, or it
-        does not and the request has one.
+        does not and the request has one, or a candidate is no item.
     """
     target = None
     if request.target is not None:
@@ -40,13 +42,14 @@ class TeacherText:
       prompts.profile_text(request.profile, self.prompt),
       self._history(request),
       target,
+      self._lines(request.candidates_of(len(self.catalog))),
     )
 
   def _history(self, request: CotRequest) -> str:
     """Returns one item a line, most recent first, up to the first -1."""
-    lines = []
-    for item in request.history[: self.prompt.max_history]:
-      if item < 0:
-        break
-      lines.append(prompts.item_text(self.catalog, int(item)))
-    return '\n'.join(lines) or _NO_HISTORY
+    shown = request.history[: self.prompt.max_history]
+    return self._lines(itertools.takewhile(lambda item: item >= 0, shown))
+
+  def _lines(self, items: Iterable[int]) -> str:
+    lines = [prompts.item_text(self.catalog, int(item)) for item in items]
+    return '\n'.join(lines) or _NONE

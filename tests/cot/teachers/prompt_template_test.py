@@ -89,7 +89,7 @@ class PromptTemplateTest(parameterized.TestCase):
       prompt_template.load(self.own(text))
 
   def test_no_such_prompt(self):
-    with self.assertRaisesRegex(UserError, 'direct_v1, rupr_v1'):
+    with self.assertRaisesRegex(UserError, 'direct_v1, direct_v2, rupr_v1'):
       prompt_template.load('rupr_v99')
     with self.assertRaisesRegex(UserError, 'cannot be read'):
       prompt_template.load('/nowhere/a_v1.txt')

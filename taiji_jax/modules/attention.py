@@ -114,6 +114,59 @@ def branch(slot, fork: tuple[int, int]):
   return (slot >= prompt) * (1 + (slot - prompt) // completion)
 
 
+def follow(
+  query_bthd: jax.Array,
+  key_bthd: jax.Array,
+  value_bthd: jax.Array,
+  prompt: Slots,
+  prompt_length_b: jax.Array,
+  branch_bt: jax.Array,
+) -> jax.Array:
+  """Returns what tokens behind a cached prompt attend to, `[b, t, h, d]`.
+
+  Args:
+    query_bthd, key_bthd, value_bthd: of these tokens, as for `whole`.
+    prompt: keys and values of what all of them follow.
+    prompt_length_b: int32, slots of the prompt that hold a token.
+    branch_bt: int32; see `visible_in_branches`.
+  """
+  b, t, heads, d = query_bthd.shape
+  kv, slots = key_bthd.shape[2], prompt.key_bhds.shape[3]
+  query = query_bthd.reshape(b, t, kv, heads // kv, d)
+  query = query.transpose(0, 2, 3, 1, 4).reshape(b, kv, -1, d)
+  own = Slots.of(key_bthd, value_bthd, key_bthd.dtype)
+  seen_bp = jnp.arange(slots) < prompt_length_b[:, None]
+  seen_bts = jnp.concatenate(
+    [
+      jnp.broadcast_to(seen_bp[:, None], (b, t, slots)),
+      visible_in_branches(branch_bt),
+    ],
+    -1,
+  )
+  score = jnp.concatenate([_scores(query, prompt), _scores(query, own)], -1)
+  never = jnp.where(seen_bts, 0.0, _NEVER)[:, None, None]
+  weight = _softmax(score.reshape(b, kv, heads // kv, t, -1) + never)
+  weight = weight.reshape(b, kv, -1, slots + t)
+  mixed = _mix(weight[..., :slots], prompt) + _mix(weight[..., slots:], own)
+  mixed = mixed.reshape(b, kv, heads // kv, t, d).transpose(0, 3, 1, 2, 4)
+  return mixed.reshape(b, t, heads, d).astype(query_bthd.dtype)
+
+
+def visible_in_branches(branch_bt: jax.Array) -> jax.Array:
+  """Returns which token sees which, bool `[b, t, s]`.
+
+  Args:
+    branch_bt: int32, 0 for padding, 1 for what all branches of the row share,
+      which stands before them, i from 2 on for a branch. A token sees itself
+      and, of the tokens before it, the shared ones and those of its own branch.
+  """
+  slot = jnp.arange(branch_bt.shape[1])
+  own_bts = branch_bt[:, :, None] == branch_bt[:, None, :]
+  shared_bts = (branch_bt == 1)[:, None, :]
+  holds_bts = (branch_bt != 0)[:, None, :]
+  return (slot[:, None] >= slot) & (own_bts | shared_bts) & holds_bts
+
+
 def step(
   query_nhd: jax.Array,
   prompt: Slots,

@@ -90,6 +90,19 @@ class Attention(nn.Module):
     )
     return self.out(y_nhd.reshape(len(x_n1d), 1, -1), None), slots
 
+  def follow(
+    self,
+    x_btd: jax.Array,
+    position_bt: jax.Array,
+    branch_bt: jax.Array,
+    prompt: Slots,
+    prompt_length_b: jax.Array,
+  ) -> jax.Array:
+    """Returns what tokens behind a cached prompt attend to."""
+    heads = self._heads(x_btd, position_bt, None)
+    y = attention.follow(*heads, prompt, prompt_length_b, branch_bt)
+    return self.out(y.reshape(*x_btd.shape[:2], -1), None)
+
   def _heads(self, x_btd, position_bt, coef_kn):
     """Returns queries, keys and values by head, positions turned in."""
     c = self.config
@@ -141,6 +154,12 @@ class Block(nn.Module):
     y, slots = self.attention.step(self.attention_norm(x_n1d), cache, layer)
     x_n1d = x_n1d + y
     return x_n1d + self.mlp(self.mlp_norm(x_n1d)), slots
+
+  def follow(self, x_btd: jax.Array, *where: jax.Array | Slots) -> jax.Array:
+    x_btd = sharding.constrain_rows(x_btd)
+    y = self.attention.follow(self.attention_norm(x_btd), *where)
+    x_btd = x_btd + y
+    return sharding.constrain_rows(x_btd + self.mlp(self.mlp_norm(x_btd)))
 
 
 def _lora(config: DecoderConfig) -> tuple[int, float]:

@@ -146,6 +146,34 @@ class Decoder(nn.Module):
     )
     return self.final_norm(x_n1d[:, 0]), cache
 
+  def follow(
+    self,
+    token_bt: jax.Array,
+    offset_bt: jax.Array,
+    branch_bt: jax.Array,
+    prompts: tuple[Slots, ...],
+    prompt_length_b: jax.Array,
+  ) -> jax.Array:
+    """Returns hidden states `[b, t, d]` of branches that follow a prompt.
+
+    The prompt is not read again; the branches of a row do not see one another.
+
+    Args:
+      token_bt: int32 token ids.
+      offset_bt: int32, tokens between the prompt's end and each.
+      branch_bt: int32; see `attention.visible_in_branches`.
+      prompts: of each layer, `KVCache.prompts` that `prefill` made.
+      prompt_length_b: int32, their tokens.
+    """
+    self._check_unstacked()
+    x_btd = self._embed(token_bt)
+    position_bt = prompt_length_b[:, None] + offset_bt
+    for block, prompt in zip(self.blocks, prompts, strict=True):
+      x_btd = block.follow(
+        x_btd, position_bt, branch_bt, prompt, prompt_length_b
+      )
+    return self.final_norm(x_btd)
+
   def _check_unstacked(self) -> None:
     if self.config.stacked:
       raise ValueError('decoding needs unstacked blocks: decoder.unstacked.')

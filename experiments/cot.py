@@ -17,7 +17,7 @@ from experiments import entry, finished
 from experiments.taiji_table import ARMS
 from taiji_jax import metrics
 from taiji_jax.errors import UserError
-from taiji_jax.pipeline import Plan, Run, cot_beam, cot_data, cot_report
+from taiji_jax.pipeline import Plan, Run, arms, cot_beam, cot_report
 from taiji_jax.pipeline import recipe as recipe_lib
 from taiji_jax.shards.spec import check_host
 
@@ -26,7 +26,7 @@ RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
 _CONFIG = entry.recipe_flag(RECIPE)
 _WORKDIR = entry.workdir_flag()
 _KIND = flags.DEFINE_enum(
-  'kind', 'rupr', cot_data.KINDS, 'Whether the teacher knows the true item.'
+  'kind', 'rupr', arms.KINDS, 'What reasoning leads to: see pipeline.arms.'
 )
 _OUT = flags.DEFINE_string('out', None, 'Where the shards go; needed.')
 _HOST = flags.DEFINE_integer('host', 0, 'This one of --hosts.')
@@ -55,7 +55,7 @@ def main() -> None:
     metrics.LOG.info('other hosts have shards to write yet')
     return
   metrics.LOG.info('%d records, %d kept', manifest.records, manifest.kept)
-  cot_report.write(run, kind, folder, folder)
+  cot_report.write(run, run.cot_data, kind, folder, folder)
   finished.keep_counts(folder, kind, _RESULTS.value)
 
 

@@ -11,7 +11,7 @@ import pathlib
 
 from experiments import entry, finished, popo_table, provenance
 from experiments.popo_table import TABLE
-from taiji_jax.pipeline import Run, report, table
+from taiji_jax.pipeline import Run, reliability, report, table
 from taiji_jax.pipeline import recipe as recipe_lib
 
 RECIPE = 'experiments/configs/popo/ml100k_cpu.py'
@@ -33,6 +33,8 @@ def main() -> None:
   table.write(workdir, result, TABLE)
   about = provenance.about('experiments.popo')
   report.write(run, result, TABLE, table.rows_of(run, cells), about)
+  if run.validation is not None:
+    reliability.make(run, 'popo', run.plan.seeds('popo')[0])
   run.record(config, workdir / table.RESULT)
   if _RESULTS.value:
     to = pathlib.Path(_RESULTS.value)

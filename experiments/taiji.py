@@ -8,7 +8,9 @@ same command goes on from what is there. Writes result.json and table.md beside
 them, and a report of each CoT data set into the work directory. --arms makes
 the cells of some arms only: several machines, each with a work directory of its
 own, may fill one folder of results. --table reads what is there, and needs
-neither data nor models. --floors prints what is there before any language
+neither data nor models. --validate prints what the supervised arms (of --arms,
+where given) score on validation rows: `arms.start` should name the best of them
+by L1. --floors prints what is there before any language
 model: the table look-ups, the retriever and the two ID towers, in minutes.
 """
 
@@ -21,7 +23,14 @@ from experiments import entry, finished, taiji_table
 from experiments.taiji_table import TABLE
 from taiji_jax import files
 from taiji_jax.errors import UserError
-from taiji_jax.pipeline import Run, cot_data, cot_report, simple_models, table
+from taiji_jax.pipeline import (
+  Run,
+  arms,
+  cot_report,
+  simple_models,
+  table,
+  validation,
+)
 from taiji_jax.pipeline import recipe as recipe_lib
 
 RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
@@ -37,6 +46,11 @@ _ARMS = flags.DEFINE_list(
 _TABLE = flags.DEFINE_bool('table', False, 'Only the table of what is there.')
 _FLOORS = flags.DEFINE_bool(
   'floors', False, 'Only the look-ups, the retriever and the ID towers.'
+)
+
+
+_VALIDATE = flags.DEFINE_bool(
+  'validate', False, 'Only the supervised arms, on validation rows.'
 )
 
 
@@ -67,15 +81,21 @@ def main() -> None:
     files.write_text(workdir / 'floors.md', text)
     print(text)
     return
+  if _VALIDATE.value:
+    names = _ARMS.value or taiji_table.taught(plan)
+    text = validation.text(run, validation.of_arms(run, names))
+    files.write_text(workdir / 'validation.md', text + '\n')
+    print(text)
+    return
   result = table.make(run, TABLE, folder, _ARMS.value)
   run.record(config)
   if result is None:
     return
   table.write(folder, result, TABLE, taiji_table.claims(result))
   finished.record(plan, folder)
-  for kind in cot_data.KINDS:
+  for kind in arms.KINDS:
     shards = run.cot_data.make(kind).folder
-    cot_report.write(run, kind, shards, workdir / kind)
+    cot_report.write(run, run.cot_data, kind, shards, workdir / kind)
 
 
 if __name__ == '__main__':

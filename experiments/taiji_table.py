@@ -4,36 +4,74 @@ from collections.abc import Mapping
 from typing import Any
 
 from taiji_jax import markdown
+from taiji_jax.errors import UserError
 from taiji_jax.evaluate.table import Table
 from taiji_jax.pipeline import Arm, Plan
 from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.pipeline.table import TEXT_METRICS, TEXT_REWARDS
 
 _EQUAL = {'fixed_weights': ()}
+# Arms whose seeds the headline rests on have all of `arms.sft_seeds`.
+_FEW = 3
+_NO_CANDIDATES = {'candidates': 0}
+_SHUFFLED = {'candidate_order': 'shuffled'}
+_RANDOM = {'candidate_source': 'random'}
+# Asked of an endpoint: one text a row, so that nothing is chosen among.
+_ASKED = {'teacher': 'openai', 'samples': 1, 'rule': 'within', 'rows': 500}
 
-ARMS = {
+SUPERVISED = {
   'backbone': Arm('backbone'),
-  'teacher': Arm('teacher'),
-  'direct': Arm('backbone', 'direct'),
-  'direct_orft': Arm('backbone', 'direct', 'kept'),
-  'sft': Arm('backbone', 'rupr'),
-  'orft': Arm('backbone', 'rupr', 'kept'),
-  'grpo_fixed': Arm('orft', overrides={'weighting': 'fixed'} | _EQUAL),
-  'popo_light': Arm('orft', overrides={'weighting': 'popo_light'} | _EQUAL),
-  'popo': Arm('orft', overrides={'weighting': 'popo'} | _EQUAL),
+  'mbr': Arm('backbone', 'mbr'),
+  'mbr_held': Arm('mbr', held=True),
+  'open': Arm('backbone', 'mbr', prompt=_NO_CANDIDATES, seeds=_FEW),
+  'open_held': Arm('open', held=True),
+  'direct': Arm('backbone', 'direct', seeds=_FEW),
+  'direct_held': Arm('direct', held=True),
+  'true': Arm('backbone', 'rupr', seeds=_FEW),
+  'true_held': Arm('true', held=True),
+  'orft': Arm('backbone', 'rupr', 'kept', seeds=_FEW),
+  'orft_held': Arm('orft', held=True),
+  # Controls: the targets of `mbr`, and what it reads or reasons made useless.
+  'unreasoned': Arm('backbone', 'mbr', reasoning='none', seeds=_FEW),
+  'unreasoned_held': Arm('unreasoned', held=True),
+  'anothers': Arm('backbone', 'mbr', reasoning='anothers', seeds=_FEW),
+  'anothers_held': Arm('anothers', held=True),
+  'shuffled': Arm('backbone', 'mbr', prompt=_SHUFFLED, seeds=_FEW),
+  'shuffled_held': Arm('shuffled', held=True),
+  'random': Arm('backbone', 'mbr', prompt=_RANDOM, seeds=_FEW),
 }
+ASKED = {
+  'llm_direct': Arm('backbone', 'direct', cot=_ASKED, seeds=_FEW),
+  'llm_direct_held': Arm('llm_direct', held=True),
+  'llm_true': Arm('backbone', 'rupr', cot=_ASKED, seeds=_FEW),
+  'llm_true_held': Arm('llm_true', held=True),
+}
+_GDPO = {'weighting': 'fixed', 'combine': 'normalize_then_sum'} | _EQUAL
 PAIRS = (
-  ('sft', 'direct'),
+  ('mbr', 'open'),
+  ('mbr_held', 'mbr'),
+  ('open_held', 'open'),
+  ('mbr_held', 'open_held'),
+  ('mbr', 'direct'),
+  ('mbr', 'true'),
+  ('mbr', 'unreasoned'),
+  ('mbr_held', 'unreasoned_held'),
+  ('mbr', 'anothers'),
+  ('mbr_held', 'anothers_held'),
+  ('mbr', 'shuffled'),
+  ('mbr_held', 'shuffled_held'),
+  ('mbr', 'random'),
+  ('true', 'direct'),
+  ('true_held', 'direct_held'),
   ('orft', 'direct'),
-  ('orft', 'sft'),
-  ('direct_orft', 'direct'),
-  ('orft', 'direct_orft'),
+  ('orft', 'true'),
+  ('orft_held', 'true_held'),
+  ('llm_true', 'llm_direct'),
+  ('llm_true_held', 'llm_direct_held'),
   ('popo', 'grpo_fixed'),
   ('popo_light', 'grpo_fixed'),
-  ('grpo_fixed', 'orft'),
-  ('popo_light', 'orft'),
-  ('popo', 'orft'),
-  ('popo', 'sft'),
+  ('gdpo', 'grpo_fixed'),
+  ('popo_all', 'grpo_fixed_all'),
 )
 SHOWN = (
   'category_l1_acc',
@@ -49,7 +87,7 @@ SHOWN = (
 )
 TABLE = Table(
   name='taiji',
-  title='Taiji: eight arms, and direct with the filter of orft',
+  title='Taiji: a candidate-aware enhancer, its controls, and RL',
   metrics=TEXT_METRICS,
   shown=SHOWN,
   pairs=PAIRS,
@@ -57,7 +95,7 @@ TABLE = Table(
   distinct='distinct_items',
   repeats='repeat_last',
   # Named in LOG.md before anything was trained.
-  primary=('popo-retriever', 'category_l1_acc', 'retriever_unsure'),
+  primary=('popo_held-retriever', 'category_l1_acc', 'retriever_unsure'),
 )
 # arXiv:2606.03866, Tables 1, 3 and 4: absolute values of its arms, and the
 # relative differences that its ablations claim.
@@ -88,9 +126,50 @@ CLAIMS = {
 
 
 def plan(recipe: Recipe) -> Plan:
-  """Returns the arms with the recipe's seeds."""
-  seeds = recipe.arms
-  return Plan(TABLE.name, ARMS, seeds.sft_seeds, seeds.rl_seeds)
+  """Returns the arms with the recipe's seeds.
+
+  Those with a teacher behind an endpoint are there where the recipe names one.
+
+  Raises:
+    UserError: `arms.start` names no supervised arm of the table.
+  """
+  config = recipe.arms
+  supervised = {**SUPERVISED, **(ASKED if recipe.cot.openai else {})}
+  taught = [name for name, arm in supervised.items() if arm.data]
+  if config.start not in taught:
+    raise UserError(
+      f'arms.start is {config.start!r}; choose a supervised arm:'
+      f' {", ".join(taught)}.'
+    )
+  return Plan(
+    TABLE.name,
+    {**supervised, **_reinforced(config.start)},
+    config.sft_seeds,
+    config.rl_seeds,
+  )
+
+
+def taught(plan: Plan) -> list[str]:
+  """Returns the supervised arms, and those asked in another way."""
+  return [
+    name
+    for name in plan.arms
+    if any(arm.data for arm in plan.chain(name))
+    and not plan.after_reinforcement(name)
+  ]
+
+
+def _reinforced(start: str) -> dict[str, Arm]:
+  """Returns the arms that begin with `start`; `_all` answer every row."""
+  return {
+    'grpo_fixed': Arm(start, overrides={'weighting': 'fixed'} | _EQUAL),
+    'popo_light': Arm(start, overrides={'weighting': 'popo_light'} | _EQUAL),
+    'popo': Arm(start, overrides={'weighting': 'popo'} | _EQUAL),
+    'gdpo': Arm(start, overrides=_GDPO, seeds=10),
+    'grpo_fixed_all': Arm('grpo_fixed', seeds=5),
+    'popo_all': Arm('popo', seeds=5),
+    'popo_held': Arm('popo', held=True, seeds=5),
+  }
 
 
 def claims(result: Mapping[str, Any]) -> list[str]:

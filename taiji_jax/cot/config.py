@@ -69,7 +69,8 @@ class CotConfig:
     prompt_rupr: what a model or endpoint is told where it knows the true item,
       by name or path; see `cot.teachers.prompt_template`.
     prompt_direct: what it is told where it does not.
-    rows: so many of the SFT rows, the first ones, get reasoning; 0 for all.
+    rows: so many of the SFT rows, drawn by the run's seed, get reasoning; 0 for
+      all.
     samples: reasoning texts a prompt, the paper's k = 3. With 1 there is
       nothing to compare within a prompt: the rule 'within' keeps every usable
       text that has a score, and 'best' is 'ppl'.

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 import dataclasses
 from typing import Protocol
 
-import numpy as np
-
 from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.data import prompts
 from taiji_jax.data.encoder import RowPrompts
@@ -49,30 +47,25 @@ class RowContexts:
     logs: the data.
     prompts: of the rows.
     shown: items of the history that a teacher is shown.
-    candidates_rc: int `[R, C]`, items that the prompt of each row shows as
-      candidates, in its order, -1 for none; None where it shows none.
   """
 
   logs: Logs
   prompts: RowPrompts
   shown: int
-  candidates_rc: np.ndarray | None = None
-
-  def __post_init__(self):
-    found = self.candidates_rc
-    if found is not None and len(found) != len(self.prompts):
-      raise UserError(
-        f'{len(self.prompts)} rows and candidates of {len(found)}; give one'
-        ' list for each row.'
-      )
 
   def __len__(self) -> int:
     return len(self.prompts)
 
   def request(self, r: int, knows: bool) -> CotRequest:
     """Returns what a teacher is asked; see `request_of`."""
-    shown = () if self.candidates_rc is None else self.candidates_rc[r]
-    return request_of(self.logs, self.prompts.rows, r, self.shown, knows, shown)
+    return request_of(
+      self.logs,
+      self.prompts.rows,
+      r,
+      self.shown,
+      knows,
+      self.prompts.candidates(r),
+    )
 
   def prompt(self, r: int) -> str:
     """Returns the prompt of row r."""

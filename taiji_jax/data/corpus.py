@@ -25,7 +25,7 @@ def lines(
   Choice: an item with c training events comes ceil(c^0.75) times, so that
   pieces go to what is read most without forgetting the rest; a user's profile
   comes 4 times. Where nothing of it is known that is one line for all such
-  users together.
+  users together; where prompts show no profile there is none.
 
   Args:
     log, catalog: the data.
@@ -39,6 +39,8 @@ def lines(
     text = prompts.item_text(catalog, int(item))
     for _ in range(int(np.ceil(count_n[item] ** _DAMPING))):
       yield text
+  if not config.profile_fields:
+    return
   profiles = log.profiles if profiles is None else profiles
   nothing = prompts.profile_text({}, config)
   told = False

@@ -1,5 +1,6 @@
 """Rows as token ids: prompts, one by one or padded to one length."""
 
+from collections.abc import Callable, Sequence
 import dataclasses
 import sys
 from typing import Protocol
@@ -28,6 +29,10 @@ class Prompts(Protocol):
     ...
 
 
+CandidatesFn = Callable[[Rows, int], Sequence[int]]
+"""(rows, r) -> what the prompt of row r shows as candidates, in its order."""
+
+
 class Encoder:
   """Rows as prompts, padded to one length."""
 
@@ -37,6 +42,7 @@ class Encoder:
     tokenizer: Tokenizer,
     config: PromptConfig,
     max_tokens: int,
+    candidates: CandidatesFn | None = None,
   ):
     """Takes what all prompts share.
 
@@ -45,9 +51,19 @@ class Encoder:
       tokenizer: text to ids.
       config: what a prompt holds.
       max_tokens: the longest prompt, P.
+      candidates: see `CandidatesFn`; without it prompts show none, whatever
+        `config.candidates` says.
     """
     self._logs, self._config, self._max = logs, config, max_tokens
+    self._candidates = candidates
     self.tokenizer = tokenizer
+
+  def candidates(self, rows: Rows, r: int) -> list[int]:
+    """Returns the items that row r's prompt shows as candidates, in order."""
+    if self._candidates is None or not self._config.candidates:
+      return []
+    shown = self._candidates(rows, r)[: self._config.candidates]
+    return [int(item) for item in shown if item >= 0]
 
   def prompt_text(self, rows: Rows, r: int) -> str:
     """Returns the prompt of row r as the model reads it."""
@@ -65,6 +81,7 @@ class Encoder:
       self._logs.catalog,
       self._config,
       max_tokens,
+      None if self._candidates is None else self.candidates(rows, r),
     )
 
   @property
@@ -119,6 +136,10 @@ class RowPrompts:
   def tokenizer(self) -> Tokenizer:
     """Returns what makes ids of text."""
     return self.encoder.tokenizer
+
+  def candidates(self, r: int) -> list[int]:
+    """Returns the items that row r's prompt shows as candidates."""
+    return self.encoder.candidates(self.rows, r)
 
   def text(self, r: int) -> str:
     """Returns the prompt of row r as the model reads it."""

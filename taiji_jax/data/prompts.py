@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import dataclasses
 import re
 
+from taiji_jax.data import prompt_config
 from taiji_jax.data.markers import (
   ANSWER_CLOSE,
   ANSWER_OPEN,
@@ -23,12 +24,19 @@ from taiji_jax.data.markers import (
   unescape,
   without_tags,
 )
+from taiji_jax.data.prompt_config import PromptConfig
 from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.errors import UserError
 from taiji_jax.types import Catalog
 
 PROFILE_MARKER = 'User: '
-HISTORY_MARKER = '\nHistory, most recent first:\n'
+HISTORY_MARKER = 'History, most recent first:\n'
+CANDIDATE_MARKERS = {
+  prompt_config.ANSWER_FIRST: 'Candidates, best first:\n',
+  prompt_config.LIKELIEST: 'Candidates, likeliest first:\n',
+  prompt_config.SHUFFLED: 'Candidates, in no order:\n',
+}
+NO_CANDIDATES = 'none\n'
 NEXT_MARKER = 'Which item comes next, and why?\n'
 NO_REASONING = 'No reasoning.'
 STRUCTURE = (
@@ -40,6 +48,7 @@ STRUCTURE = (
   *LEVEL_MARKERS,
   PROFILE_MARKER,
   HISTORY_MARKER,
+  *CANDIDATE_MARKERS.values(),
   NEXT_MARKER,
   LINE_END,
 )
@@ -49,26 +58,6 @@ _NO_SIGN = '\N{REPLACEMENT CHARACTER}'
 _COMPLETION = re.compile(
   r'\s*{}(.*?){}\s*{}(.*?){}\s*'.format(*map(re.escape, TAGS)), re.DOTALL
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class PromptConfig:
-  """What a prompt holds.
-
-  Attributes:
-    max_history: the most items of the history, the paper's 50 by default.
-    profile_fields: the fields of the profile that are shown, in this order;
-      unknown ones are left out.
-  """
-
-  max_history: int = 50
-  profile_fields: tuple[str, ...] = ('age', 'gender', 'occupation')
-
-  def __post_init__(self):
-    if self.max_history < 1:
-      raise UserError(
-        f'prompt.max_history is {self.max_history}; give at least 1.'
-      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +106,7 @@ def prompt(
   history: Sequence[int],
   catalog: Catalog,
   config: PromptConfig,
+  candidates: Sequence[int] | None = None,
 ) -> str:
   """Returns the prompt: profile, history, most recent first, and the question.
 
@@ -125,8 +115,17 @@ def prompt(
     history: items, most recent first; it ends at the first -1.
     catalog: the items.
     config: what to show.
+    candidates: items that may come next, in the order that the config states;
+      -1 is none. They stand between history and question, as many as the
+      config shows; None leaves that part out.
+
+  Raises:
+    UserError: a candidate is not in the catalogue.
   """
-  return ''.join(_pieces(profile, history, catalog, config))
+  head, items, listed, tail = _pieces(
+    profile, history, catalog, config, candidates
+  )
+  return ''.join([head, *items, *listed, tail])
 
 
 def encode_prompt(
@@ -136,32 +135,51 @@ def encode_prompt(
   catalog: Catalog,
   config: PromptConfig,
   max_tokens: int,
+  candidates: Sequence[int] | None = None,
 ) -> list[int]:
   """Returns the prompt's tokens, from bos on, at most `max_tokens`.
 
-  The oldest items are left out until the prompt fits; the profile and the
-  closing question always stay. The pieces are encoded one by one, which for a
-  tokenizer with `STRUCTURE` as symbols gives the tokens of the whole text.
+  The oldest items are left out until the prompt fits, then the last candidates;
+  the profile and the closing question always stay. The pieces are encoded one
+  by one, which for a tokenizer with `STRUCTURE` as symbols gives the tokens of
+  the whole text.
 
   Raises:
-    UserError: profile and question alone are longer than `max_tokens`.
+    UserError: profile and question alone are longer than `max_tokens`, or a
+      candidate is not in the catalogue.
   """
-  head, *items, tail = _pieces(profile, history, catalog, config)
+  head, items, listed, tail = _pieces(
+    profile, history, catalog, config, candidates
+  )
+  # The head of the candidates always stays: its order is told, or that there
+  # are none.
+  title, listed = listed[:1], listed[1:]
   start = [tokenizer.bos_id, *tokenizer.encode(head)]
+  middle = [token for part in title for token in tokenizer.encode(part)]
   end = tokenizer.encode(tail)
-  room = max_tokens - len(start) - len(end)
+  room = max_tokens - len(start) - len(middle) - len(end)
   if room < 0:
     raise UserError(
-      f'A prompt without history takes {len(start) + len(end)} tokens and'
+      f'A prompt without history takes {max_tokens - room} tokens and'
       f' {max_tokens} are allowed; allow more or show less of the profile.'
     )
-  for item in items:
-    tokens = tokenizer.encode(item)
-    room -= len(tokens)
-    if room < 0:
+  shown, room = _fitting(tokenizer, listed, room)
+  history_ids, _ = _fitting(tokenizer, items, room)
+  return start + history_ids + middle + shown + end
+
+
+def _fitting(
+  tokenizer: Tokenizer, parts: Sequence[str], room: int
+) -> tuple[list[int], int]:
+  """Returns the tokens of the first parts that fit, and the room left."""
+  found: list[int] = []
+  for part in parts:
+    ids = tokenizer.encode(part)
+    if len(ids) > room:
       break
-    start += tokens
-  return start + end
+    found += ids
+    room -= len(ids)
+  return found, room
 
 
 def _pieces(
@@ -169,14 +187,39 @@ def _pieces(
   history: Sequence[int],
   catalog: Catalog,
   config: PromptConfig,
-) -> list[str]:
-  """Returns head, one text an item, tail."""
-  pieces = [profile_text(profile, config) + HISTORY_MARKER]
+  candidates: Sequence[int] | None,
+) -> tuple[str, list[str], list[str], str]:
+  """Returns head, one text an item, the candidates with their head, tail."""
+  head = HISTORY_MARKER
+  if config.profile_fields:
+    head = profile_text(profile, config) + LINE_END + head
+  items = []
   for item in history[: config.max_history]:
     if item < 0:
       break
-    pieces.append(item_text(catalog, int(item)) + LINE_END)
-  return [*pieces, NEXT_MARKER]
+    items.append(item_text(catalog, int(item)) + LINE_END)
+  listed = []
+  if config.candidates and candidates is not None:
+    shown = candidate_texts(candidates, catalog)[: config.candidates]
+    lines = [text + LINE_END for text in shown] or [NO_CANDIDATES]
+    listed = [CANDIDATE_MARKERS[config.order_told], *lines]
+  return head, items, listed, NEXT_MARKER
+
+
+def candidate_texts(candidates: Sequence[int], catalog: Catalog) -> list[str]:
+  """Returns the item texts of candidates; -1 is none and left out.
+
+  Raises:
+    UserError: one is not in the catalogue: its list is of another one.
+  """
+  found = [int(item) for item in candidates if item >= 0]
+  if gone := [item for item in found if item >= len(catalog)]:
+    raise UserError(
+      f'candidate {gone[0]} is not in the catalogue, which has'
+      f' {len(catalog)} items; the list was made of another one: retrieve'
+      ' candidates anew.'
+    )
+  return [item_text(catalog, item) for item in found]
 
 
 def completion(think: str, answer: str) -> str:

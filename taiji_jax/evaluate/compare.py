@@ -35,7 +35,8 @@ def result(
     table: which pairs and metrics.
     cells: arm -> its cells, one a seed.
     rows: what they answered.
-    starts: arm -> the seeds of its base, by place, that its own start from.
+    starts: arm that reinforcement made -> the seed of supervised training
+      that each of its own goes back to.
   """
   comparison = _Comparison(table, cells, rows, starts)
   every = comparison.among(np.ones(len(rows.user_r), bool))
@@ -83,6 +84,7 @@ class _Comparison:
   ):
     self._table, self._rows, self._starts = table, rows, starts
     self._scored: Scored = {arm: stack(each) for arm, each in cells.items()}
+    self._seeds = {arm: [c.seed for c in each] for arm, each in cells.items()}
 
   def among(self, keep_r: np.ndarray) -> dict[str, Any]:
     """Returns the counts of the rows `keep_r`, and the estimates over them.
@@ -102,9 +104,7 @@ class _Comparison:
         for arm, values in part.items()
       },
       'paired': {
-        f'{arm}-{base}': _differences(
-          part[arm], self._base(part, arm, base), user_r
-        )
+        f'{arm}-{base}': _differences(*self._pair(part, arm, base), user_r)
         for arm, base in self._table.pairs
         if arm in part and base in part
       },
@@ -148,12 +148,27 @@ class _Comparison:
       for name, each in self._rows.floors.items()
     }
 
-  def _base(self, part: Scored, arm: str, base: str) -> dict[str, np.ndarray]:
-    """Returns the base's values, one row for each seed of the arm, or one."""
+  def _pair(
+    self, part: Scored, arm: str, base: str
+  ) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
+    """Returns the values of both, a row for each seed that they share.
+
+    What reinforcement made is paired with what it made by seed, and with a
+    supervised base by the seed that it goes back to. A base of one seed, as
+    what is not trained has, goes with all.
+    """
+    if len(self._seeds[base]) == 1:
+      return part[arm], part[base]
+    own = self._seeds[arm]
     if arm in self._starts and base not in self._starts:
-      start = list(self._starts[arm])
-      return {k: v[start] for k, v in part[base].items()}
-    return dict(part[base])
+      own = self._starts[arm]
+    place = {seed: i for i, seed in enumerate(self._seeds[base])}
+    pairs = [(i, place[s]) for i, s in enumerate(own) if s in place]
+    mine, theirs = map(list, zip(*pairs, strict=True)) if pairs else ([], [])
+    return (
+      {k: v[mine] for k, v in part[arm].items()},
+      {k: v[theirs] for k, v in part[base].items()},
+    )
 
   def _best(self, keep_r: np.ndarray) -> dict[str, np.ndarray]:
     """Returns metric -> the values of the look-up that is best in it."""

@@ -7,8 +7,14 @@ from typing import Any
 from taiji_jax.errors import UserError
 
 BACKBONE, TEACHER = 'backbone', 'teacher'
-REASONING, RUPR, DIRECT = 'reasoning', 'rupr', 'direct'
+REASONING, RUPR, DIRECT, MBR = 'reasoning', 'rupr', 'direct', 'mbr'
+KINDS = (RUPR, DIRECT, MBR)
+"""The scored data sets: reasoning towards the true item, towards the teacher's
+own guess, and towards the retriever's one answer."""
 USABLE, KEPT = 'usable', 'kept'
+OWN, NONE, ANOTHERS = 'own', 'none', 'anothers'
+# Bases that are no arms, whether or not arms have their names.
+_FIRST = ('', BACKBONE, TEACHER)
 # Fields of the section `rl` that the policy reads.
 _OF_ALL_ARMS = {'temperature', 'share_prompt'}
 
@@ -17,23 +23,39 @@ _OF_ALL_ARMS = {'temperature', 'share_prompt'}
 class Arm:
   """One row of a table.
 
+  An arm that is neither trained on data nor reinforced is its base's model,
+  asked in another way: the seeds are the base's.
+
   Attributes:
     base: what it begins with: '' the model before any training (of supervised
       arms alone), 'backbone', 'teacher' (which has no model: its own answers
       are judged), or another arm of the same table, which stands before it.
     data: what it is trained on, supervised: 'reasoning' (one text of the
-      template teacher for each row), 'rupr' or 'direct' (the scored data
+      template teacher for each row), 'rupr', 'direct' or 'mbr' (the scored data
       sets); '' for nothing.
     keep: which records of a scored data set: 'usable' or 'kept'.
     overrides: fields of the recipe's section `rl` under which it is
       reinforced, `temperature` and `share_prompt` excepted; None where it is
       not.
+    reasoning: what stands for the reasoning in the training texts: its 'own',
+      'none', or 'anothers', that of another row, drawn by seed: controls.
+    prompt: fields of the recipe's section `prompt` that differ, here and in
+      all that begins with it.
+    cot: fields of the recipe's section `cot` under which its data are made.
+    held: whether the answers are held to the retriever's candidates: the one
+      with the highest log P after the model's own reasoning, see `decode.held`.
+    seeds: so many of the seeds of its kind at the most; 0 takes all.
   """
 
   base: str = ''
   data: str = ''
   keep: str = USABLE
   overrides: Mapping[str, Any] | None = None
+  reasoning: str = OWN
+  prompt: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  cot: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  held: bool = False
+  seeds: int = 0
 
   def __post_init__(self):
     if self.data and self.overrides is not None:
@@ -45,6 +67,11 @@ class Arm:
         f'an arm is reinforced from a model, and {self.base!r} has none; make'
         ' its base the backbone or another arm.'
       )
+    if (self.cot or self.reasoning != OWN) and self.data not in KINDS:
+      raise ValueError(
+        f'an arm on {self.data!r} has no scored data whose reasoning could be'
+        f' another; choose its data among {", ".join(KINDS)}.'
+      )
     if fixed := sorted(_OF_ALL_ARMS & set(self.overrides or ())):
       raise ValueError(
         f'rl.{fixed[0]} is the same for all arms of a run, which sample by one'
@@ -55,6 +82,11 @@ class Arm:
   def reinforced(self) -> bool:
     """Returns whether its training is reinforcement."""
     return self.overrides is not None
+
+  @property
+  def trained(self) -> bool:
+    """Returns whether it has a model of its own."""
+    return bool(self.data) or self.reinforced
 
 
 Arms = Mapping[str, Arm]
@@ -69,16 +101,32 @@ class ArmsConfig:
     sft_seeds: of the supervised arms.
     rl_seeds: of the reinforced arms; seed s begins with the model of entry s of
       `sft_seeds`, counted round and round.
+    start: the supervised arm that reinforced ones begin with: the best on
+      validation rows, see `experiments.taiji --validate`.
+    rl_rows: so many evaluation rows, one sample for all, are answered by the
+      models that reinforcement makes: their seeds differ more than users do; 0
+      takes all.
+    validation_rows: so many validation rows are answered at the most where an
+      arm is chosen, or where it is said how often such an answer is right.
   """
 
   sft_seeds: tuple[int, ...] = (0, 1, 2)
   rl_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+  start: str = 'orft'
+  rl_rows: int = 0
+  validation_rows: int = 2000
 
   def __post_init__(self):
     for name in ('sft_seeds', 'rl_seeds'):
       seeds = getattr(self, name)
       if not seeds or len(set(seeds)) < len(seeds):
         raise UserError(f'{name} is {seeds}; give at least one, all different.')
+    if self.rl_rows < 0:
+      raise UserError(f'rl_rows is {self.rl_rows}; give 0 for all, or more.')
+    if self.validation_rows < 1:
+      raise UserError(
+        f'validation_rows is {self.validation_rows}; give at least 1.'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +167,7 @@ class Plan:
   rl_seeds: tuple[int, ...]
 
   def __post_init__(self):
-    known = {'', BACKBONE, TEACHER}
+    known = set(_FIRST)
     for name, arm in self.arms.items():
       if arm.base not in known:
         raise ValueError(
@@ -129,11 +177,15 @@ class Plan:
       known.add(name)
 
   def seeds(self, name: str) -> tuple[int, ...]:
-    """Returns the seeds of an arm; what is not trained has the seed 0."""
+    """Returns the seeds of an arm; what is not trained has its base's, or 0."""
     arm = self.arms[name]
     if arm.reinforced:
-      return self.rl_seeds
-    return self.sft_seeds if arm.data else (0,)
+      own = self.rl_seeds
+    elif arm.data:
+      own = self.sft_seeds
+    else:
+      own = self.seeds(arm.base) if arm.base not in _FIRST else (0,)
+    return own[: arm.seeds or None]
 
   def seed_of(self, name: str, seed: int | None = None) -> int:
     """Returns a seed of an arm, its first where None; UserError otherwise."""
@@ -149,23 +201,53 @@ class Plan:
   def start_of(self, name: str, seed: int) -> int:
     """Returns which seed of its base an arm's model begins with."""
     base = self.arms[name].base
-    seeds = self.seeds(base) if base in self.arms else (0,)
+    if not self.arms[name].trained:
+      return seed
+    seeds = self.seeds(base) if base not in _FIRST else (0,)
     return seeds[seed % len(seeds)]
+
+  def origin(self, name: str, seed: int) -> int:
+    """Returns which seed of supervised training an arm's model goes back to."""
+    base = self.arms[name].base
+    if not self.after_reinforcement(name) or base in _FIRST:
+      return seed
+    return self.origin(base, self.start_of(name, seed))
+
+  def after_reinforcement(self, name: str) -> bool:
+    """Returns whether an arm's model is one that reinforcement made."""
+    return any(arm.reinforced for arm in self.chain(name))
+
+  def prompt_of(self, name: str) -> dict[str, Any]:
+    """Returns the fields of the section `prompt` in which an arm differs."""
+    found: dict[str, Any] = {}
+    for arm in reversed(self.chain(name)):
+      found |= arm.prompt
+    return found
 
   def cells(self) -> list[tuple[str, int]]:
     """Returns (arm, seed) of every cell, in the order they are made.
 
-    What is not trained, then the supervised arms, then the reinforced ones;
-    seed by seed, so that a run that is cut short has every arm.
+    What begins with no training, then the supervised arms, those with a teacher
+    of their own last, then the reinforced ones; seed by seed, so that a run
+    that is cut short has every arm.
     """
-    still = [n for n, arm in self.arms.items() if not _trained(arm)]
-    taught = [n for n, arm in self.arms.items() if arm.data]
-    reinforced = [n for n, arm in self.arms.items() if arm.reinforced]
-    return [
-      *((name, 0) for name in still),
-      *((name, seed) for seed in self.sft_seeds for name in taught),
-      *((name, seed) for seed in self.rl_seeds for name in reinforced),
+    order = {name: self._stage(name) for name in self.arms}
+    found = [
+      (stage, place, name, seed)
+      for name, stage in order.items()
+      for place, seed in enumerate(self.seeds(name))
     ]
+    names = list(self.arms)
+    found.sort(key=lambda c: (c[0], c[1], names.index(c[2])))
+    return [(name, seed) for _, _, name, seed in found]
+
+  def _stage(self, name: str) -> int:
+    chain = self.chain(name)
+    if not any(arm.trained for arm in chain):
+      return 0
+    if any(arm.reinforced for arm in chain):
+      return 3
+    return 2 if any(arm.cot for arm in chain) else 1
 
   def to_json(self) -> dict[str, Any]:
     """Returns the fields, as `from_json` reads them."""
@@ -185,7 +267,7 @@ class Plan:
   def chain(self, name: str) -> list[Arm]:
     """Returns an arm and what it begins with, the arm first."""
     arm = self.arms[name]
-    if arm.base in ('', BACKBONE, TEACHER):
+    if arm.base in _FIRST:
       return [arm]
     return [arm, *self.chain(arm.base)]
 
@@ -196,7 +278,3 @@ class Plan:
         f'there is no arm {name!r}; choose among {", ".join(self.arms)}.'
       )
     return self.arms[name]
-
-
-def _trained(arm: Arm) -> bool:
-  return bool(arm.data) or arm.reinforced

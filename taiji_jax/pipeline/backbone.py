@@ -1,5 +1,6 @@
 """The backbone: a decoder that knows items and histories, but no reasoning."""
 
+import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ def make(run: 'Run') -> Product:
   rows of users whom no later stage trains on: their prompt, and the next item
   in the format of an answer, with `prompts.NO_REASONING` for reasoning. So it
   can be prompted for the format, and gives an answer's probability with and
-  without reasoning.
+  without reasoning. `Choice:` of those prompts every second one shows no
+  candidates, so that arms with and without them start alike.
   Without a section `pretrain` the backbone is the checkpoint of `model.source`
   as it is.
   """
@@ -58,7 +60,16 @@ def make(run: 'Run') -> Product:
     if recipe.pretrain is None:
       tree.save(folder / sft.FILE, run.policy.start())
       return 0.0
-    found, too_long = examples(logs, run.encoder, recipe.length.completion)
+    found, too_long = examples(
+      logs,
+      run.encoder,
+      recipe.length.completion,
+      run.encoder_of(
+        run.encoder.tokenizer,
+        recipe.length.prompt,
+        dataclasses.replace(recipe.prompt, candidates=0),
+      ),
+    )
     log_sizes('backbone', found, too_long, recipe.length.completion)
     params, seconds = fit(
       run.policy,
@@ -78,9 +89,17 @@ def make(run: 'Run') -> Product:
 
 
 def examples(
-  logs: Logs, encoder: Encoder, longest: int
+  logs: Logs, encoder: Encoder, longest: int, bare: Encoder | None = None
 ) -> tuple[list[Example], list[int]]:
-  """Returns the documents as examples, and the sizes of answers too long."""
+  """Returns the documents as examples, and the sizes of answers too long.
+
+  Args:
+    logs: items and rows.
+    encoder: rows to prompts.
+    longest: the most tokens of an answer.
+    bare: makes the prompts of every second row, without candidates; the same
+      encoder where None.
+  """
   tokenizer = encoder.tokenizer
   bos, eos = [tokenizer.bos_id], [tokenizer.eos_id]
   answers = [
@@ -101,7 +120,8 @@ def examples(
     if len(answer) > longest:
       too_long.append(len(answer))
       continue
-    found.append(Example(encoder.ids(rows, r), answer))
+    own = bare if bare and r % 2 else encoder
+    found.append(Example(own.ids(rows, r), answer))
   return found, too_long
 
 

@@ -35,7 +35,7 @@ class MakeWork:
     worker = f'{socket.gethostname()}-{uuid.uuid4().hex}'
     opened = contextlib.ExitStack()
     work = opened.enter_context(
-      run.cot_data.work(self.kind, run.logs.sft, worker)
+      run.cot_data.work(self.kind, run.cot_data.rows(self.kind), worker)
     )
     return _Cached(dataclasses.replace(work, bound=self.bound), opened)
 
@@ -62,7 +62,7 @@ def run_on(
 
   Args:
     run: whose data set is made.
-    kind: 'rupr' or 'direct'.
+    kind: one of `arms.KINDS`.
     folder: where the shards go; all workers see it.
     hosts: must be 1: a runner splits the job itself.
     options: of the runner, as on a command line.

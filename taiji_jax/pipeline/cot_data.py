@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from taiji_jax import files, metrics
-from taiji_jax.config import deviations
+from taiji_jax.cot import orft
+from taiji_jax.cot.config import CotConfig
 from taiji_jax.cot.contexts import RowContexts
 from taiji_jax.cot.guard.run_guard import RunGuard
 from taiji_jax.cot.record import CODEC, KEPT, PREFIX
 from taiji_jax.cot.scores import Scorer
 from taiji_jax.cot.work import Work, threshold, usable
-from taiji_jax.data import prompts
+from taiji_jax.data import prompts, splits
 from taiji_jax.errors import UserError
-from taiji_jax.pipeline import revisions, scorer, teachers
-from taiji_jax.pipeline.arms import DIRECT, RUPR
+from taiji_jax.pipeline import revisions, scorer, sft, teachers
+from taiji_jax.pipeline.arms import DIRECT, MBR
 from taiji_jax.products import Product
 from taiji_jax.shards import dataset, job
 from taiji_jax.types import Rows
@@ -30,24 +31,26 @@ from taiji_jax.types import Rows
 if TYPE_CHECKING:
   from taiji_jax.pipeline.run import Run
 
-KINDS = (RUPR, DIRECT)
 THRESHOLD = 'threshold.json'
 
 
 class CotData:
   """Makes the data sets of one run."""
 
-  def __init__(self, run: 'Run'):
+  def __init__(self, run: 'Run', config: CotConfig):
     """Makes nothing yet.
 
     Args:
-      run: whose teacher, guard and scorer make them.
+      run: whose guard and scorer make them.
+      config: by which teacher, and what is kept.
     """
-    self._run, self._recipe = run, run.recipe
+    self._run, self._recipe, self._config = run, run.recipe, config
 
   def make(self, kind: str) -> Product:
-    """Returns the product with the shards of `kind`, 'rupr' or 'direct'."""
-    inputs = {**self._inputs(kind), 'threshold': self.threshold(kind).key}
+    """Returns the product with the shards of `kind`, one of `arms.KINDS`."""
+    inputs = self._inputs(kind)
+    if self._bounded:
+      inputs['threshold'] = self.threshold(kind).key
 
     def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
       self.run(kind, scratch)
@@ -62,14 +65,14 @@ class CotData:
     """Returns the manifest of the shards in `folder`, made where missing.
 
     Args:
-      kind: 'rupr' or 'direct'.
+      kind: one of `arms.KINDS`.
       folder: all hosts see the same one.
       host, hosts: this host's share; None is returned where others have shards
         to write yet.
     """
     spec = self.spec(kind, folder, host, hosts)
     bound = spec.provenance['bound']
-    with self.work(kind, self._run.logs.sft, str(host)) as work:
+    with self.work(kind, self.rows(kind), str(host)) as work:
       return job.run(spec, dataclasses.replace(work, bound=bound))
 
   def spec(
@@ -78,8 +81,8 @@ class CotData:
     """Returns the job that makes the shards; see `run`."""
     return job.JobSpec(
       folder,
-      len(self._run.logs.sft),
-      self._recipe.cot.shard_rows,
+      len(self.rows(kind)),
+      self._config.shard_rows,
       host,
       hosts,
       {**self._inputs(kind), 'bound': self._shared_bound(kind, folder)},
@@ -87,6 +90,35 @@ class CotData:
       prefix=PREFIX,
       kept=KEPT,
     )
+
+  def rows(self, kind: str) -> Rows:
+    """Returns the SFT rows that get reasoning, as `kind` has them.
+
+    Those of `arms.MBR` have the retriever's answer for their next item, as if
+    it were the true one.
+    """
+    rows, most = self._run.logs.sft, self._config.rows
+    if most:
+      # By time, the first ones would be those of the shortest histories.
+      rows = splits.sample(rows, most, self._recipe.seed)
+    return self._towards(kind, rows)
+
+  def _towards(self, kind: str, rows: Rows) -> Rows:
+    if kind != MBR:
+      return rows
+    answer_r = self._run.candidates.answers(rows)
+    if (answer_r < 0).all():
+      raise UserError(
+        'the retriever has an answer to no row, so there is no reasoning'
+        " towards it; give a larger catalogue, or arms without data 'mbr'."
+      )
+    # Where nothing can come the true item stays.
+    target_r = np.where(answer_r < 0, rows.target_r, answer_r)
+    return dataclasses.replace(rows, target_r=target_r.astype(np.int32))
+
+  @property
+  def _bounded(self) -> bool:
+    return orft.needs_bound(self._config.rule)
 
   @property
   def shown(self) -> int:
@@ -96,10 +128,15 @@ class CotData:
   @property
   def rule(self) -> str:
     """Returns by which rule texts are kept."""
-    return self._recipe.cot.rule
+    return self._config.rule
 
   def _shared_bound(self, kind: str, folder: pathlib.Path) -> float:
-    """Returns R as the first host found it; a teacher may not repeat itself."""
+    """Returns R as the first host found it; a teacher may not repeat itself.
+
+    0 where the rule has none.
+    """
+    if not self._bounded:
+      return 0.0
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / THRESHOLD
     with files.Lock(folder / '.threshold.lock'):
@@ -127,7 +164,7 @@ class CotData:
     They are of users whom the backbone has not read, as those of the data set
     are: a backbone knows the users that it read.
     """
-    config, held_out = self._recipe.cot, self._run.logs.held_out
+    config, held_out = self._config, self._run.logs.held_out
     if held_out is None:
       raise UserError(
         'the threshold R needs held-out prompts, and there are no validation'
@@ -144,7 +181,7 @@ class CotData:
       del scratch
       rng = np.random.default_rng(self._recipe.seed)
       chosen = rng.permutation(len(held_out))[: config.held_out]
-      rows = held_out.take(np.sort(chosen))
+      rows = self._towards(kind, held_out.take(np.sort(chosen)))
       with self.work(kind, rows) as work:
         made = work(range(len(rows)))
       scored = [r for r in made if usable(r)]
@@ -166,36 +203,36 @@ class CotData:
     """Yields what makes the records, its threshold still to be set.
 
     Args:
-      kind: 'rupr' or 'direct'.
-      rows: the contexts.
+      kind: one of `arms.KINDS`.
+      rows: the contexts, their next items as `kind` has them; see `rows`.
       host: whose journal the teacher has, one process at a time.
     """
-    run, recipe = self._run, self._recipe
-    with teachers.opened(run, kind, host) as teacher:
+    run, recipe, config = self._run, self._recipe, self._config
+    with teachers.opened(run, config, kind, host) as teacher:
       yield Work(
         contexts=RowContexts(run.logs, run.encoder.of(rows), self.shown),
         teacher=teacher.teacher,
         scorer=self._scorer(rows),
         tokenizer=run.encoder.tokenizer,
         longest=recipe.length.completion,
-        samples=recipe.cot.samples,
-        rule=recipe.cot.rule,
-        bound=np.inf if recipe.cot.rule != 'gain' else -np.inf,
-        knows=kind == RUPR,
+        samples=config.samples,
+        rule=config.rule,
+        bound=np.inf if config.rule != 'gain' else -np.inf,
+        knows=kind != DIRECT,
         guard=self._guard,
         name=teacher.name,
         prompt_version=teacher.prompt_version,
         seed=recipe.seed,
-        search=recipe.cot.search,
+        search=config.search,
       )
 
   @functools.cached_property
   def _guard(self) -> RunGuard:
-    return self.guard(self._recipe.cot.leaks == 'cut')
+    return self.guard(self._config.leaks == 'cut')
 
   def guard(self, cut: bool = False) -> RunGuard:
     """Returns the leak guard; see `RunGuard`."""
-    logs, config = self._run.logs, self._recipe.cot.guard
+    logs, config = self._run.logs, self._config.guard
     return RunGuard(logs.log, logs.catalog, logs.evidence_events, cut, config)
 
   def answers(self, rows: Rows) -> list[str]:
@@ -209,22 +246,22 @@ class CotData:
 
   @functools.cached_property
   def _scorer(self) -> Callable[[Rows], Scorer]:
-    return scorer.of(self._run)
+    return scorer.of(self._run, self._config)
 
   def _inputs(self, kind: str) -> dict:
-    recipe = self._recipe
+    recipe, config = self._recipe, self._config
     read = {f: c for f, c in self._run.contents.items() if f.startswith('cot.')}
     prompt = ''
-    if recipe.cot.teacher != 'template':
-      prompt = teachers.prompt_of(self._run, kind).sha
+    if config.teacher != 'template':
+      prompt = teachers.prompt_of(config, kind).sha
     return {
       'kind': kind,
       'revision': revisions.REVISIONS['cot'],
       'teacher_prompt': prompt,
       'logs': self._run.logs.digest,
       'backbone': self._run.backbone.key,
-      'cot': recipe.cot.identity(),
-      'prompt': deviations(recipe.prompt),
+      'cot': config.identity(),
+      **sft.prompt_from(self._run, recipe.prompt),
       'examples': recipe.sft.examples,
       'rl_rows': len(self._run.logs.rl),
       'seed': recipe.seed,

@@ -13,6 +13,7 @@ from taiji_jax.cot.record import CODEC
 from taiji_jax.cot.report import report, statistics
 from taiji_jax.cot.teachers.template import TemplateTeacher
 from taiji_jax.pipeline.arms import RUPR
+from taiji_jax.pipeline.cot_data import CotData
 from taiji_jax.shards import dataset
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ _PLANTED = 1000
 
 
 def write(
-  run: 'Run', kind: str, shards: pathlib.Path, to: pathlib.Path
+  run: 'Run',
+  data: CotData,
+  kind: str,
+  shards: pathlib.Path,
+  to: pathlib.Path,
 ) -> None:
   """Returns once the report of `shards` stands in the folder `to`.
 
@@ -31,31 +36,39 @@ def write(
 
   Args:
     run: the run.
-    kind: 'rupr' or 'direct'.
+    data: what made the data set.
+    kind: one of `arms.KINDS`.
     shards: the data set.
     to: made where it is missing.
   """
   to.mkdir(parents=True, exist_ok=True)
-  logs, data = run.logs, run.cot_data
+  logs, rows = run.logs, data.rows(kind)
   count_n = np.bincount(
     logs.log.item_e[logs.split.train_events], minlength=len(logs.catalog)
   )
   popularity = dict(zip(logs.catalog.item_ids, count_n.tolist(), strict=True))
-  length_r = (logs.sft.history_rs >= 0).sum(1)
+  length_r = (rows.history_rs >= 0).sum(1)
   found = statistics.collect(dataset.read(shards, CODEC), popularity, length_r)
   report.write(
     to,
     found,
-    data.bound(kind) if data.rule != 'gain' else None,
-    _planted(run) if kind == RUPR else None,
+    data.bound(kind) if data.rule in ('ppl', 'best') else None,
+    _planted(run, data) if kind == RUPR else None,
   )
   metrics.LOG.info('%s', to / report.REPORT)
 
 
-def _planted(run: 'Run') -> dict[str, Detection]:
-  logs, data = run.logs, run.cot_data
+def _planted(run: 'Run', data: CotData) -> dict[str, Detection]:
+  logs = run.logs
   requests = [
-    request_of(logs, logs.sft, r, data.shown, knows=True)
+    request_of(
+      logs,
+      logs.sft,
+      r,
+      data.shown,
+      knows=True,
+      candidates=run.encoder.candidates(logs.sft, r),
+    )
     for r in range(min(_PLANTED, len(logs.sft)))
   ]
   teacher = TemplateTeacher(logs.log, logs.catalog, logs.evidence_events)

@@ -40,6 +40,19 @@ def set_of(run: 'Run', rows: Rows) -> EvaluationSet:
   )
 
 
+def sampled(run: 'Run') -> np.ndarray:
+  """Returns which evaluation rows reinforced models answer, int, ascending.
+
+  One sample for all of them, by the run's seed; all rows where the recipe says
+  so, or where there are no more.
+  """
+  count, most = len(run.logs.split.evaluation), run.recipe.arms.rl_rows
+  if not most or most >= count:
+    return np.arange(count)
+  rng = np.random.default_rng((run.recipe.seed, 2))
+  return np.sort(rng.choice(count, most, replace=False))
+
+
 def judged(run: 'Run', data: EvaluationSet) -> JudgedRows:
   """Returns what all arms share: floors, groups, the best look-ups.
 

@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 from taiji_jax import sharding
 from taiji_jax.errors import UserError
 from taiji_jax.modules import decoder
-from taiji_jax.pipeline.arms import DIRECT, RUPR, Plan
+from taiji_jax.pipeline.arms import KINDS, Plan
 from taiji_jax.pipeline.recipe import Recipe
 
 
@@ -57,7 +57,7 @@ def _batches(recipe: Recipe, plan: Plan) -> list[tuple[int, str]]:
 
 def _check_scored(recipe: Recipe, plan: Plan, mesh: Mesh) -> None:
   """Texts are scored where rollouts are made."""
-  if any(arm.data in (RUPR, DIRECT) for arm in plan.arms.values()):
+  if any(arm.data in KINDS for arm in plan.arms.values()):
     sharding.check_batch(recipe.cot.batch, mesh, 'cot.batch')
 
 

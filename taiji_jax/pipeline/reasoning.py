@@ -8,10 +8,10 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from taiji_jax import files, metrics
-from taiji_jax.config import deviations
 from taiji_jax.cot.contexts import request_of
 from taiji_jax.cot.teachers.template import TemplateTeacher
 from taiji_jax.data import prompts
+from taiji_jax.pipeline import sft
 from taiji_jax.products import Product
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def make(run: 'Run') -> Product:
   recipe, logs = run.recipe, run.logs
   inputs = {
     'logs': logs.digest,
-    'prompt': deviations(recipe.prompt),
+    **sft.prompt_from(run, recipe.prompt),
     'examples': recipe.sft.examples,
     'seed': recipe.seed,
   }
@@ -45,7 +45,14 @@ def make(run: 'Run') -> Product:
     written = []
     for start in range(0, total, _PART):
       part = [
-        request_of(logs, logs.sft, r, shown, knows=True)
+        request_of(
+          logs,
+          logs.sft,
+          r,
+          shown,
+          knows=True,
+          candidates=run.encoder.candidates(logs.sft, r),
+        )
         for r in range(start, min(start + _PART, total))
       ]
       for asked, (sample,) in zip(part, teacher(part, 1), strict=True):

@@ -6,12 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from taiji_jax import metrics
 from taiji_jax.data import history as history_lib
 from taiji_jax.data import prompts
 from taiji_jax.errors import UserError
 from taiji_jax.pipeline import answers
+from taiji_jax.pipeline import reliability as reliability_lib
 from taiji_jax.pipeline.run import Run
 from taiji_jax.types import Rows
+
+_UNMEASURED = (
+  'It was not measured: no validation answers of this arm, or an answer that'
+  ' names no item that could come.'
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +45,10 @@ class Recommendation:
   Attributes:
     prompt, text: what the model read and wrote.
     parsed: the text taken apart.
+    candidates: the items that the prompt showed as such, in its order; none
+      where it shows none, or nothing can come.
+    reliability: how often such an answer was right on validation rows; None
+      where the run has not measured it, or the answer names no item.
     nearest: the items nearest to the answer's title, the nearest first.
     best: the items with the highest r_id, the best first.
   """
@@ -47,14 +58,22 @@ class Recommendation:
   parsed: prompts.Parsed
   nearest: tuple[Found, ...] = ()
   best: tuple[Found, ...] = ()
+  candidates: tuple[Found, ...] = ()
+  reliability: reliability_lib.Part | None = None
 
   def __str__(self) -> str:
     lines = [f'Prompt\n{self.prompt}']
+    if self.candidates:
+      lines.append(_listed(self.candidates, 'candidates'))
     if self.parsed.well_formed:
       lines.append(f'Reasoning\n{self.parsed.think}\n')
       lines.append(f'Answer\n{self.parsed.answer}\n')
     else:
       lines.append(f'The model kept no format:\n{self.text}\n')
+    if self.reliability:
+      lines.append(f'How often such an answer was right\n{self.reliability}.\n')
+    else:
+      lines.append(f'How often such an answer was right\n{_UNMEASURED}\n')
     if self.nearest:
       lines.append(_listed(self.nearest, "items nearest to the answer's title"))
     lines.append(
@@ -71,9 +90,17 @@ class Recommendation:
       'reasoning': self.parsed.think,
       'answer': self.parsed.answer,
       'title': self.parsed.title,
+      'candidates': [dataclasses.asdict(item) for item in self.candidates],
+      'reliability': self._reliability(),
       'nearest': [dataclasses.asdict(item) for item in self.nearest],
       'best': [dataclasses.asdict(item) for item in self.best],
     }
+
+  def _reliability(self) -> dict[str, Any] | None:
+    part = self.reliability
+    if part is None:
+      return None
+    return {'l1': part.l1, 'title': part.title, 'rows': part.rows}
 
 
 def recommend(
@@ -87,9 +114,8 @@ def recommend(
     rows: of one row; see `user_row` and `history_row`.
     listed: how many items each list holds.
   """
-  params = run.policy.for_rollouts(run.load(run.model(arm, seed)))
-  opening = answers.opening_of(run, arm)
-  (text,) = answers.decode(params, rows, 0, run.encoder, run.policy, 1, opening)
+  encoder = run.encoder_for(arm)
+  text = _said(run, arm, seed, rows)
   parsed = prompts.parse(text)
   catalog = run.logs.catalog
   reward_n = run.values(rows).rewards_of(0)
@@ -98,9 +124,7 @@ def recommend(
     embed = run.embedder.embed
     cosine_n = embed(list(catalog.titles)) @ embed([parsed.title or ''])[0]
 
-  def first(score_n: np.ndarray) -> tuple[Found, ...]:
-    order = np.argsort(-score_n, kind='stable')[:listed]
-    order = order[score_n[order] > -np.inf].tolist()
+  def listing(items: Sequence[int]) -> tuple[Found, ...]:
     return tuple(
       Found(
         catalog.item_ids[n],
@@ -108,16 +132,45 @@ def recommend(
         float(reward_n[n]),
         None if cosine_n is None else float(cosine_n[n]),
       )
-      for n in order
+      for n in items
     )
 
+  def first(score_n: np.ndarray) -> tuple[Found, ...]:
+    order = np.argsort(-score_n, kind='stable')[:listed]
+    return listing(order[score_n[order] > -np.inf].tolist())
+
   return Recommendation(
-    run.encoder.prompt_text(rows, 0),
+    encoder.prompt_text(rows, 0),
     text,
     parsed,
     () if cosine_n is None else first(cosine_n),
     first(_unread(reward_n, rows, run.recipe.data.consumed_once)),
+    listing(encoder.candidates(rows, 0)),
+    _reliability(run, arm, seed, rows, parsed.title),
   )
+
+
+def _said(run: Run, arm: str, seed: int, rows: Rows) -> str:
+  """Returns the completion for the first row, held where the arm is."""
+  params = run.policy.for_rollouts(run.load(run.model(arm, seed)))
+  if run.plan.get(arm).held:
+    return answers.held(run, arm, params, rows, 0, 1).texts[0]
+  encoder, opening = run.encoder_for(arm), answers.opening_of(run, arm)
+  return answers.decode(params, rows, 0, encoder, run.policy, 1, opening)[0]
+
+
+def _reliability(
+  run: Run, arm: str, seed: int, rows: Rows, title: str | None
+) -> reliability_lib.Part | None:
+  """Returns how often an answer with this title was right, if measured."""
+  item = -1 if title is None else run.logs.titles.find(title)
+  parts = reliability_lib.found(run, arm, seed)
+  if item < 0 or not parts:
+    return None
+  logp_r = reliability_lib.logp_of(
+    run, rows.take(np.array([0])), np.array([item])
+  )
+  return reliability_lib.part_of(parts, float(logp_r[0]))
 
 
 def _unread(score_n: np.ndarray, rows: Rows, consumed_once: bool) -> np.ndarray:
@@ -160,7 +213,11 @@ def user_row(run: Run, user_id: str) -> Rows:
   size = run.recipe.data.history
   mine = np.flatnonzero((log.user_e == user) & log.click_e)
   if not len(mine):
-    raise UserError(f'user {user_id!r} has no history to read; choose another.')
+    metrics.LOG.warning(
+      'user %r has no history: the prompt shows none, and what is popular',
+      user_id,
+    )
+    return _row(user, np.full(1, -1))
   last = mine[-1:]
   earlier = history_lib.before(log, last, size)[0]
   return _row(user, np.concatenate([log.item_e[last], earlier])[:size])

@@ -61,7 +61,7 @@ def make(run: 'Run', name: str, seed: int) -> Product:
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
     trainer = Trainer(
       run.policy,
-      run.encoder.of(run.logs.rl),
+      run.encoder_for(name).of(run.logs.rl),
       run.rewards(run.logs.rl, run.rl_table),
       config,
       writer=run.writer,

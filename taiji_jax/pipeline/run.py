@@ -4,6 +4,7 @@
 never does.
 """
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -17,7 +18,10 @@ from taiji_jax.data import lengths, notices, splits
 from taiji_jax.data import logs as logs_lib
 from taiji_jax.data.encoder import Encoder
 from taiji_jax.data.logs import Logs
+from taiji_jax.data.prompts import PromptConfig
 from taiji_jax.data.tokenizer import Tokenizer
+from taiji_jax.decode.batching import BatchConfig
+from taiji_jax.decode.held import Held
 from taiji_jax.errors import UserError
 from taiji_jax.modules.embedder import TextEmbedder
 from taiji_jax.modules.weights import pretrained
@@ -37,6 +41,7 @@ from taiji_jax.pipeline import (
 )
 from taiji_jax.pipeline import recipe as recipe_lib
 from taiji_jax.pipeline.arms import BACKBONE, TEACHER, Plan
+from taiji_jax.pipeline.candidates import Candidates
 from taiji_jax.pipeline.cot_data import CotData
 from taiji_jax.pipeline.recipe import Recipe
 from taiji_jax.policy import Policy
@@ -258,6 +263,12 @@ class Run:
     return self.retriever.retrieve(rows, weight_f, count)
 
   @functools.cached_property
+  def candidates(self) -> Candidates:
+    """Returns the retriever's lists, of which prompts show the first items."""
+    shown = [self.prompt_of(name).candidates for name in self.plan.arms]
+    return Candidates(self, max([self.recipe.prompt.candidates, *shown]))
+
+  @functools.cached_property
   def tokenizer_product(self) -> Product | None:
     """Returns the trained tokenizer, None where one is loaded."""
     recipe = self.recipe
@@ -274,15 +285,40 @@ class Run:
   @functools.cached_property
   def encoder(self) -> Encoder:
     """Returns how rows become tokens."""
-    found = self.encoder_of(tokenizer.load(self), self.recipe.length.prompt)
+    recipe = self.recipe
+    found = self.encoder_of(tokenizer.load(self), recipe.length.prompt)
     if self._makes:
       for notice in lengths.shortened(found, self.logs.sft):
         metrics.LOG.warning('%s', notice)
     return found
 
-  def encoder_of(self, own: Tokenizer, max_tokens: int) -> Encoder:
-    """Returns how rows become tokens of another tokenizer."""
-    return Encoder(self.logs, own, self.recipe.prompt, max_tokens)
+  def encoder_of(
+    self, own: Tokenizer, max_tokens: int, prompt: PromptConfig | None = None
+  ) -> Encoder:
+    """Returns how rows become tokens of another tokenizer, or other prompts.
+
+    Args:
+      own: the tokenizer.
+      max_tokens: the longest prompt.
+      prompt: what it holds; as the recipe says where None.
+    """
+    prompt = self.recipe.prompt if prompt is None else prompt
+    shown = None
+    if prompt.candidates:
+      shown = functools.partial(self.candidates.shown, prompt)
+    return Encoder(self.logs, own, prompt, max_tokens, shown)
+
+  def prompt_of(self, name: str) -> PromptConfig:
+    """Returns what the prompts of an arm hold."""
+    changed = self.plan.prompt_of(name)
+    return dataclasses.replace(self.recipe.prompt, **changed)
+
+  def encoder_for(self, name: str) -> Encoder:
+    """Returns how rows become tokens for an arm, by its own prompts."""
+    if not self.plan.prompt_of(name):
+      return self.encoder
+    own, most = self.encoder.tokenizer, self.recipe.length.prompt
+    return self.encoder_of(own, most, self.prompt_of(name))
 
   @functools.cached_property
   def policy(self) -> Policy:
@@ -301,8 +337,14 @@ class Run:
 
   @functools.cached_property
   def cot_data(self) -> CotData:
-    """Returns what makes the scored data sets."""
-    return CotData(self)
+    """Returns what makes the scored data sets, as the recipe says."""
+    return CotData(self, self.recipe.cot)
+
+  def cot_data_for(self, name: str) -> CotData:
+    """Returns what makes the data of an arm: by its own teacher, if any."""
+    if not (changed := self.plan.get(name).cot):
+      return self.cot_data
+    return CotData(self, dataclasses.replace(self.recipe.cot, **changed))
 
   def model(self, name: str, seed: int) -> Product:
     """Returns the model of an arm.
@@ -317,19 +359,37 @@ class Run:
       return sft.make(self, name, seed)
     if arm.base == BACKBONE:
       return self.backbone
+    if arm.base not in ('', TEACHER):
+      return self.model(arm.base, seed)
     raise UserError(f'the arm {name!r} has no model of its own.')
 
   def load(self, product: Product) -> Any:
     """Returns what was trained of a model, on the mesh."""
     return self.policy.load(product.folder / sft.FILE)
 
+  @functools.cached_property
+  def held(self) -> Held:
+    """Returns what answers by one of the candidates."""
+    policy = self.policy
+    return Held(
+      policy.decoder,
+      policy.tokenizer,
+      policy.completion,
+      policy.rollout_mesh,
+      BatchConfig(rows=self.recipe.evaluation.batch, check_every=8),
+    )
+
   def answers(self, name: str, seed: int) -> tuple[list[str], dict[str, float]]:
-    """Returns an arm's completions of the evaluation rows, and its seconds."""
+    """Returns an arm's completions of the rows that judge it, and its seconds.
+
+    The seconds of its training are 0 where it has its base's model.
+    """
     if self.plan.get(name).base == TEACHER:
       return self.cot_data.answers(self.logs.split.evaluation), {}
     model = self.model(name, seed)
     made = answers.make(self, name, seed, model)
-    seconds = {'train': model.seconds, 'answers': made.seconds}
+    own = self.plan.get(name).trained or self.plan.get(name).base == BACKBONE
+    seconds = {'train': model.seconds if own else 0, 'answers': made.seconds}
     return answers.read(made), seconds
 
   def make(self, stage: str, name: str, inputs: Any, build: Any) -> Product:

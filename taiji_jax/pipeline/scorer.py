@@ -10,6 +10,7 @@ import numpy as np
 
 from taiji_jax import sharding
 from taiji_jax.cot import orft
+from taiji_jax.cot.config import CotConfig
 from taiji_jax.cot.scores import Scores
 from taiji_jax.data import prompts as prompts_lib
 from taiji_jax.data import tokenizer as tokenizer_lib
@@ -145,21 +146,22 @@ class Scorer:
     return orft.perplexity(logp_bg[:, :-1], tokens_b), gain_bk
 
 
-def of(run: 'Run') -> Callable[[Rows], Scorer]:
+def of(run: 'Run', config: CotConfig) -> Callable[[Rows], Scorer]:
   """Returns rows -> the recipe's scorer of them: the backbone, or a checkpoint.
 
   Args:
     run: the run.
+    config: which of them scores.
   """
   recipe = run.recipe
-  if recipe.cot.scorer == 'student':
+  if config.scorer == 'student':
     encoder, policy = run.encoder, run.policy
     longest = recipe.length.completion
     params = run.load(run.backbone)
   else:
-    source = recipe.cot.scorer_source
-    if recipe.cot.scorer == 'teacher':
-      source = recipe.cot.model.source
+    source = config.scorer_source
+    if config.scorer == 'teacher':
+      source = config.model.source
     encoder, policy, longest = checkpoint(run, source)
     params = policy.start()
   encode, catalog = encoder.tokenizer.encode, run.logs.catalog
@@ -172,7 +174,7 @@ def of(run: 'Run') -> Callable[[Rows], Scorer]:
     encoder.of(run.logs.sft),
     completion=longest,
     answer=min(answer, longest),
-    batch=recipe.cot.batch,
+    batch=config.batch,
   )
   return lambda rows: scorer.on(encoder.of(rows))
 

@@ -1,8 +1,10 @@
 """Supervised arms: the base trained on the records that an arm names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 import pathlib
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from taiji_jax.config import deviations
 from taiji_jax.cot.record import CODEC
@@ -10,9 +12,18 @@ from taiji_jax.cot.work import usable
 from taiji_jax.data import prompts
 from taiji_jax.data.batches import Example
 from taiji_jax.data.encoder import Encoder
+from taiji_jax.data.prompts import PromptConfig
 from taiji_jax.modules.weights import tree
 from taiji_jax.pipeline import reasoning
-from taiji_jax.pipeline.arms import BACKBONE, KEPT, REASONING, Arm
+from taiji_jax.pipeline.arms import (
+  ANOTHERS,
+  BACKBONE,
+  KEPT,
+  NONE,
+  OWN,
+  REASONING,
+  Arm,
+)
 from taiji_jax.products import Product
 from taiji_jax.sft.fit import fit, log_sizes
 from taiji_jax.shards import dataset
@@ -37,7 +48,8 @@ def make(run: 'Run', name: str, seed: int) -> Product:
   """
   arm, recipe = run.plan.get(name), run.recipe
   scored = arm.data != REASONING
-  data = run.cot_data.make(arm.data) if scored else run.reasoning
+  cot = run.cot_data_for(name)
+  data = cot.make(arm.data) if scored else run.reasoning
   start = _start(run, arm, seed)
   inputs = {
     'data': data.key,
@@ -47,6 +59,10 @@ def make(run: 'Run', name: str, seed: int) -> Product:
     'length': deviations(recipe.length),
     'seed': seed,
   }
+  if run.plan.prompt_of(name):
+    inputs |= prompt_from(run, run.prompt_of(name))
+  if arm.reasoning != OWN:
+    inputs['reasoning'] = arm.reasoning
   stage = f'{name}_{seed}'
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
@@ -54,7 +70,10 @@ def make(run: 'Run', name: str, seed: int) -> Product:
       _kept(data.folder, arm.keep) if scored else list(reasoning.texts(run))
     )
     found, too_long = examples(
-      texts, run.logs.sft, run.encoder, recipe.length.completion
+      _reasoned(texts, arm.reasoning, seed),
+      cot.rows(arm.data) if scored else run.logs.sft,
+      run.encoder_for(name),
+      recipe.length.completion,
     )
     log_sizes(stage, found, too_long, recipe.length.completion)
     params, seconds = fit(
@@ -81,11 +100,19 @@ def made_from(run: 'Run') -> dict[str, Any]:
     'tokenizer': run.tokenizer_key,
     'model': deviations(run.policy.decoder.config),
     'source': run.contents.get('model.source', ''),
-    'prompt': deviations(recipe.prompt),
+    **prompt_from(run, recipe.prompt),
     'length': deviations(recipe.length),
     'mesh': deviations(recipe.mesh),
     'seed': recipe.seed,
   }
+
+
+def prompt_from(run: 'Run', prompt: PromptConfig) -> dict[str, Any]:
+  """Returns what depends on the prompts: what they hold, and whose lists."""
+  found: dict[str, Any] = {'prompt': deviations(prompt)}
+  if prompt.candidates:
+    found['candidates'] = run.candidates.key
+  return found
 
 
 def examples(
@@ -129,3 +156,29 @@ def _kept(folder: pathlib.Path, keep: str) -> list[tuple[int, str, str]]:
     for record in dataset.read(folder, CODEC)
     if (record.kept if keep == KEPT else usable(record))
   ]
+
+
+def _reasoned(
+  texts: Sequence[tuple[int, str, str]], reasoning: str, seed: int
+) -> list[tuple[int, str, str]]:
+  """Returns the texts with what stands for their reasoning.
+
+  Args:
+    texts: (row, reasoning, answer).
+    reasoning: see `Arm.reasoning`. Of another row: the text of the next one in
+      an order drawn by seed, the next but one where both are of one row.
+    seed: of the arm.
+  """
+  if reasoning == NONE:
+    return [(row, prompts.NO_REASONING, answer) for row, _, answer in texts]
+  if reasoning != ANOTHERS:
+    return list(texts)
+  count = len(texts)
+  order = np.random.default_rng((seed, count)).permutation(count).tolist()
+  found = list(texts)
+  for place, at in enumerate(order):
+    row, _, answer = texts[at]
+    behind = (order[(place + step) % count] for step in range(1, count))
+    other = next((o for o in behind if texts[o][0] != row), at)
+    found[at] = row, texts[other][1], answer
+  return found

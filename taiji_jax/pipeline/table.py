@@ -13,6 +13,8 @@ import resource
 import time
 from typing import Any
 
+import numpy as np
+
 from taiji_jax import files, metrics
 from taiji_jax.config import deviations
 from taiji_jax.errors import UserError
@@ -36,7 +38,7 @@ RESULT, MARKDOWN = 'result.json', 'table.md'
 # Of tables whose arms answer with texts.
 TEXT_REWARDS = tuple(f'reward_{name}' for name in rewards.NAMES)
 TEXT_METRICS = (*TEXT_REWARDS, *answers_lib.METRICS)
-_EVERY = ('tower', 'retriever', 'answers', 'evaluation')
+_EVERY = ('tower', 'retriever', 'candidates', 'answers', 'evaluation')
 
 
 def make(
@@ -134,14 +136,18 @@ def stamps_of(recipe: Recipe, plan: Plan, data: str) -> dict[str, Stamp]:
   """Returns arm -> what its cells follow from: recipe, revisions, data."""
   key = recipe.key()
   found = {}
-  for name, arm in plan.arms.items():
+  for name in plan.arms:
     own: dict[str, Any] = {
       'recipe': key,
       'arms': [deviations(one) for one in plan.chain(name)],
       'stages': stages_of(plan, name),
     }
-    if arm.reinforced:
+    if plan.after_reinforcement(name):
       own['starts'] = list(plan.sft_seeds)
+    asked = [one.cot for one in plan.chain(name) if one.cot]
+    if asked:
+      cot = dataclasses.replace(recipe.cot, **asked[0])
+      own['cot'] = cot.identity()
     found[name] = Stamp(_hash(own), data)
   return found
 
@@ -194,13 +200,39 @@ class _Judge:
     """Returns the rows that arms answer, and what judges them."""
     return evaluation.set_of(self._run, self._run.logs.split.evaluation)
 
+  @functools.cached_property
+  def sample(self) -> EvaluationSet:
+    """Returns those of them that what reinforcement makes answers."""
+    run = self._run
+    rows = run.logs.split.evaluation.take(evaluation.sampled(run))
+    return evaluation.set_of(run, rows)
+
   def cell(self, name: str, seed: int) -> Cell:
-    """Returns the cell of an arm."""
-    completions, seconds = self._run.answers(name, seed)
-    values = answers_lib.score(completions, self.data)
-    item_r = answers_lib.named(completions, self.data)
+    """Returns the cell of an arm, without value where it answers no row."""
+    run = self._run
+    completions, seconds = run.answers(name, seed)
+    part = run.plan.get(name).reinforced and run.recipe.arms.rl_rows
+    data = self.sample if part else self.data
+    values = answers_lib.score(completions, data)
+    item_r = answers_lib.named(completions, data)
+    if part:
+      at, rows = evaluation.sampled(run), len(self.data.rows)
+      values = {
+        metric: None if value_r is None else _spread(value_r, at, rows, np.nan)
+        for metric, value_r in values.items()
+      }
+      item_r = _spread(item_r, at, rows, -1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return Cell(name, seed, seconds, values, peak, item_r)
+
+
+def _spread(
+  value_r: np.ndarray, at: np.ndarray, rows: int, nothing: float
+) -> np.ndarray:
+  """Returns the values at their rows, and `nothing` at all others."""
+  found = np.full(rows, nothing, value_r.dtype)
+  found[at] = value_r
+  return found
 
 
 def rows_of(run: Run, folder: pathlib.Path) -> JudgedRows:
@@ -245,12 +277,9 @@ def _result(
   rows: JudgedRows,
 ) -> dict[str, Any]:
   starts = {
-    name: [
-      plan.seeds(plan.arms[name].base).index(plan.start_of(name, c.seed))
-      for c in each
-    ]
+    name: [plan.origin(name, cell.seed) for cell in each]
     for name, each in cells.items()
-    if plan.arms[name].reinforced
+    if plan.after_reinforcement(name)
   }
   found = compare.result(table, cells, rows, starts)
   return {'config': recipe.digest(), **found}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from taiji_jax import metrics
 from taiji_jax.ask.journal import Journal
+from taiji_jax.cot.config import CotConfig
 from taiji_jax.cot.teacher import Teacher
 from taiji_jax.cot.teachers import prompt_template
 from taiji_jax.cot.teachers.endpoint import EndpointTeacher
@@ -19,7 +20,7 @@ from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.weights import pretrained
-from taiji_jax.pipeline.arms import RUPR
+from taiji_jax.pipeline.arms import DIRECT
 
 if TYPE_CHECKING:
   from taiji_jax.pipeline.run import Run
@@ -42,28 +43,30 @@ class NamedTeacher:
   sha: str = ''
 
 
-def prompt_of(run: 'Run', kind: str) -> prompt_template.PromptTemplate:
+def prompt_of(config: CotConfig, kind: str) -> prompt_template.PromptTemplate:
   """Returns the prompt of a data set for teachers that read one."""
-  config = run.recipe.cot
   return prompt_template.load(
-    config.prompt_rupr if kind == RUPR else config.prompt_direct
+    config.prompt_direct if kind == DIRECT else config.prompt_rupr
   )
 
 
 @contextlib.contextmanager
-def opened(run: 'Run', kind: str, host: str = '0') -> Iterator[NamedTeacher]:
-  """Yields the recipe's teacher for `kind`, its journal open meanwhile.
+def opened(
+  run: 'Run', config: CotConfig, kind: str, host: str = '0'
+) -> Iterator[NamedTeacher]:
+  """Yields the teacher for `kind`, its journal open meanwhile.
 
   Args:
     run: the run.
-    kind: 'rupr', which tells the teacher the item, or 'direct'.
+    config: which teacher.
+    kind: 'direct', or one that tells the teacher an item.
     host: each has a journal of its own.
 
   Raises:
     UserError: the recipe's options of the teacher are wrong or missing.
   """
   recipe, logs = run.recipe, run.logs
-  if recipe.cot.teacher == 'template':
+  if config.teacher == 'template':
     teacher = TemplateTeacher(
       logs.log,
       logs.catalog,
@@ -73,20 +76,20 @@ def opened(run: 'Run', kind: str, host: str = '0') -> Iterator[NamedTeacher]:
     )
     yield NamedTeacher(teacher, 'template')
     return
-  prompt = prompt_of(run, kind)
+  prompt = prompt_of(config, kind)
   text = TeacherText(prompt, logs.catalog, recipe.prompt)
   folder = run.workdir / 'journals' / f'{kind}-{host}'
   with Journal(folder) as journal:
-    make = _local if recipe.cot.teacher == 'model' else _endpoint
-    teacher, name = make(run, text, journal)
+    make = _local if config.teacher == 'model' else _endpoint
+    teacher, name = make(run, config, text, journal)
     yield NamedTeacher(teacher, name, prompt.name, prompt.sha)
     metrics.LOG.info('%s of %s: %s', kind, name, teacher.tally)
 
 
 def _local(
-  run: 'Run', text: TeacherText, journal: Journal
+  run: 'Run', cot: CotConfig, text: TeacherText, journal: Journal
 ) -> tuple[ModelTeacher, str]:
-  config = run.recipe.cot.model
+  config = cot.model
   tokenizer = tokenizer_lib.load(pretrained.find(config.source))
   if not hasattr(tokenizer, 'chat'):
     raise UserError(
@@ -129,7 +132,8 @@ def _local(
 
 
 def _endpoint(
-  run: 'Run', text: TeacherText, journal: Journal
+  run: 'Run', cot: CotConfig, text: TeacherText, journal: Journal
 ) -> tuple[EndpointTeacher, str]:
-  config = run.recipe.cot.openai
+  del run
+  config = cot.openai
   return EndpointTeacher(config, text, journal), config.model

@@ -24,7 +24,7 @@ def make(run: 'Run') -> Product:
   inputs = {
     'logs': logs.digest,
     'tokenizer': deviations(config),
-    'prompt': deviations(recipe.prompt),
+    'profile_fields': list(recipe.prompt.profile_fields),
   }
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:

@@ -1,8 +1,6 @@
-import dataclasses
 import functools
 
 from absl.testing import absltest, parameterized
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -59,7 +59,6 @@ def get_config() -> ml_collections.ConfigDict:
   config.data.core = 5
   config.data.split = 'leave_one_out'
   config.data.title_words = 5
-  config.data.profile = 'history'
   config.data.rl_fraction = 0.1
   config.data.history = 50
   config.data.min_history = 1
@@ -69,12 +68,16 @@ def get_config() -> ml_collections.ConfigDict:
   config.data.miss = 0.0
 
   config.prompt.max_history = 6
-  config.prompt.profile_fields = ('favours', 'brands', 'bought')
-  config.length.prompt = 128
+  config.prompt.profile_fields = ()
+  config.prompt.candidates = 5
+  config.prompt.candidate_order = 'answer_first'
+  config.length.prompt = 144
   config.length.completion = 64
 
-  config.tokenizer.vocab_size = 4096
-  config.tokenizer.whole_names = 2048
+  config.evaluation.batch = 128
+
+  config.tokenizer.vocab_size = 8192
+  config.tokenizer.whole_names = 5000
   config.retrieve.fit_rows = 4000
   config.tower.epochs = 8
   config.tower.judge_epochs = 10
@@ -97,20 +100,22 @@ def get_config() -> ml_collections.ConfigDict:
   config.cot.scorer = 'student'
   config.cot.scorer_source = ''
   config.cot.leaks = 'reject'
-  config.cot.rule = 'ppl'
+  config.cot.rule = 'within'
   config.cot.search_rounds = 0
   config.cot.percentile = 50.0
   config.cot.held_out = 300
   config.cot.batch = 16
   config.cot.shard_rows = 500
 
-  config.sft.examples = 2000
+  config.sft.examples = 10_000
   config.sft.prompt_weight = 0.0
   config.sft.opt.lr = 1e-3
-  config.sft.opt.steps = 300
+  config.sft.opt.steps = 600
   config.sft.opt.warmup = 20
 
   config.arms = ml_collections.ConfigDict()
-  config.arms.sft_seeds = (0, 1, 2)
-  config.arms.rl_seeds = (0, 1, 2, 3, 4)
+  config.arms.sft_seeds = (0, 1, 2, 3, 4)
+  config.arms.rl_seeds = tuple(range(20))
+  config.arms.start = 'mbr'
+  config.arms.rl_rows = 2000
   return config

@@ -4,6 +4,7 @@ A count that holds the very event that is asked about would tell it: where it
 does, say so (`own`), and the event is taken off.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
@@ -13,6 +14,9 @@ import numpy as np
 from taiji_jax.retrieve import counts
 from taiji_jax.retrieve.counts import Pairs
 from taiji_jax.types import Catalog, Log
+
+SUPPORT = 4
+"""So often a category follows a history, and a text may name it."""
 
 _MIN_SUPPORT = 50
 
@@ -40,11 +44,17 @@ class Followers:
       own: whether an event that is counted is the one asked about: `later`
         after `earlier`, which is its history, most recent first.
     """
+    found = self.pairs.count(np.asarray(earlier, np.int64), later)
+    return found - self.own(earlier) if own else found
+
+  def own(self, earlier: Sequence[int]) -> np.ndarray:
+    """Returns int64 `[len(earlier)]`, what one event adds to counts after each.
+
+    Args:
+      earlier: the event's history, most recent first.
+    """
     earlier = np.asarray(earlier, np.int64)
-    found = self.pairs.count(earlier, later)
-    if own:
-      found -= (earlier[:, None] == earlier[: self.window]).sum(1)
-    return found
+    return (earlier[:, None] == earlier[: self.window]).sum(1)
 
   def ranked(self, earlier: Sequence[int], count: int) -> list[int]:
     """Returns the items that came most often after those, none of them one.
@@ -53,25 +63,13 @@ class Followers:
       earlier: items.
       count: the most to return; fewer where fewer came.
     """
-    later_q, total_q = self._totals(earlier)
+    later_q, total_q = self.totals(earlier)
     new = ~np.isin(later_q, np.asarray(earlier, np.int64))
     later_q, total_q = later_q[new], total_q[new]
     return later_q[np.argsort(-total_q, kind='stable')[:count]].tolist()
 
-  def candidates(self, earlier: Sequence[int], least: int = 2) -> list[int]:
-    """Returns the items that came after those at least so often, ascending.
-
-    What a text may say of them is `LeakGuard.evidence(history, candidates)`.
-
-    Args:
-      earlier: items that the prompt shows.
-      least: times that an item came after any of them, added up, at least 1.
-    """
-    later_q, total_q = self._totals(earlier)
-    return later_q[total_q >= least].tolist()
-
-  def _totals(self, earlier: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what came after those, ascending, and how often in all."""
+  def totals(self, earlier: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what came after those items, ascending, and how often in all."""
     _, later, count = self.pairs.expand(np.asarray(earlier, np.int64))
     later_q, at = np.unique(later, return_inverse=True)
     return later_q, np.bincount(at, count, len(later_q)).astype(np.int64)
@@ -89,6 +87,56 @@ def followers(
   """
   lags = range(1, window + 1)
   return Followers(counts.followed(log, events, len(catalog), lags), window)
+
+
+class Kinds:
+  """How often an item of a category came soon after another item.
+
+  Args:
+    followers: the counts of items.
+    catalog: the items. A name of several levels or paths is one category.
+  """
+
+  def __init__(self, followers: Followers, catalog: Catalog):
+    self._followers = followers
+    self._names = [frozenset(path) for path in catalog.categories]
+    self._after = functools.lru_cache(maxsize=1 << 14)(self._counted)
+
+  def count(
+    self, earlier: Sequence[int], name: str, own: bool = False
+  ) -> np.ndarray:
+    """Returns int64 `[len(earlier)]`, how often the category came after each.
+
+    Args:
+      earlier: items.
+      name: a category.
+      own: whether an event that is counted is the one asked about, of an item
+        of the category: see `Followers.count`.
+    """
+    found = np.array([self._after(int(n))[name] for n in earlier], np.int64)
+    return found - self._followers.own(earlier) if own else found
+
+  def names(
+    self, earlier: Sequence[int], least: int = SUPPORT
+  ) -> tuple[str, ...]:
+    """Returns the categories that came after those items at least so often.
+
+    Args:
+      earlier: items.
+      least: times, all of these items added up, at least 1.
+    """
+    total: Counter[str] = Counter()
+    for item in dict.fromkeys(earlier):
+      total.update(self._after(int(item)))
+    return tuple(sorted(name for name in total if total[name] >= least))
+
+  def _counted(self, item: int) -> Counter[str]:
+    found: Counter[str] = Counter()
+    later_q, total_q = self._followers.totals([item])
+    for later, total in zip(later_q.tolist(), total_q.tolist(), strict=True):
+      for name in self._names[later]:
+        found[name] += total
+    return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,8 @@ class GuardConfig:
       (0, 1].
     surprise: `overlap` as a sum instead of a share, in nats: words that stand
       together in a title of N by chance once in exp(surprise) / N catalogues.
+    listed: `surprise` of an item that the prompt shows as a candidate, in nats:
+      a few words tell it from the others. Two words at least.
     least_words: `overlap` and `surprise` count from so many words of the title
       on.
     spelling: a word occurs if that share of its character trigrams does, in
@@ -30,6 +32,7 @@ class GuardConfig:
   run: int = 4
   overlap: float = 0.5
   surprise: float = 20.0
+  listed: float = 8.0
   least_words: int = 4
   spelling: float = 0.75
   rare: int = 3
@@ -40,8 +43,11 @@ class GuardConfig:
         raise UserError(
           f'{name} is {getattr(self, name)}; give a share above 0 and up to 1.'
         )
-    if not self.surprise > 0:
-      raise UserError(f'surprise is {self.surprise}; give more than 0 nats.')
+    for name in ('surprise', 'listed'):
+      if not getattr(self, name) > 0:
+        raise UserError(
+          f'{name} is {getattr(self, name)}; give more than 0 nats.'
+        )
     for name in ('run', 'least_words', 'rare'):
       if getattr(self, name) < 1:
         raise UserError(f'{name} is {getattr(self, name)}; give 1 or more.')

@@ -6,7 +6,7 @@ import functools
 import math
 
 from taiji_jax.cot import sentences
-from taiji_jax.cot.guard import item_numbers
+from taiji_jax.cot.guard import item_numbers, places
 from taiji_jax.cot.guard.config import GuardConfig
 from taiji_jax.cot.guard.spelling import (
   as_line,
@@ -24,9 +24,11 @@ KINDS = (
   'near title',
   'model number',
   'item id',
+  'place',
   'brand',
   'category',
 )
+_AFTER_PLACE = ('brand', 'category')
 _FUZZY = 4
 _SHORT = 3
 
@@ -78,7 +80,11 @@ class LeakGuard:
     return tuple(names)
 
   def find(
-    self, think: str, target: int, evidence: Sequence[str] | None = None
+    self,
+    think: str,
+    target: int,
+    evidence: Sequence[str] | None = None,
+    candidates: Sequence[int] = (),
   ) -> Leak | None:
     """Returns the first leak of the target, None where there is none.
 
@@ -96,26 +102,35 @@ class LeakGuard:
     4. the item id, as a word; one of digits alone only where it is called so
        ('item 48', 'items 12 and 48', '#48'; see `item_numbers`), for 'packs of
        48' states nothing;
-    5. a near title by overlap: what is rare about the title, in any order and
+    5. its place among the candidates ('the second candidate', 'option 2', '#2';
+       see `places`), where it is one of them; another's place is no leak;
+    6. a near title by overlap: what is rare about the title, in any order and
        spelling. Words of the item's category path do not count. Words of the
        evidence count only outside its quotes, and if all but few are there.
-       With evidence, titles of few such words need fewer;
-    6. with evidence: the brand (also its possessive and plural, or with a
+       With evidence, titles of few such words need fewer; of a candidate, two
+       words that no name of the evidence has are enough, if `listed` rare;
+    7. with evidence: the brand (also its possessive and plural, or with a
        hyphen or space inside; see `brand_forms`), or a level of the category
        path, that no name given says, the deepest first.
 
     Args:
       think: the reasoning.
       target: index of the item that must not be stated.
-      evidence: names that support a text (see `evidence`); what they say of 3
-        to 5 is no leak. None leaves 6 out.
+      evidence: names that support a text (see `evidence`); what they say of 3,
+        4 and 6 is no leak. None leaves 7 out.
+      candidates: items that the prompt shows as candidates, in its order.
     """
     marks = self._marks(target)
     known = support(tuple(evidence or ()))
     read = words(think)
-    leak = self._find(think, read, marks, target, known, evidence is None)
+    own = [i for i, item in enumerate(candidates) if item == target]
+    place = places.names(think, own, len(candidates), evidence or ())
+    about = marks, target, known, evidence is None, bool(own)
+    leak = self._find(think, read, *about)
+    if place and (leak is None or leak.kind in _AFTER_PLACE):
+      return Leak('place', repr(place))
     if leak is None and (hidden := words_apart(think, marks.hidden)) != read:
-      leak = self._find(think, hidden, marks, target, known, evidence is None)
+      leak = self._find(think, hidden, *about)
     return leak
 
   def _find(
@@ -126,6 +141,7 @@ class LeakGuard:
     target: int,
     known: Support,
     alone: bool,
+    listed: bool,
   ) -> Leak | None:
     """Returns the first leak in the words of a text; see `find`.
 
@@ -136,6 +152,7 @@ class LeakGuard:
       target: the item.
       known: what the evidence says.
       alone: whether there is no evidence.
+      listed: whether the target is among the candidates.
     """
     line = as_line(text_words)
     title = self._catalog.titles[target]
@@ -147,9 +164,9 @@ class LeakGuard:
     if model := self._model(marks, think, text_words, known):
       return Leak('model number', repr(model))
     item_id = self._catalog.item_ids[target]
-    if _names_id(item_id, think, line) and not known.says(item_id):
+    if _names_id(item_id, think, line) and not _knows_id(item_id, known):
       return Leak('item id', repr(item_id))
-    if self._overlaps(marks, frozenset(rest.split()), known, alone):
+    if self._overlaps(marks, frozenset(rest.split()), known, alone, listed):
       return Leak('near title', repr(title))
     return None if alone else self._unsupported(marks, line, target, known)
 
@@ -166,21 +183,26 @@ class LeakGuard:
     return None
 
   def redact(
-    self, think: str, target: int, evidence: Sequence[str] | None = None
+    self,
+    think: str,
+    target: int,
+    evidence: Sequence[str] | None = None,
+    candidates: Sequence[int] = (),
   ) -> str:
     """Returns the text without the sentences that leak, '' if none is left.
 
     What is left leaks nothing: where only several sentences together do, those
     without which the rest leaks least go too, the last of equals first.
     """
-    left = [
-      sentence
-      for sentence in sentences.split(think)
-      if not self.find(sentence, target, evidence)
-    ]
-    while left and self.find(''.join(left), target, evidence):
+
+    def leaks_in(parts: Sequence[str]) -> bool:
+      text = ''.join(parts)
+      return bool(self.find(text, target, evidence, candidates))
+
+    left = [s for s in sentences.split(think) if not leaks_in([s])]
+    while left and leaks_in(left):
       rests = [left[:i] + left[i + 1 :] for i in range(len(left))]
-      clean = [r for r in rests if not self.find(''.join(r), target, evidence)]
+      clean = [rest for rest in rests if not leaks_in(rest)]
       left = (clean or rests)[-1]
     return ''.join(left).strip()
 
@@ -203,6 +225,7 @@ class LeakGuard:
     there: frozenset[str],
     known: Support,
     alone: bool,
+    listed: bool,
   ) -> bool:
     """Returns whether too much of what is rare about the title is there.
 
@@ -212,6 +235,7 @@ class LeakGuard:
       known: what the evidence says.
       alone: whether there is none; else few words are enough of a title that
         has few.
+      listed: whether the target is among the candidates.
     """
     config = self._config
     least = config.least_words
@@ -219,10 +243,12 @@ class LeakGuard:
       most = math.ceil(config.near * len(marks.rarity))
       least = min(least, max(_SHORT, most))
     found = self._found(marks, there)
-    if len(found) < least:
-      return False
     own = {w: r for w, r in marks.rarity.items() if w not in known.words}
     told = [rarity for word, rarity in own.items() if word in found]
+    if listed and len(told) > 1 and sum(told) >= config.listed:
+      return True
+    if len(found) < least:
+      return False
     if len(told) > 1 and sum(told) >= config.overlap * sum(own.values()):
       return True
     if len(told) >= config.least_words and sum(told) >= config.surprise:
@@ -287,6 +313,13 @@ def _names_id(item_id: str, think: str, line: str) -> bool:
   if not item_id.isdecimal():
     return stands(item_id, line)
   return item_numbers.names(item_id, think)
+
+
+def _knows_id(item_id: str, known: Support) -> bool:
+  """Returns whether a name of the evidence states the id, or what looks so."""
+  if not item_id.isdecimal():
+    return known.says(item_id)
+  return any(item_numbers.names(item_id, line) for line in known.lines)
 
 
 def _quotes(marks: TitleMarks, line: str, rest: str, alone: bool) -> bool:

@@ -67,7 +67,9 @@ def clean_texts(
     raise ValueError('A request has no target to leak; give requests with one.')
   blind = [dataclasses.replace(r, target=None) for r in requests]
   return [
-    CleanText(samples[0].text, request.target, evidence(request))
+    CleanText(
+      samples[0].text, request.target, evidence(request), request.candidates
+    )
     for request, samples in zip(requests, teacher(blind, 1), strict=True)
   ]
 
@@ -90,7 +92,12 @@ def measure(
     texts: reasoning that states nothing of its target.
     seed: of places, carriers and quotes.
   """
-  alarms = [bool(guard.find(t.think, t.target, t.evidence)) for t in texts]
+
+  def found(think: str, text: CleanText) -> bool:
+    about = text.target, text.evidence, text.candidates
+    return guard.find(think, *about) is not None
+
+  alarms = [found(text.think, text) for text in texts]
   detections = {}
   for number, kind in enumerate(KINDS):
     planted = caught = flagged = 0
@@ -100,11 +107,11 @@ def measure(
       if leaking is None:
         continue
       planted += 1
-      caught += bool(guard.find(leaking, text.target, text.evidence))
+      caught += found(leaking, text)
       decoy = DECOYS[kind](text, catalog) if kind in DECOYS else None
       if decoy is not None:
         spoilt = _put(decoy, text.think, rng)
-        alarm = bool(guard.find(spoilt, text.target, text.evidence))
+        alarm = found(spoilt, text)
       flagged += alarm
     detections[kind] = Detection(planted, caught, flagged)
   parts = zip(*map(dataclasses.astuple, detections.values()), strict=True)

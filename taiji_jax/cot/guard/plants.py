@@ -20,6 +20,8 @@ _LONG = 6
 _FORMS = ("'s", '\N{RIGHT SINGLE QUOTATION MARK}s', 's', 'es')
 # Letters and the digits that are written for them.
 _DIGITS = str.maketrans('oOiIlLeEaAsS', '001111334455')
+_ORDINALS = ('first', 'second', 'third', 'fourth', 'fifth')
+_CARDINALS = ('one', 'two', 'three', 'four', 'five')
 _JOINS = ('-', ' ')
 # Latin letters and the Cyrillic ones that look the same.
 _ALIKE = str.maketrans('aceopxyABCEHKMOPTX', 'асеорхуАВСЕНКМОРТХ')
@@ -37,11 +39,19 @@ _SOME_MODEL = re.compile(r'(?<![\w-])[A-Za-z](?=[\w-]*\d)[\w-]{4,}')
 
 @dataclasses.dataclass(frozen=True)
 class CleanText:
-  """A reasoning text without a leak: its target and what supports it."""
+  """A reasoning text without a leak.
+
+  Attributes:
+    think: the text.
+    target: the item that it must not state.
+    evidence: names that support it.
+    candidates: items that the prompt shows as candidates, in its order.
+  """
 
   think: str
   target: int
   evidence: tuple[str, ...]
+  candidates: tuple[int, ...] = ()
 
 
 def _title(text: CleanText, catalog: Catalog) -> str:
@@ -88,13 +98,15 @@ def _some_words(
 def _half(
   text: CleanText, catalog: Catalog, rng: np.random.Generator
 ) -> str | None:
-  """Returns half of the title, the words in a row."""
+  """Returns half of the title, the words in a row, if no evidence has them."""
+  said = ' '.join(text.evidence).casefold()
   parts = _title(text, catalog).split()
   size = (len(parts) + 1) // 2
   if size < _SHORT:
     return None
   start = int(rng.integers(len(parts) - size + 1))
-  return ' '.join(parts[start : start + size])
+  half = ' '.join(parts[start : start + size])
+  return None if half.casefold() in said else half
 
 
 def _misspelt(
@@ -265,6 +277,46 @@ def _number(text: CleanText, catalog: Catalog) -> str | None:
   return _NUMBERS[text.target % len(_NUMBERS)].format(item_id)
 
 
+def _place(
+  text: CleanText, catalog: Catalog, rng: np.random.Generator
+) -> str | None:
+  """Returns the target's place among the candidates, if it has one."""
+  if text.target not in text.candidates:
+    return None
+  place = text.candidates.index(text.target)
+  forms = _places(place, len(text.candidates))
+  return forms[rng.integers(len(forms))]
+
+
+def _other_place(text: CleanText, catalog: Catalog) -> str | None:
+  """Returns the place of a candidate that is not the target."""
+  size = len(text.candidates)
+  others = [i for i in range(size) if text.candidates[i] != text.target]
+  if not others:
+    return None
+  forms = _places(others[text.target % len(others)], size)
+  return forms[text.target % len(forms)]
+
+
+def _places(place: int, size: int) -> list[str]:
+  """Returns what a place of so many may be called."""
+  found = [f'candidate {place + 1}', f'#{place + 1}', f'option {place + 1}']
+  if place < len(_ORDINALS):
+    ordinal, number = _ORDINALS[place], _CARDINALS[place]
+    found += [
+      f'the {ordinal} candidate',
+      f'the {ordinal} of the candidates',
+      f'the {ordinal} item on the list',
+      f'number {number} on the list',
+      f'candidate number {number}',
+    ]
+  if size > 1 and place == 0:
+    found += ['the former', 'the top of the list']
+  if size > 1 and place == size - 1:
+    found += ['the last candidate', 'the last one of the candidates']
+  return found
+
+
 KINDS: dict[
   str, Callable[[CleanText, Catalog, np.random.Generator], str | None]
 ] = {
@@ -286,9 +338,11 @@ KINDS: dict[
   'letters apart': _letters,
   'look-alike letters': _look_alike,
   'paraphrased': _paraphrased,
+  'place among the candidates': _place,
 }
 DECOYS: dict[str, Callable[[CleanText, Catalog], str | None]] = {
   'item id': _number,
   'item id, otherwise called': _number,
+  'place among the candidates': _other_place,
 }
 """What looks like a leak of a kind and is none; None where there is nothing."""

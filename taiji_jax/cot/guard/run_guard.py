@@ -8,14 +8,19 @@ from taiji_jax.cot.guard.leak_guard import LeakGuard
 from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.types import Catalog, Log
 
-_MIN_FOLLOWS = 2
-
 
 class RunGuard:
   """Rejects or cuts reasoning that gives its answer away.
 
-  A category is supported by the history, or by what followed its items at
-  least twice among the teacher's evidence.
+  What supports a text is what the prompt shows, and what follows from it and
+  the teacher's evidence: titles, brands and categories of the history and of
+  the candidates, and categories of which items followed the history's at least
+  four times, all of them added up. Of a candidate that is the target the
+  categories alone: its title and its place in the list are leaks.
+
+  `Choice:` four, added up over a category's items: on Amazon's "Industrial &
+  Scientific" that supports as many names as two for a single item would (31 and
+  29 of 646 a prompt), and the true item's leaf more often.
   """
 
   def __init__(
@@ -37,19 +42,31 @@ class RunGuard:
     """
     self._cut = cut
     self.finder = LeakGuard(catalog, config)
-    self._followers = evidence.followers(log, catalog, events)
+    self._items = len(catalog)
+    found = evidence.followers(log, catalog, events)
+    self._kinds = evidence.Kinds(found, catalog)
 
   def evidence(self, request: CotRequest) -> tuple[str, ...]:
-    """Returns the names that support a text about the request."""
-    found = self._followers.candidates(request.history, _MIN_FOLLOWS)
-    return self.finder.evidence(request.history, found)
+    """Returns the names that support a text about the request.
+
+    Raises:
+      UserError: a candidate is no item.
+    """
+    listed = request.candidates_of(self._items)
+    others = [item for item in listed if item != request.target]
+    shown = self.finder.evidence(
+      (*request.history, *others), set(listed) - set(others)
+    )
+    followed = self._kinds.names(request.history)
+    return tuple(dict.fromkeys((*shown, *followed)))
 
   def __call__(self, think: str, request: CotRequest) -> tuple[str, str]:
     """Returns what may be kept of a text, '' for nothing, and what it told."""
     known = self.evidence(request)
-    leak = self.finder.find(think, request.target, known)
+    about = request.target, known, request.candidates_of(self._items)
+    leak = self.finder.find(think, *about)
     if leak is None:
       return think, ''
     if not self._cut:
       return '', str(leak)
-    return self.finder.redact(think, request.target, known), str(leak)
+    return self.finder.redact(think, *about), str(leak)

@@ -117,11 +117,14 @@ class TitleStatistics:
   def _names(self, title: str) -> tuple[tuple[str, ...], ...]:
     """Returns the title's forms: 'Seven (Se7en) (1995)' is seven and se7en.
 
-    What stands in brackets is a name only with a rare word in it: '(1000
-    Count)' is none.
+    Where brackets stand inside, all of it is a form too. What stands in them is
+    one only with a rare word in it: '(1000 Count)' is none.
     """
     undated = _YEAR.sub(' ', title)
-    names = [tuple(words(_ASIDE.sub(' ', undated)))]
+    plain, whole = words(_ASIDE.sub(' ', undated)), words(undated)
+    names = [tuple(plain)]
+    if as_line(plain) not in as_line(whole):
+      names.append(tuple(whole))
     for aside in _ASIDE.findall(undated):
       name = tuple(words(aside))
       if any(self._titles[word] <= self._config.rare for word in name):

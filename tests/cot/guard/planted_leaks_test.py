@@ -50,6 +50,7 @@ def _texts() -> list[planted_leaks.CleanText]:
         f' {_CATALOG.categories[target][1]}. It goes on.',
         target,
         _GUARD.evidence(history),
+        (history[0], target, history[1]),
       )
     )
   return texts
@@ -136,9 +137,47 @@ class PlantedLeaksTest(parameterized.TestCase):
     self.assertIsNone(plants.KINDS['brand alone'](known, catalog, rng))
     self.assertIsNone(plants.KINDS['paraphrased'](known, catalog, rng))
 
+  def test_places(self):
+    catalog = Catalog(tuple('abc'), ('Cup', 'Saw', 'Jar'), ((),) * 3)
+    place = plants.KINDS['place among the candidates']
+    decoy = plants.DECOYS['place among the candidates']
+    rng = np.random.default_rng(0)
+    for target, listed, own, other in (
+      (0, (0, 2), 'first|1|one|former|top', 'second|2|two|last'),
+      (
+        2,
+        (0, 1, 2),
+        'third|3|three|last',
+        'first|1|one|former|top|second|2|tw',
+      ),
+    ):
+      text = planted_leaks.CleanText('', target, (), listed)
+      for _ in range(20):
+        self.assertRegex(place(text, catalog, rng), own)
+      self.assertRegex(decoy(text, catalog), other)
+      guard = leak_guard.LeakGuard(catalog)
+      self.assertIsNone(guard.find(decoy(text, catalog), target, (), listed))
+    # Not among them, none, and no other.
+    for listed in ((1, 2), (), (0,)):
+      text = planted_leaks.CleanText('', 0, (), listed)
+      self.assertEqual(place(text, catalog, rng) is None, 0 not in listed)
+      self.assertEqual(decoy(text, catalog) is None, listed in ((), (0,)))
+
+  def test_half_of_a_title_that_the_evidence_has_states_nothing(self):
+    catalog = Catalog(('1',), ('Red Pla Spool Mm Red Pla Spool',), ((),))
+    half = plants.KINDS['half of the title']
+    rng = np.random.default_rng(0)
+    for evidence, planted in (
+      ((), True),
+      (('Red Spool',), True),
+      (('A red pla spool mm red pla spool',), False),
+    ):
+      text = planted_leaks.CleanText('', 0, evidence)
+      self.assertEqual(half(text, catalog, rng) is not None, planted)
+
   def test_a_decoy_takes_the_place_of_the_clean_text(self):
     class Numbers:
-      def find(self, think, target, evidence=None):
+      def find(self, think, target, evidence=None, candidates=()):
         number = str(1000 + target)
         found = number in think
         return leak_guard.Leak('item id', number) if found else None
@@ -158,11 +197,11 @@ class PlantedLeaksTest(parameterized.TestCase):
 
   def test_a_deaf_guard_finds_nothing_a_nervous_one_is_imprecise(self):
     class Deaf:
-      def find(self, think, target, evidence=None):
+      def find(self, think, target, evidence=None, candidates=()):
         return None
 
     class Nervous:
-      def find(self, think, target, evidence=None):
+      def find(self, think, target, evidence=None, candidates=()):
         return leak_guard.Leak('title', 'x')
 
     texts = _texts()[:9]
@@ -190,6 +229,7 @@ class PlantedLeaksTest(parameterized.TestCase):
       'letters apart',
       'look-alike letters',
       'paraphrased',
+      'place among the candidates',
     ):
       self.assertGreaterEqual(measured[kind].recall, 0.99, kind)
     # Some quotes of a title fit others as well: not every one is a leak.

@@ -58,6 +58,18 @@ def _request(target, *history, row=0):
   return CotRequest(row, {'gender': 'M', 'secret': 'x'}, history, target)
 
 
+# And what followed often enough to be named.
+_MORE = _log(
+  [[2, 3, 5], [2, 3], [2, 3], [2, 3], [2, 3], [0, 1], [0, 1], [4, 5], [5, 1]]
+)
+
+
+def _teacher(log):
+  return TemplateTeacher(
+    log, _CATALOG, np.ones(len(log), bool), profile_fields=('gender',)
+  )
+
+
 class EvidenceTest(absltest.TestCase):
   def test_followers_by_hand(self):
     counts = evidence.followers(_LOG, _CATALOG, _ALL, window=1)
@@ -127,8 +139,9 @@ class OwnEventTest(absltest.TestCase):
     self.assertIsNone(found.strongest({'gender': 'F'}, 'Horror'))
 
   def test_an_event_that_is_not_counted_is_not_taken_off(self):
-    # 2 -> 3 twice among others: a fan's reason. The user's own is not counted.
-    log = _log([[2, 3, 5], [2, 3], [2, 3]])
+    # 2 -> 3 four times among others: a fan's reason. The user's own is not
+    # counted.
+    log = _log([[2, 3, 5], [2, 3], [2, 3], [2, 3], [2, 3]])
     event = int(np.flatnonzero((log.user_e == 0) & (log.item_e == 3))[0])
     counted = np.arange(len(log)) != event
     teacher = TemplateTeacher(log, _CATALOG, counted)
@@ -169,16 +182,14 @@ class OwnEventTest(absltest.TestCase):
 class TeacherTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
-    self._teacher = TemplateTeacher(
-      _LOG, _CATALOG, _ALL, profile_fields=('gender',)
-    )
+    self._teacher = _teacher(_LOG)
 
   def _text(self, request):
     return self._teacher([request], 1)[0][0].text
 
   def test_leads_from_the_evidence_to_the_path_of_the_answer(self):
-    text = self._text(_request(3, 5, 2))
-    # 2 was followed by 3 twice: it, not the more recent 5, is the evidence.
+    text = _teacher(_MORE)([_request(3, 5, 2)], 1)[0][0].text
+    # 2 was followed by 3 five times: it, not the more recent 5, is the evidence.
     self.assertIn('Drama 1990s', text)
     self.assertIn('Big (1988)', text)
     self.assertEndsWith(text, 'Horror 1970s.')

@@ -10,6 +10,7 @@ import re
 
 import numpy as np
 
+from taiji_jax.cot.guard import place_names
 from taiji_jax.types import Catalog
 
 _SHORT = 4
@@ -20,8 +21,6 @@ _LONG = 6
 _FORMS = ("'s", '\N{RIGHT SINGLE QUOTATION MARK}s', 's', 'es')
 # Letters and the digits that are written for them.
 _DIGITS = str.maketrans('oOiIlLeEaAsS', '001111334455')
-_ORDINALS = ('first', 'second', 'third', 'fourth', 'fifth')
-_CARDINALS = ('one', 'two', 'three', 'four', 'five')
 _JOINS = ('-', ' ')
 # Latin letters and the Cyrillic ones that look the same.
 _ALIKE = str.maketrans('aceopxyABCEHKMOPTX', 'асеорхуАВСЕНКМОРТХ')
@@ -284,7 +283,7 @@ def _place(
   if text.target not in text.candidates:
     return None
   place = text.candidates.index(text.target)
-  forms = _places(place, len(text.candidates))
+  forms = place_names.of(place, len(text.candidates))
   return forms[rng.integers(len(forms))]
 
 
@@ -294,27 +293,8 @@ def _other_place(text: CleanText, catalog: Catalog) -> str | None:
   others = [i for i in range(size) if text.candidates[i] != text.target]
   if not others:
     return None
-  forms = _places(others[text.target % len(others)], size)
+  forms = place_names.of(others[text.target % len(others)], size)
   return forms[text.target % len(forms)]
-
-
-def _places(place: int, size: int) -> list[str]:
-  """Returns what a place of so many may be called."""
-  found = [f'candidate {place + 1}', f'#{place + 1}', f'option {place + 1}']
-  if place < len(_ORDINALS):
-    ordinal, number = _ORDINALS[place], _CARDINALS[place]
-    found += [
-      f'the {ordinal} candidate',
-      f'the {ordinal} of the candidates',
-      f'the {ordinal} item on the list',
-      f'number {number} on the list',
-      f'candidate number {number}',
-    ]
-  if size > 1 and place == 0:
-    found += ['the former', 'the top of the list']
-  if size > 1 and place == size - 1:
-    found += ['the last candidate', 'the last one of the candidates']
-  return found
 
 
 KINDS: dict[

@@ -22,6 +22,7 @@ NAME = 'data_counts.json'
 _GROUPS = ('total', 'kept', 'rejected')
 _LISTS = ('deciles', 'histories')
 _HISTOGRAMS = ('ppl_kept_q', 'ppl_rejected_q')
+_SPREADS = ('spread', 'gain_spread')
 _COUNTERS = ('reasons', 'leaks', 'teachers')
 
 
@@ -36,7 +37,6 @@ def write(
   Raises:
     UserError: the file cannot be written.
   """
-  spread = statistics.spread
   files.write_json(
     path,
     {
@@ -49,7 +49,7 @@ def write(
       **{n: _sparse(getattr(statistics, n)) for n in _HISTOGRAMS},
       **{n: dict(getattr(statistics, n).most_common()) for n in _COUNTERS},
       'rewritten': statistics.rewritten,
-      'spread': {n: _finite(getattr(spread, n)) for n in ('within', 'between')},
+      **{n: _spread(getattr(statistics, n)) for n in _SPREADS},
       'threshold': threshold,
       'planted': {k: dataclasses.asdict(d) for k, d in (planted or {}).items()},
     },
@@ -59,7 +59,7 @@ def write(
 def statistics_of(record: Mapping[str, Any]) -> DataStatistics:
   """Returns the statistics that the figures need, of what `write` wrote.
 
-  Without texts, and without the spread.
+  Without texts, and without the spreads.
   """
   size = len(PPL_EDGES) - 1
   return DataStatistics(
@@ -68,7 +68,7 @@ def statistics_of(record: Mapping[str, Any]) -> DataStatistics:
     **{n: _dense(record[n], size) for n in _HISTOGRAMS},
     **{n: Counter(record[n]) for n in _COUNTERS},
     rewritten=record['rewritten'],
-    spread=Spread(),
+    **{n: Spread() for n in _SPREADS},
     kept_examples=[],
     rejected_examples=[],
   )
@@ -83,6 +83,10 @@ def _dense(counts: Mapping[str, int], size: int) -> np.ndarray:
   for q, count in counts.items():
     count_q[int(q)] = count
   return count_q
+
+
+def _spread(spread: Spread) -> dict[str, float | None]:
+  return {n: _finite(getattr(spread, n)) for n in ('within', 'between')}
 
 
 def _finite(value: float) -> float | None:

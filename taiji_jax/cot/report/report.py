@@ -10,7 +10,7 @@ from taiji_jax import files, markdown
 from taiji_jax.cot.guard.planted_leaks import Detection
 from taiji_jax.cot.record import CotRecord
 from taiji_jax.cot.report import counts, plots
-from taiji_jax.cot.report.statistics import DataStatistics, Group
+from taiji_jax.cot.report.statistics import DataStatistics, Group, Spread
 from taiji_jax.errors import UserError
 
 NOTHING = '–'
@@ -105,10 +105,12 @@ def _scores(statistics: DataStatistics, threshold: float | None) -> str:
     parts += [
       f'Quantiles of all: {quantiles}.{bound}',
       '![Histogram of the perplexities](data_ppl.png)',
-      'Standard deviation of ln(PPL): among the texts of one prompt'
-      f' {_number(statistics.spread.within)}, among the prompts'
-      f' {_number(statistics.spread.between)}. Where the first is much smaller,'
-      ' the scorer judges the answer more than the reasoning.',
+      _spread('ln(PPL)', statistics.spread)
+      + ' '
+      + _spread('the gain, in nats a token', statistics.gain_spread)
+      + ' Where the first is much smaller than the second, a bound for all'
+      ' prompts chooses among answers more than among texts; the rule'
+      " 'within' compares the texts of one prompt.",
     ]
   parts.append(
     markdown.table(
@@ -117,6 +119,13 @@ def _scores(statistics: DataStatistics, threshold: float | None) -> str:
     )
   )
   return '\n\n'.join(parts)
+
+
+def _spread(what: str, spread: Spread) -> str:
+  return (
+    f'Standard deviation of {what}: among the texts of one prompt'
+    f' {_number(spread.within)}, among the prompts {_number(spread.between)}.'
+  )
 
 
 def _shares(statistics: DataStatistics) -> str:

@@ -66,7 +66,7 @@ class Group:
 
 
 class Spread:
-  """How ln(PPL) differs within prompts and between them, counted row by row."""
+  """How a score differs within prompts and between them, counted row by row."""
 
   def __init__(self):
     self._row = None
@@ -74,13 +74,13 @@ class Spread:
     self._within: list[float] = [0.0, 0.0]
     self._means: list[float] = [0.0, 0.0, 0.0]
 
-  def add(self, record: CotRecord) -> None:
-    """Returns once the record, the next in order, is counted."""
-    if record.row != self._row:
+  def add(self, row: int, score: float | None) -> None:
+    """Returns once the score of a text is counted, those of a row in order."""
+    if row != self._row:
       self.close()
-      self._row = record.row
-    if record.ppl is not None:
-      self._own.append(math.log(record.ppl))
+      self._row = row
+    if score is not None:
+      self._own.append(score)
 
   def close(self) -> None:
     """Returns once the last row is counted."""
@@ -117,6 +117,7 @@ class DataStatistics:
     deciles: by popularity of the target, [0] the least popular tenth of items.
     histories: by length of the history, one for each of `HISTORY_BOUNDS`.
     spread: of ln(PPL) within prompts and between them.
+    gain_spread: of the gain, in nats a token.
     ppl_kept_q, ppl_rejected_q: int64 `[600]`, perplexities between
       `PPL_EDGES`, those beyond in the outermost.
     reasons: why not -> texts; 'leak: KIND' for what states the answer.
@@ -133,6 +134,7 @@ class DataStatistics:
   deciles: list[Group]
   histories: list[Group]
   spread: Spread = dataclasses.field(compare=False)
+  gain_spread: Spread = dataclasses.field(compare=False)
   ppl_kept_q: np.ndarray
   ppl_rejected_q: np.ndarray
   reasons: Counter[str]
@@ -194,9 +196,12 @@ def collect(
     result.deciles[decile_of[record.target]].add(record)
     result.histories[max(at, 0)].add(record)
     _count(result, record)
-    result.spread.add(record)
+    ln_ppl = None if record.ppl is None else math.log(record.ppl)
+    result.spread.add(record.row, ln_ppl)
+    result.gain_spread.add(record.row, record.gain)
     (kept if record.kept else rejected).add(record)
   result.spread.close()
+  result.gain_spread.close()
   result.kept_examples, result.rejected_examples = kept.picked, rejected.picked
   return result
 
@@ -209,6 +214,7 @@ def _nothing() -> DataStatistics:
     deciles=[Group() for _ in range(DECILES)],
     histories=[Group() for _ in HISTORY_BOUNDS],
     spread=Spread(),
+    gain_spread=Spread(),
     ppl_kept_q=np.zeros(len(PPL_EDGES) - 1, np.int64),
     ppl_rejected_q=np.zeros(len(PPL_EDGES) - 1, np.int64),
     reasons=Counter(),

@@ -113,11 +113,7 @@ def drawn_shares(key: jax.Array, policy_bc: jax.Array, draws: int) -> jax.Array:
   # Rows without candidates draw what `cotangent` gives no weight.
   logp_bc = jnp.where(policy_bc.any(-1, keepdims=True), logp_bc, 0.0)
   drawn_mb = jax.random.categorical(key, logp_bc, shape=(draws, len(logp_bc)))
-  of_all_bc = jax.vmap(
-    lambda drawn_m: jnp.bincount(drawn_m, length=policy_bc.shape[1]),
-    in_axes=1,
-  )(drawn_mb)
-  return of_all_bc / draws
+  return jax.nn.one_hot(drawn_mb, policy_bc.shape[1]).mean(0)
 
 
 def gradients(

@@ -67,7 +67,7 @@ def make(rows=6, count=4, width=40):
 
 
 @functools.cache
-def compared(draws=(4, 64), repeats=200, baseline=True):
+def compared(baseline):
   params, feature_bcd, reward_bck = make()
   both = np.concatenate([reward_bck, reward_bck.mean(-1, keepdims=True)], -1)
 
@@ -79,8 +79,8 @@ def compared(draws=(4, 64), repeats=200, baseline=True):
       feature_bcd,
       both,
       key,
-      draws,
-      repeats=repeats,
+      (4, 64),
+      repeats=200,
       baseline=baseline,
     )
 
@@ -179,20 +179,20 @@ class SampledTest(parameterized.TestCase):
   @parameterized.parameters(True, False)
   def test_error_is_as_predicted(self, baseline):
     # A variance by 200 samples is right within a few per cent.
-    found = compared(baseline=baseline)
+    found = compared(baseline)
     np.testing.assert_allclose(found.error_mk, found.predicted_mk, rtol=0.15)
     np.testing.assert_allclose(
       found.predicted_mk[0] / found.predicted_mk[1], 4, rtol=1e-5
     )
 
   def test_more_draws_agree_better(self):
-    found = compared()
+    found = compared(True)
     self.assertTrue((found.cosine_mk[1] > found.cosine_mk[0]).all())
     self.assertTrue((found.cosine_mk[1] > 0.8).all(), found.cosine_mk)
     self.assertTrue((found.cosine_mk <= 1).all())
 
   def test_a_baseline_takes_off_variance(self):
-    with_one, without = compared(), compared(baseline=False)
+    with_one, without = compared(True), compared(False)
     np.testing.assert_allclose(with_one.norm_k, without.norm_k, rtol=1e-5)
     self.assertTrue((with_one.predicted_mk < without.predicted_mk).all())
 
@@ -200,7 +200,7 @@ class SampledTest(parameterized.TestCase):
     logp_bc = jnp.log(policy())
     value_bk = np.asarray(expected_rewards(logp_bc, make()[2]))
     np.testing.assert_allclose(
-      compared().value_k[:2], value_bk.sum(0) / 5, rtol=1e-5
+      compared(True).value_k[:2], value_bk.sum(0) / 5, rtol=1e-5
     )
     self.assertEqual(value_bk[4].sum(), 0)
 

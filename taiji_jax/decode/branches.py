@@ -55,7 +55,7 @@ def pack(
     heads: token ids between a prompt and all its branches, at least one.
     branches: token ids of up to `count` branches a row; an empty one is none.
     count: C, at least 1.
-    step: T and S are multiples of it, so that few programs are compiled.
+    step: S and T - S are multiples of it, so that few programs are compiled.
 
   Raises:
     ValueError: a row has no head, or too many branches.
@@ -68,10 +68,9 @@ def pack(
       raise ValueError(
         f'row {i} has {len(own)} branches and there is room for {count}.'
       )
-  scored = [sum(map(len, own)) for own in branches]
-  whole = [len(h) + s for h, s in zip(heads, scored, strict=True)]
-  t, s = (-(-max(n, default=1) // step) * step for n in (whole, scored))
-  s = max(s, step)
+  s = max([1, *(sum(map(len, own)) for own in branches)])
+  s = -(-s // step) * step
+  t = s + -(-max(map(len, heads)) // step) * step
   token_bt, offset_bt, branch_bt = np.zeros((3, b, t), np.int32)
   before_bs, label_bs = np.zeros((2, b, s), np.int32)
   owner_bs = np.full((b, s), count, np.int32)

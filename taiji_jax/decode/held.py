@@ -130,7 +130,8 @@ class Held:
       candidates: answers that each may give; '' is none. C is the most that a
         row has.
       written: of each row what its completion begins with, up to the tag that
-        opens the answer, in the place of what the decoder would write.
+        opens the answer, in the place of what the decoder would write; mended
+        by `head` as well.
 
     Raises:
       UserError: not as many candidates as prompts, or an empty prompt.
@@ -145,10 +146,8 @@ class Held:
     texts, choice_b = [''] * rows, np.full(rows, -1, np.int32)
     logp_bc = np.full((rows, count), -np.inf, np.float32)
     well_formed_b = np.zeros(rows, bool)
-    held = [i for i, own in enumerate(candidates) if any(own)]
-    # Rows that have as many tokens to be scored fill a batch best.
-    held.sort(key=lambda i: sum(map(len, ids[i])))
-    for index_b, batch in self._batches(prompts, held):
+    scored = np.array([sum(map(len, own)) for own in ids], int)
+    for index_b, batch in self._batches(prompts, scored, scored > 0):
       begun = [written[i] for i in index_b] if written else None
       heads, cache = self._heads(params, batch, begun, len(index_b))
       own = [ids[i] for i in index_b]
@@ -157,8 +156,7 @@ class Held:
         choice_b[i] = logp_bc[i].argmax()
         texts[i] = text + candidates[i][choice_b[i]] + ANSWER_CLOSE
         well_formed_b[i] = well_formed
-    free = np.setdiff1d(np.arange(rows), held).tolist()
-    for i, text in self._freely(params, prompts, free, written):
+    for i, text in self._freely(params, prompts, written, scored):
       texts[i] = text
       well_formed_b[i] = prompts_lib.parse(text).well_formed
     return Answers(tuple(texts), choice_b, logp_bc, well_formed_b)
@@ -179,23 +177,41 @@ class Held:
         raise UserError(f'the candidates of row {i} are a text; give a list.')
 
   def _batches(
-    self, prompts: Sequence[Sequence[int]], index: Sequence[int]
+    self,
+    prompts: Sequence[Sequence[int]],
+    scored: np.ndarray,
+    which: np.ndarray,
   ) -> Iterator[tuple[list[int], tuple[np.ndarray, np.ndarray]]]:
-    """Yields (which of them, prompts and lengths filled up with repeats)."""
-    lengths = [len(prompts[i]) for i in index]
-    for at_b, count, bucket in self._batch.batches(
-      lengths, self._most, self._parts
-    ):
-      own = [index[at] for at in at_b]
-      ids = [prompts[i] for i in own]
-      yield own[:count], padded(ids, bucket, self._tokenizer.pad_id)
+    """Yields (which rows, their prompts and lengths) of all rows of `which`.
 
-  def _heads(self, params, batch, written, count):
+    Prompts of like length come together, the longest first, and of these rows
+    with as many tokens to be scored. All batches have as many rows, so that few
+    programs are compiled; the last is filled up with repeats.
+    """
+    bucket = self._batch.bucket
+    order = np.flatnonzero(which).tolist()
+    order.sort(key=lambda i: (-bucket(len(prompts[i])), -scored[i]))
+    if not order:
+      return
+    longest = bucket(len(prompts[order[0]]))
+    own = self._most + int(scored.max())
+    rows = self._batch.rows_of(len(order), longest, own, self._parts)
+    for at in range(0, len(order), rows):
+      index_b = order[at : at + rows]
+      ids = [prompts[i] for i in index_b]
+      ids += ids[:1] * (rows - len(ids))
+      length = max(bucket(len(own)) for own in ids)
+      yield index_b, padded(ids, length, self._tokenizer.pad_id)
+
+  def _heads(
+    self, params: Any, batch: tuple, written: list[str] | None, count: int
+  ) -> tuple[list[tuple[str, list[int], bool]], tuple[Slots, ...]]:
     """Returns (text, ids, whether written so) of each, and the cache."""
     if written is not None:
       placed = sharding.place_batch(batch, self._mesh)
-      found = [(text, self._encode(text), head(text)[1]) for text in written]
-      return found, self._read(params, *placed)
+      found = [head(text) for text in written]
+      heads = [(text, self._encode(text), good) for text, good in found]
+      return heads, self._read(params, *placed)
     tokens, cache = self._reason(params, *batch, count)
     return [self._head(ids) for ids in tokens], cache
 
@@ -208,8 +224,16 @@ class Held:
       ids = self._encode(text)
     return text, ids, well_formed
 
-  def _score(self, params, cache, batch, heads, own, count) -> np.ndarray:
-    """Returns log P of the candidates of the rows that count."""
+  def _score(
+    self,
+    params: Any,
+    cache: tuple[Slots, ...],
+    batch: tuple,
+    heads: list,
+    own: list,
+    count: int,
+  ) -> np.ndarray:
+    """Returns log P of the candidates of the rows that count, `[b, C]`."""
     head_ids = [ids for _, ids, _ in heads]
     fill = len(batch[0]) - len(heads)
     packed = branches_lib.pack(
@@ -220,20 +244,19 @@ class Held:
     return np.asarray(logp_bc)[: len(heads)]
 
   def _freely(
-    self, params, prompts, index, written
+    self, params: Any, prompts, written, scored: np.ndarray
   ) -> Iterator[tuple[int, str]]:
-    """Yields (row, the completion that the decoder writes)."""
+    """Yields (row, what the decoder writes) of rows without candidates."""
     if written:
       prompts = [
         [*prompt, *self._encode(text)]
         for prompt, text in zip(prompts, written, strict=True)
       ]
-    for own, batch in self._batches(prompts, index):
+    for index_b, batch in self._batches(prompts, scored, scored == 0):
       seed_b = np.zeros(len(batch[0]), np.uint32)
       placed = sharding.place_batch((*batch, seed_b), self._mesh)
-      token_bc, length_b = self._free(params, *placed)
-      token_bc, length_b = np.asarray(token_bc), np.asarray(length_b)
-      for at, i in enumerate(own):
+      token_bc, length_b = map(np.asarray, self._free(params, *placed))
+      for at, i in enumerate(index_b):
         text = self._tokenizer.decode(token_bc[at, : length_b[at]].tolist())
         yield i, (written[i] if written else '') + text
 

@@ -1,7 +1,6 @@
 """Greedy reasoning up to where the answer begins, with the prompts' cache."""
 
 from collections.abc import Sequence
-import functools
 from typing import Any, Protocol
 
 import jax
@@ -142,7 +141,7 @@ def _with_prompts(now: Decoding, prompts: tuple[Slots, ...]) -> Decoding:
   return now.replace(cache=now.cache.replace(prompts=prompts))
 
 
-@functools.partial(jax.jit, donate_argnums=1)
+@jax.jit
 def _keep(
   prompts: tuple[Slots, ...],
   now: Decoding,

@@ -64,7 +64,7 @@ def main() -> None:
     rl = dataclasses.replace(recipe.rl, require_informative_reward=False)
     recipe = dataclasses.replace(recipe, rl=rl)
   folder = pathlib.Path(_RESULTS.value or f'experiments/results/{recipe.name}')
-  plan = taiji_table.plan(recipe)
+  plan = taiji_table.plan(recipe, read=_TABLE.value)
   if _TABLE.value:
     result = table.read(recipe, plan, TABLE, folder)
     table.write(folder, result, TABLE, taiji_table.claims(result))

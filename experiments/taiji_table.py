@@ -125,16 +125,26 @@ CLAIMS = {
 }
 
 
-def plan(recipe: Recipe) -> Plan:
+def plan(recipe: Recipe, read: bool = False) -> Plan:
   """Returns the arms with the recipe's seeds.
 
-  Those with a teacher behind an endpoint are there where the recipe names one.
+  Args:
+    recipe: the configuration.
+    read: whether the arms are only to be read, not made: then those are among
+      them for which `arms.asked` is needed.
 
   Raises:
-    UserError: `arms.start` names no supervised arm of the table.
+    UserError: `arms.start` names no supervised arm of the table, or
+      `arms.asked` needs a section that is not there.
   """
   config = recipe.arms
-  supervised = {**SUPERVISED, **(ASKED if recipe.cot.openai else {})}
+  if config.asked and recipe.cot.openai is None:
+    raise UserError(
+      'arms.asked is set, but the recipe has no section cot.openai that names'
+      ' the endpoint; give it one with at least model and base_url.'
+    )
+  there = config.asked or (read and recipe.cot.openai is not None)
+  supervised = {**SUPERVISED, **(ASKED if there else {})}
   taught = [name for name, arm in supervised.items() if arm.data]
   if config.start not in taught:
     raise UserError(

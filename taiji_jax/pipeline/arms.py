@@ -106,6 +106,8 @@ class ArmsConfig:
     rl_rows: so many evaluation rows, one sample for all, are answered by the
       models that reinforcement makes: their seeds differ more than users do; 0
       takes all.
+    asked: whether the arms whose teacher is the endpoint of `cot.openai` are
+      made; a table of what is there shows them either way.
     validation_rows: so many validation rows are answered at the most where an
       arm is chosen, or where it is said how often such an answer is right.
   """
@@ -114,6 +116,7 @@ class ArmsConfig:
   rl_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
   start: str = 'orft'
   rl_rows: int = 0
+  asked: bool = False
   validation_rows: int = 2000
 
   def __post_init__(self):

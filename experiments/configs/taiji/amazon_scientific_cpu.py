@@ -106,6 +106,18 @@ def get_config() -> ml_collections.ConfigDict:
   config.cot.held_out = 300
   config.cot.batch = 16
   config.cot.shard_rows = 500
+  # Of the arms of `arms.asked` alone.
+  config.cot.openai = ml_collections.ConfigDict()
+  config.cot.openai.model = 'qwen2.5-coder-0.5b-instruct-q4_k_m'
+  config.cot.openai.base_url = 'http://127.0.0.1:8080/v1'
+  config.cot.openai.key_variable = ''
+  config.cot.openai.temperature = 0.7
+  config.cot.openai.top_p = 0.95
+  config.cot.openai.max_tokens = 160
+  config.cot.openai.concurrency = 8
+  config.cot.openai.redraws = 1
+  config.cot.openai.max_failed = 0.9
+  config.cot.openai.give_up_after = 100
 
   config.sft.examples = 10_000
   config.sft.prompt_weight = 0.0
@@ -117,5 +129,6 @@ def get_config() -> ml_collections.ConfigDict:
   config.arms.sft_seeds = (0, 1, 2, 3, 4)
   config.arms.rl_seeds = tuple(range(20))
   config.arms.start = 'mbr'
+  config.arms.asked = False
   config.arms.rl_rows = 2000
   return config

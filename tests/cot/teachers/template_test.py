@@ -189,7 +189,7 @@ class TeacherTest(parameterized.TestCase):
 
   def test_leads_from_the_evidence_to_the_path_of_the_answer(self):
     text = _teacher(_MORE)([_request(3, 5, 2)], 1)[0][0].text
-    # 2 was followed by 3 five times: it, not the more recent 5, is the evidence.
+    # 2 was followed by 3 five times: it is the evidence, not the later 5.
     self.assertIn('Drama 1990s', text)
     self.assertIn('Big (1988)', text)
     self.assertEndsWith(text, 'Horror 1970s.')

@@ -95,6 +95,87 @@ class PromptTest(parameterized.TestCase):
     with self.assertRaisesRegex(UserError, '50 are allowed'):
       prompts.encode_prompt(Letters(), _PROFILE, [], _CATALOG, config, 50)
 
+  def test_candidates_stand_between_history_and_question(self):
+    for order, told in (
+      ('answer_first', 'best first'),
+      ('likeliest', 'likeliest first'),
+      ('shuffled', 'in no order'),
+    ):
+      config = prompts.PromptConfig(candidates=2, candidate_order=order)
+      text = prompts.prompt(_PROFILE, [1], _CATALOG, config, [2, -1, 0, 3])
+      self.assertEndsWith(
+        text,
+        'L2: Comedy\n'
+        f'Candidates, {told}:\n'
+        'Item title: Odd\n'
+        'Item title: Heat (1995); Category L1: Action; L2: Action, Crime;'
+        ' L3: Action, Crime 1990s\n'
+        'Which item comes next, and why?\n',
+      )
+    config = prompts.PromptConfig(candidate_source='random')
+    text = prompts.prompt(_PROFILE, [1], _CATALOG, config, [2])
+    self.assertIn('Candidates, in no order:\nItem title: Odd\nWhich', text)
+
+  def test_no_candidates_at_all(self):
+    config = prompts.PromptConfig()
+    text = prompts.prompt(_PROFILE, [1], _CATALOG, config, [-1, -1])
+    self.assertIn('Candidates, best first:\nnone\nWhich', text)
+    for shown, given in ((5, None), (0, [2])):
+      config = prompts.PromptConfig(candidates=shown)
+      text = prompts.prompt(_PROFILE, [1], _CATALOG, config, given)
+      self.assertNotIn('Candidates', text)
+
+  def test_a_candidate_of_another_catalogue(self):
+    with self.assertRaisesRegex(UserError, 'candidate 4 is not in the catal'):
+      prompts.prompt({}, [1], _CATALOG, prompts.PromptConfig(), [0, 4])
+
+  def test_no_fields_no_profile(self):
+    config = prompts.PromptConfig(profile_fields=())
+    text = prompts.prompt(_PROFILE, [2], _CATALOG, config)
+    self.assertEqual(
+      text,
+      'History, most recent first:\nItem title: Odd\n'
+      'Which item comes next, and why?\n',
+    )
+
+  def test_fitting_drops_history_before_candidates(self):
+    config = prompts.PromptConfig(profile_fields=(), candidates=2)
+
+    def text(limit):
+      return Letters().decode(
+        prompts.encode_prompt(
+          Letters(), {}, [2, 2], _CATALOG, config, limit, [1, 2]
+        )
+      )
+
+    whole = prompts.prompt({}, [2, 2], _CATALOG, config, [1, 2])
+    odd = len('Item title: Odd\n')
+    size = len(whole) + 1  # And bos.
+    self.assertEqual(text(size), whole)
+    for left in (1, 2):
+      shorter = prompts.prompt({}, [2, 2][left:], _CATALOG, config, [1, 2])
+      self.assertEqual(text(size - odd * left), shorter)
+      self.assertEqual(text(size - odd * (left - 1) - 1), shorter)
+    # Then the last candidates go, and the order that is told stays.
+    self.assertEqual(
+      text(size - 3 * odd), prompts.prompt({}, [], _CATALOG, config, [1])
+    )
+    least = prompts.prompt({}, [], _CATALOG, config, [1]).replace(
+      prompts.item_text(_CATALOG, 1) + '\n', ''
+    )
+    self.assertEqual(text(len(least) + 1), least)
+    with self.assertRaisesRegex(UserError, 'without history takes'):
+      text(len(least))
+
+  def test_wrong_fields(self):
+    for field, value, told in (
+      ('candidates', -1, 'give 0 for none'),
+      ('candidate_order', 'best', 'choose among answer_first, likeliest, shuf'),
+      ('candidate_source', 'logs', 'choose among retriever, random'),
+    ):
+      with self.assertRaisesRegex(UserError, told):
+        prompts.PromptConfig(**{field: value})
+
 
 HOSTILE = (
   'Line one; Category L1: Hats',

@@ -94,6 +94,41 @@ class CompareTest(absltest.TestCase):
     self.assertAlmostEqual(mean, 1 / 3, places=6)
     self.assertGreater(self.result['detectable']['rl-sft']['m'], 0)
 
+  def test_pairs_are_of_the_seeds_that_both_have(self):
+    shown = Table('t', 'T', ('m', 'n'), ('m',), (('x', 'sft'), ('y', 'x')))
+    cells = {
+      'sft': [cell('sft', s, *[v] * 4) for s, v in ((0, 0), (1, 1), (2, 5))],
+      'x': [cell('x', 2, 7, 7, 7, 7), cell('x', 0, 3, 3, 3, 3)],
+      # One seed goes with all.
+      'y': [cell('y', 9, 1, 1, 1, 1)],
+    }
+    found = compare.result(shown, cells, ROWS, {})
+    self.assertEqual(found['paired']['x-sft']['m']['mean'], (2 + 3) / 2)
+    self.assertEqual(found['paired']['y-x']['m'], NONE)
+    shown = Table('t', 'T', ('m', 'n'), ('m',), (('x', 'y'),))
+    found = compare.result(shown, cells, ROWS, {})
+    self.assertEqual(found['paired']['x-y']['m']['mean'], (6 + 2) / 2)
+
+  def test_what_goes_back_to_a_seed_that_the_base_lacks_is_left_out(self):
+    cells = {
+      'sft': [cell('sft', s, *[s] * 4) for s in (0, 1)],
+      'rl': [cell('rl', s, *[10 + s] * 4) for s in range(3)],
+    }
+    found = compare.result(TABLE, cells, ROWS, {'rl': [1, 4, 0]})
+    self.assertEqual(found['paired']['rl-sft']['m']['mean'], (9 + 12) / 2)
+
+  def test_rows_that_an_arm_does_not_answer_count_in_no_difference(self):
+    nan = np.nan
+    cells = {
+      'sft': [cell('sft', 0, 0, 1, 1, 1)],
+      'rl': [cell('rl', 0, 1, nan, nan, 1)],
+    }
+    found = compare.result(TABLE, cells, ROWS, {'rl': [0]})
+    self.assertEqual(found['arms']['rl']['m']['mean'], 1)
+    self.assertEqual(found['paired']['rl-sft']['m']['mean'], 0.5)
+    # The floor has 1, 1, 0, 0.
+    self.assertEqual(found['against_best']['rl']['m']['mean'], 0.5)
+
   def test_groups(self):
     # Row 2 alone is of a user without training: rl 1, 1, 1; sft 0, 1.
     unseen = self.result['groups']['unseen']

@@ -71,6 +71,57 @@ class PlanTest(parameterized.TestCase):
     plan = Plan('t', {'popo': Arm('backbone', overrides={})}, (0,), (0, 3))
     self.assertEqual(plan.start_of('popo', 3), 0)
 
+  def test_an_arm_without_training_is_its_bases_model(self):
+    arms = ARMS | {
+      'sft_held': Arm('sft', held=True),
+      'popo_all': Arm('popo', seeds=2),
+      'popo_held': Arm('popo_all', held=True),
+    }
+    plan = Plan('t', arms, sft_seeds=(3, 5), rl_seeds=(0, 1, 2))
+    self.assertEqual(plan.seeds('sft_held'), (3, 5))
+    self.assertEqual(plan.seeds('popo_held'), (0, 1))
+    self.assertEqual(plan.start_of('popo_held', 1), 1)
+    # popo 1 began with orft 5, and so did what is asked of it.
+    self.assertEqual(plan.origin('popo_held', 1), 5)
+    self.assertEqual(plan.origin('sft_held', 3), 3)
+    self.assertTrue(plan.after_reinforcement('popo_all'))
+    self.assertFalse(plan.after_reinforcement('sft_held'))
+    cells = plan.cells()
+    self.assertLess(cells.index(('sft_held', 5)), cells.index(('popo', 0)))
+
+  def test_few_seeds_and_an_own_teacher_comes_last(self):
+    arms = {
+      'asked': Arm('backbone', 'rupr', cot={'teacher': 'openai'}),
+      'few': Arm('backbone', 'mbr', seeds=1),
+      'popo': Arm('few', overrides={}),
+    }
+    plan = Plan('t', arms, sft_seeds=(0, 1), rl_seeds=(4,))
+    self.assertEqual(
+      plan.cells(), [('few', 0), ('asked', 0), ('asked', 1), ('popo', 4)]
+    )
+    self.assertEqual(plan.start_of('popo', 4), 0)
+
+  def test_prompts_are_inherited_and_may_be_changed_again(self):
+    arms = {
+      'open': Arm('backbone', 'mbr', prompt={'candidates': 0}),
+      'held': Arm('open', held=True),
+      'popo': Arm(
+        'open', overrides={}, prompt={'candidate_order': 'likeliest'}
+      ),
+      'shown': Arm('popo', prompt={'candidates': 3}),
+    }
+    plan = Plan('t', arms, (0,), (0,))
+    self.assertEqual(plan.prompt_of('held'), {'candidates': 0})
+    self.assertEqual(
+      plan.prompt_of('shown'), {'candidates': 3, 'candidate_order': 'likeliest'}
+    )
+    self.assertEqual(Plan.from_json(plan.to_json()), plan)
+
+  def test_another_reasoning_needs_scored_data(self):
+    for changes in ({'reasoning': 'none'}, {'cot': {'samples': 1}}):
+      with self.assertRaisesRegex(ValueError, 'no scored data whose reasoning'):
+        Arm('backbone', 'reasoning', **changes)
+
 
 if __name__ == '__main__':
   absltest.main()

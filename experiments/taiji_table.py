@@ -106,22 +106,24 @@ PAPER = {
   'popo_light': (0.2347, 0.0877, 0.0307, 0.0558, 0.0762, 0.003802),
   'popo': (0.2433, 0.0888, 0.0347, 0.0567, 0.0720, 0.003816),
 }
+_RUPR = {
+  'category_l1_acc': 0.1983,
+  'category_l2_acc': 0.2897,
+  'category_l3_acc': 0.3243,
+}
+_POPO = {
+  'category_l1_acc': 0.1161,
+  'category_l3_acc': 0.2900,
+  'ctcvr': 0.0074,
+}
 CLAIMS = {
-  ('orft', 'direct'): {
-    'category_l1_acc': 0.1983,
-    'category_l2_acc': 0.2897,
-    'category_l3_acc': 0.3243,
-  },
-  ('sft', 'direct'): {
-    'category_l1_acc': 0.1983,
-    'category_l2_acc': 0.2897,
-    'category_l3_acc': 0.3243,
-  },
-  ('popo', 'grpo_fixed'): {
-    'category_l1_acc': 0.1161,
-    'category_l3_acc': 0.2900,
-    'ctcvr': 0.0074,
-  },
+  ('true', 'direct'): _RUPR,
+  ('true_held', 'direct_held'): _RUPR,
+  ('orft', 'direct'): _RUPR,
+  ('llm_true', 'llm_direct'): _RUPR,
+  ('llm_true_held', 'llm_direct_held'): _RUPR,
+  ('popo', 'grpo_fixed'): _POPO,
+  ('popo_all', 'grpo_fixed_all'): _POPO,
 }
 
 

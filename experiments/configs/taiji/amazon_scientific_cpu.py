@@ -72,7 +72,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.prompt.candidates = 5
   config.prompt.candidate_order = 'answer_first'
   config.length.prompt = 144
-  config.length.completion = 64
+  config.length.completion = 56
 
   config.evaluation.batch = 128
 
@@ -104,7 +104,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.cot.search_rounds = 0
   config.cot.percentile = 50.0
   config.cot.held_out = 300
-  config.cot.batch = 16
+  config.cot.batch = 32
   config.cot.shard_rows = 500
   # Of the arms of `arms.asked` alone.
   config.cot.openai = ml_collections.ConfigDict()
@@ -119,7 +119,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.cot.openai.max_failed = 0.9
   config.cot.openai.give_up_after = 100
 
-  config.sft.examples = 10_000
+  config.sft.examples = 4000
   config.sft.prompt_weight = 0.0
   config.sft.opt.lr = 1e-3
   config.sft.opt.steps = 600

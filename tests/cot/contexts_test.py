@@ -6,6 +6,7 @@ from absl.testing import absltest
 import numpy as np
 
 from taiji_jax.cot import contexts
+from taiji_jax.errors import UserError
 from taiji_jax.types import Rows
 
 _ROWS = Rows(
@@ -14,6 +15,13 @@ _ROWS = Rows(
   target_r=np.array([7, 8], np.int32),
   history_rs=np.array([[3, 2, 1], [5, -1, -1]], np.int32),
 )
+
+
+class _Prompts:
+  rows = _ROWS
+
+  def __len__(self):
+    return 2
 
 
 class RequestTest(absltest.TestCase):
@@ -26,6 +34,18 @@ class RequestTest(absltest.TestCase):
     request = contexts.request_of(logs, _ROWS, 1, 2, knows=False)
     self.assertEqual((request.history, request.target), ((5,), None))
     self.assertEqual((request.row, request.event), (1, 9))
+    self.assertEqual(request.candidates, ())
+
+  def test_candidates_of_the_row(self):
+    logs = types.SimpleNamespace(profile=lambda rows, r: {})
+    candidates_rc = np.array([[4, 7, 2], [8, -1, -1]], np.int32)
+    rows = contexts.RowContexts(logs, _Prompts(), 2, candidates_rc)
+    self.assertEqual(rows.request(0, True).candidates, (4, 7, 2))
+    self.assertEqual(rows.request(1, False).candidates, (8,))
+    rows = contexts.RowContexts(logs, _Prompts(), 2)
+    self.assertEqual(rows.request(1, True).candidates, ())
+    with self.assertRaisesRegex(UserError, '2 rows and candidates of 1'):
+      contexts.RowContexts(logs, _Prompts(), 2, candidates_rc[:1])
 
 
 if __name__ == '__main__':

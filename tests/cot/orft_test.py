@@ -24,6 +24,8 @@ class OrftTest(parameterized.TestCase):
     ('best', 9.5, [[1, 0, 0], [1, 0, 0], [1, 0, 0]]),
     ('best', 5.0, [[1, 0, 0], [0, 0, 0], [1, 0, 0]]),
     ('gain', 0.1, [[1, 0, 1], [1, 0, 1], [0, 0, 0]]),
+    # The means are .2, .95 and .05; the third of the first row is at it.
+    ('within', NAN, [[1, 0, 1], [1, 0, 0], [0, 1, 0]]),
   )
   def test_keeps(self, rule, bound, expected):
     kept_rk = orft.keep(rule, PPL, GAIN, bound)
@@ -54,12 +56,54 @@ class OrftTest(parameterized.TestCase):
       orft.keep('gain', ppl_rk, gain_rk, 0.0), [[False], [True]]
     )
 
+  def test_within_a_prompt(self):
+    gain_rk = np.array(
+      [
+        # Equal ones are all kept, though their mean is rounded up.
+        [0.1, 0.1, 0.1],
+        # A single one is, and nothing of nothing.
+        [NAN, -9.0, NAN],
+        [NAN, NAN, NAN],
+        # One far below all others.
+        [-5.0, 0.2, 0.1],
+      ]
+    )
+    self.assertGreater(gain_rk[0].mean(), gain_rk[0].max())
+    np.testing.assert_array_equal(
+      orft.keep('within', gain_rk, gain_rk),
+      np.array([[1, 1, 1], [0, 1, 0], [0, 0, 0], [0, 1, 1]], bool),
+    )
+    # With one text a prompt every one that has a score.
+    np.testing.assert_array_equal(
+      orft.keep('within', gain_rk[:, :1], gain_rk[:, :1]),
+      [[True], [False], [False], [True]],
+    )
+
+  def test_within_does_not_look_at_the_prompt(self):
+    rng = np.random.default_rng(0)
+    gain_rk = rng.normal(size=(50, 4))
+    popular_rk = gain_rk + rng.normal(size=(50, 1)) * 9
+    kept_rk = orft.keep('within', gain_rk, gain_rk)
+    np.testing.assert_array_equal(
+      kept_rk, orft.keep('within', popular_rk, popular_rk)
+    )
+    self.assertTrue(kept_rk.any(1).all())
+    self.assertBetween(kept_rk.mean(), 0.4, 0.6)
+
+  def test_who_needs_a_bound(self):
+    needs = {rule: orft.needs_bound(rule) for rule in orft.RULES}
+    self.assertEqual(
+      needs, {'ppl': True, 'gain': True, 'best': True, 'within': False}
+    )
+    with self.assertRaisesRegex(UserError, "'within' has no threshold"):
+      orft.threshold('within', PPL, GAIN)
+
   def test_nothing_scored_is_refused(self):
     with self.assertRaisesRegex(UserError, 'No held-out text'):
       orft.threshold('ppl', np.array([NAN]), np.array([NAN]))
 
   def test_an_unknown_rule_lists_the_rules(self):
-    with self.assertRaisesRegex(ValueError, 'ppl, gain, best'):
+    with self.assertRaisesRegex(ValueError, 'ppl, gain, best, within'):
       orft.keep('worst', PPL, GAIN, 1.0)
 
 

@@ -77,6 +77,19 @@ class WorkTest(absltest.TestCase):
     # The gains are -.2 and -.4.
     self.assertAlmostEqual(cot.threshold(records, 'gain'), -0.3)
 
+  def test_within_a_prompt(self):
+    # The gains are -.2 and -.4: the first is above the mean of the two.
+    records = make(rule='within', bound=np.nan)(range(3))
+    self.assertEqual(
+      [r.reason.split(':')[0] for r in records], ['', 'within', 'leak'] * 3
+    )
+    alone = make(
+      rule='within',
+      samples=1,
+      teacher=lambda r, k: [each[:k] for each in teacher(r, 3)],
+    )(range(3))
+    self.assertTrue(all(r.kept for r in alone))
+
   def test_nothing_to_make_a_threshold_of(self):
     leaks = [r for r in make()(range(3)) if r.leak]
     with self.assertRaisesRegex(UserError, 'no threshold'):

@@ -86,6 +86,8 @@ class DataReportTest(parameterized.TestCase):
       '| 50+ items | 30 |',
       'a teacher, rupr\\_v1, seed 3 | 180 |',
       'R = 5.',
+      'deviation of ln(PPL): among the texts of one prompt',
+      'of the gain, in nats a token: among the texts of one prompt',
       '## Kept: 20 texts',
       '## Rejected: 20 texts',
     ):
@@ -169,13 +171,16 @@ class CountsTest(absltest.TestCase):
       record['planted'], {'title': dataclasses.asdict(planted['title'])}
     )
     self.assertAlmostEqual(record['spread']['within'], whole.spread.within)
+    between = record['gain_spread']['between']
+    self.assertAlmostEqual(between, whole.gain_spread.between)
     self.assertLess(path.stat().st_size, 20_000)
 
   def test_a_spread_that_is_not_known(self):
     path = pathlib.Path(self.create_tempdir().full_path) / counts.NAME
     counts.write(path, _statistics([]))
     record = json.loads(path.read_text())
-    self.assertEqual(record['spread'], {'within': None, 'between': None})
+    for name in ('spread', 'gain_spread'):
+      self.assertEqual(record[name], {'within': None, 'between': None})
     self.assertEqual(record['planted'], {})
 
 

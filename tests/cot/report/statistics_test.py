@@ -100,6 +100,18 @@ class DataStatisticsTest(absltest.TestCase):
     self.assertAlmostEqual(spread.within, 1.0)
     self.assertAlmostEqual(spread.between, 1.0)
 
+  def test_spread_of_the_gain(self):
+    # Within row 0 a standard deviation of .1, within row 1 of .3; means 0, 2.
+    places = [(0, -0.1), (0, 0.1), (1, 1.7), (1, 2.3), (1, None), (2, None)]
+    records = [
+      _record(row=r, sample=j, gain=x) for j, (r, x) in enumerate(places)
+    ]
+    found = statistics.collect(records, {'a': 1}, np.array([1, 1, 1]))
+    self.assertAlmostEqual(found.gain_spread.within, 0.2)
+    self.assertAlmostEqual(found.gain_spread.between, 1.0)
+    # Of ln(PPL), the same for all.
+    self.assertAlmostEqual(found.spread.within, 0.0)
+
   def test_what_was_cut_counts_as_a_leak_of_the_teacher(self):
     records = [
       _record(leak="category: 'Nails'"),

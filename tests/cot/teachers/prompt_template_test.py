@@ -1,6 +1,7 @@
 """The prompt files, and what a context looks like in them."""
 
 import hashlib
+import os
 import pathlib
 import tempfile
 
@@ -29,14 +30,59 @@ class PromptTemplateTest(parameterized.TestCase):
     path.write_text(text, 'utf-8')
     return str(path)
 
-  @parameterized.parameters('rupr_v1', 'direct_v1')
+  @parameterized.parameters('rupr_v1', 'direct_v1', 'rupr_v2', 'direct_v2')
   def test_of_the_package(self, name):
     found = prompt_template.load(name)
     self.assertIn(name, prompt_template.names())
-    self.assertEqual((found.name, found.version), (name, 1))
+    self.assertEqual((found.name, found.version), (name, int(name[-1])))
     content = (prompt_template.FOLDER / f'{name}.txt').read_bytes()
     self.assertEqual(found.sha, hashlib.sha256(content).hexdigest())
-    self.assertEqual(found.tells_target, name == 'rupr_v1')
+    self.assertEqual(found.tells_target, name.startswith('rupr'))
+
+  @parameterized.parameters('rupr_v2', 'direct_v2')
+  def test_what_is_the_same_for_all_stands_first(self, name):
+    text = TeacherText(prompt_template.load(name), _CATALOG)
+    target = 2 if text.template.tells_target else None
+    one, other = (
+      text.messages(CotRequest(r, {}, history, target, candidates=candidates))
+      for r, history, candidates in ((0, (1,), (0, 2)), (1, (0, 2), ()))
+    )
+    self.assertEqual(one[0], other[0])
+    one, other = one[1]['content'], other[1]['content']
+    same = os.path.commonprefix([one, other])
+    self.assertIn('</think>', same)
+    self.assertNotIn('Drill', same)
+    # Nearly all of the rest is the row's.
+    self.assertLess(len(one) - len(same), 300)
+
+  def test_candidates(self):
+    text = TeacherText(prompt_template.load('rupr_v2'), _CATALOG)
+
+    def asked(*candidates):
+      request = CotRequest(3, {}, (1,), 2, candidates=candidates)
+      return text.messages(request)[1]['content']
+
+    self.assertIn(
+      '\nCandidates:\nItem title: Saw $5; Category L1: Tools\n'
+      'Item title: Glue\nNext item:\nItem title: Glue\n',
+      asked(0, -1, 2),
+    )
+    for candidates in ((), (-1, -1)):
+      self.assertIn('\nCandidates:\nnone\nNext item:', asked(*candidates))
+    with self.assertRaisesRegex(UserError, 'candidate 3 of row 3 .* has 3'):
+      asked(3)
+    # A prompt without the place does not show them.
+    older = TeacherText(prompt_template.load('rupr_v1'), _CATALOG)
+    message = older.messages(CotRequest(0, {}, (1,), 2, candidates=(0,)))
+    self.assertNotIn('Saw', message[1]['content'])
+
+  def test_own_file_with_candidates_and_no_profile(self):
+    good = _GOOD.replace('$profile $history', '$history/$candidates')
+    found = prompt_template.load(self.own(good))
+    self.assertEqual(found.messages('P', 'H')[1]['content'], 'H/none')
+    self.assertEqual(
+      found.messages('', 'H', candidates_text='C')[1]['content'], 'H/C'
+    )
 
   def test_a_context(self):
     text = TeacherText(

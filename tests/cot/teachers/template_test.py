@@ -1,5 +1,7 @@
 """The template teacher: evidence from training only, guarded, by seed."""
 
+import dataclasses
+
 from absl.testing import absltest, parameterized
 import numpy as np
 
@@ -7,6 +9,7 @@ from taiji_jax.cot import evidence
 from taiji_jax.cot.guard.leak_guard import leaks
 from taiji_jax.cot.teacher import CotRequest
 from taiji_jax.cot.teachers.template import TemplateTeacher
+from taiji_jax.errors import UserError
 from taiji_jax.types import Catalog, Log
 
 _CATALOG = Catalog(
@@ -68,6 +71,11 @@ def _teacher(log):
   return TemplateTeacher(
     log, _CATALOG, np.ones(len(log), bool), profile_fields=('gender',)
   )
+
+
+def _listed(target, candidates, *history, row=0):
+  asked = _request(target, *history, row=row)
+  return dataclasses.replace(asked, candidates=candidates)
 
 
 class EvidenceTest(absltest.TestCase):
@@ -238,6 +246,98 @@ class TeacherTest(parameterized.TestCase):
     for row in range(20):
       samples = self._teacher([_request(3, row=row)], 3)[0]
       self.assertNotIn('secret', ''.join(s.text for s in samples))
+
+  def test_what_nothing_supports_is_not_named(self):
+    # 3 came after nothing of this history, and shares no category.
+    for samples in self._teacher([_request(3, 5, row=r) for r in range(9)], 3):
+      for sample in samples:
+        self.assertNotIn('Horror', sample.text)
+        self.assertRegex(sample.text, 'mood|new|sign')
+    # Of 0's path the history shows the first two levels: of 1, all three.
+    catalog = dataclasses.replace(
+      _CATALOG,
+      categories=(
+        ('Action', 'Action, Crime', 'Action, Crime 1980s'),
+        *_CATALOG.categories[1:],
+      ),
+    )
+    teacher = TemplateTeacher(_LOG, catalog, _ALL)
+    text = teacher([_request(0, 1, 2)], 1)[0][0].text
+    self.assertEndsWith(text, 'Action, Crime.')
+
+  def test_a_history_twice_is_no_more_support(self):
+    # 2 -> 3 three times is one too few, however often 2 stands there.
+    log = _log([[2, 3], [2, 3], [2, 3]])
+    text = _teacher(log)([_request(3, 2, 2, 2)], 1)[0][0].text
+    self.assertNotIn('Horror', text)
+
+  def test_a_kind_beats_the_candidates_others(self):
+    texts = [
+      samples[0].text
+      for samples in _teacher(_MORE)(
+        [_listed(3, (3, 5, 0), 2, row=r) for r in range(20)], 1
+      )
+    ]
+    for text in texts:
+      self.assertRegex(
+        text,
+        'Big .1988.( pick | many pick )Horror 1970s'
+        '( rather than |, not )(Drama 1990s|Action, Crime 1990s).$',
+      )
+    self.assertGreater(len(set(texts)), 3)
+
+  def test_a_rival_that_the_evidence_speaks_for_is_not_beaten(self):
+    # After 2 came 5 oftener than 3.
+    log = _log([[2, 5]] * 6 + [[2, 3]] * 5)
+    text = _teacher(log)([_listed(3, (5, 3), 2)], 1)[0][0].text
+    self.assertEndsWith(text, 'Horror 1970s.')
+    self.assertNotIn('Drama 1990s', text.split('. ', 1)[1])
+
+  def test_no_rival_where_no_candidate_is_of_the_kind(self):
+    text = _teacher(_MORE)([_listed(3, (0, 5), 2)], 1)[0][0].text
+    self.assertEndsWith(text, 'Horror 1970s.')
+    self.assertNotRegex(text, 'rather than|, not ')
+
+  def test_candidates_show_a_category(self):
+    text = self._text(_listed(3, (3, 5), 0))
+    self.assertEndsWith(text, 'Horror 1970s.')
+    self.assertNotIn('Alien', text)
+
+  def test_the_guess_is_a_candidate(self):
+    for candidates, answer in (
+      # After 2 came 3 five times, 5 once.
+      ((0, 5, 3), 'Alien (1979)'),
+      ((0, 5), 'Casino (1995)'),
+      ((-1, 0, 4), 'Heat (1995)'),
+      # One of the history too.
+      ((2, 0), 'Big (1988)'),
+    ):
+      request = _listed(None, candidates, 2)
+      for sample in _teacher(_MORE)([request], 3)[0]:
+        self.assertStartsWith(sample.answer, f'Item title: {answer}')
+
+  def test_a_candidate_that_is_no_item(self):
+    for target in (3, None):
+      with self.assertRaisesRegex(UserError, 'candidate 6 of row 0 .* has 6'):
+        self._text(_listed(target, (6,), 2))
+    with self.assertRaisesRegex(UserError, 'candidate -2'):
+      self._text(_listed(3, (-2,), 2))
+    asked = _listed(3, (-1, 2, -1), 2)
+    self.assertEqual(asked.candidates_of(6), (2,))
+
+  def test_another_item_than_the_events_is_no_event_of_its_own(self):
+    # 2 -> 3 four times, one of them the event's: but the target is 5.
+    log = _log([[2, 3, 5]] * 4)
+    event = int(np.flatnonzero(log.item_e == 3)[0])
+    teacher = _teacher(log)
+    one, other = (
+      teacher([CotRequest(0, {}, (2,), 5, event=e)], 1)[0][0].text
+      for e in (event, -1)
+    )
+    self.assertEqual(one, other)
+    self.assertIn('Drama', one)
+    asked = CotRequest(0, {}, (2,), 3, event=event)
+    self.assertNotIn('Horror', teacher([asked], 1)[0][0].text)
 
   def test_without_the_target_it_reasons_forwards(self):
     # What came most often after 2 is 3.

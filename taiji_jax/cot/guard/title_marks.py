@@ -37,8 +37,9 @@ class TitleMarks:
     rarity: word -> log(titles / titles with it), without the words of the
       item's own category path (and their plurals and the like), which reasoning
       is meant to name.
-    hidden: words of title and brand, which may be glued or have their letters
-      apart in a text.
+    hidden: words of title, brand and category path, which may be glued or have
+      their letters apart in a text; one of them hides no others: 'cutoff', of
+      a category, is not the title's 'cut off'.
     brands: the forms of each name of the brand (see `brand_forms`).
   """
 
@@ -110,7 +111,7 @@ class TitleStatistics:
         for word in title_words
         if not any(alike(name, word, self._config.spelling) for name in path)
       },
-      hidden=frozenset((*words(title), *brand)),
+      hidden=frozenset((*words(title), *brand, *path)),
       brands=self._brands.of(item, path),
     )
 

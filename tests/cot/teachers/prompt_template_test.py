@@ -64,7 +64,7 @@ class PromptTemplateTest(parameterized.TestCase):
 
     self.assertIn(
       '\nCandidates:\nItem title: Saw $5; Category L1: Tools\n'
-      'Item title: Glue\nNext item:\nItem title: Glue\n',
+      'Item title: Glue\nNext item:\nItem title: Glue',
       asked(0, -1, 2),
     )
     for candidates in ((), (-1, -1)):

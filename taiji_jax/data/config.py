@@ -145,11 +145,16 @@ class TokenizerConfig:
     vocab_size: symbols of the trained one, at least 300.
     whole_names: how many of the commonest titles and category names become one
       token each.
+    prose: whether it is also trained on the words of the names, each apart, and
+      on the teachers' instructions: for reasoning that a language model writes.
+      With most names whole nothing else is left to learn words of: a sentence
+      is then letters and bytes.
   """
 
   path: str = ''
   vocab_size: int = 2048
   whole_names: int = 1024
+  prose: bool = False
 
   def __post_init__(self):
     if self.vocab_size < 300:

@@ -1,9 +1,12 @@
 """The tokenizer of a run: trained, its own, or its model's."""
 
+from collections.abc import Iterator
+import itertools
 import pathlib
 from typing import TYPE_CHECKING
 
 from taiji_jax.config import deviations
+from taiji_jax.cot.teachers import prompt_template
 from taiji_jax.cot.teachers.template import PHRASES
 from taiji_jax.data import corpus, prompts
 from taiji_jax.data import tokenizer as tokenizer_lib
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
   from taiji_jax.pipeline.run import Run
 
 FILE = 'tokenizer.model'
+# Of each line of prose.
+_REPEATS = 20
 
 
 def make(run: 'Run') -> Product:
@@ -32,16 +37,29 @@ def make(run: 'Run') -> Product:
     names = corpus.frequent_strings(
       logs.log, logs.catalog, events, config.whole_names
     )
+    lines = corpus.lines(
+      logs.log, logs.catalog, events, recipe.prompt, logs.profiles
+    )
+    if config.prose:
+      apart = corpus.words_apart(logs.log, logs.catalog, events)
+      lines = itertools.chain(lines, apart, _prose())
     tokenizer_lib.train_sentencepiece(
-      corpus.lines(
-        logs.log, logs.catalog, events, recipe.prompt, logs.profiles
-      ),
+      lines,
       folder / FILE,
       vocab_size=config.vocab_size,
       symbols=(*prompts.STRUCTURE, *PHRASES, *names),
     )
 
   return run.make('tokenizer', 'tokenizer', inputs, build)
+
+
+def _prose() -> Iterator[str]:
+  """Yields the lines of the teachers' instructions, often enough to count."""
+  for name in prompt_template.names():
+    template = prompt_template.load(name)
+    for line in (template.system + '\n' + template.user).splitlines():
+      for _ in range(_REPEATS):
+        yield line
 
 
 def load(run: 'Run') -> Tokenizer:

@@ -72,12 +72,13 @@ def get_config() -> ml_collections.ConfigDict:
   config.prompt.candidates = 5
   config.prompt.candidate_order = 'answer_first'
   config.length.prompt = 144
-  config.length.completion = 56
+  config.length.completion = 112
 
   config.evaluation.batch = 128
 
   config.tokenizer.vocab_size = 8192
   config.tokenizer.whole_names = 5000
+  config.tokenizer.prose = True
   config.retrieve.fit_rows = 4000
   config.tower.epochs = 8
   config.tower.judge_epochs = 10

@@ -1,4 +1,4 @@
-"""report.md: what a run has shown, first whether the aim was met."""
+"""report.md: what a run has shown: first what it adds to a table look-up."""
 
 from collections.abc import Mapping, Sequence
 import pathlib
@@ -69,7 +69,7 @@ def write(
   for name, figure in figures.items():
     plots.save(figure, workdir / f'{name}.png')
   sections = [
-    _verdict(verdict_lib.of(result, table)),
+    _verdict(verdict_lib.lead(result, table), verdict_lib.of(result, table)),
     *warnings,
     *_warnings(result, ranker),
     _about(about),
@@ -85,10 +85,12 @@ def write(
   files.write_text(workdir / 'report.md', text + '\n')
 
 
-def _verdict(found: verdict_lib.Verdict) -> str:
-  """Returns the headline, and what it was drawn from."""
+def _verdict(lead: str, found: verdict_lib.Verdict) -> str:
+  """Returns the first sentence, whether the aim was met, and what told so."""
   facts = [f'- {name}: {said}.' for name, said in found.facts]
-  return '\n\n'.join(x for x in (f'# {found.headline}.', '\n'.join(facts)) if x)
+  head = f'# {lead}.' if lead else f'# {found.headline}.'
+  then = f'**{found.headline}.**' if lead else ''
+  return '\n\n'.join(x for x in (head, then, '\n'.join(facts)) if x)
 
 
 def _warnings(

@@ -86,6 +86,37 @@ def of(result: Mapping[str, Any], table: Table) -> Verdict:
   )
 
 
+def lead(result: Mapping[str, Any], table: Table) -> str:
+  """Returns the first sentence of a report: the arm and the best look-up.
+
+  The mean difference of the verdict's arm to the look-up that is best in the
+  primary metric, with its interval; '' where the table has no such arm.
+
+  Args:
+    result: as `result.check` wants it.
+    table: whose verdict it is.
+  """
+  arm = table.verdict[0] if table.verdict else ''
+  if arm not in result['arms']:
+    return ''
+  metric = table.primary[1] if table.primary else table.shown[0]
+  found = result.get('against_best', {}).get(arm, {}).get(metric)
+  if not found or found['mean'] is None:
+    return f'{arm} has no best look-up beside it in {metric}'
+  mean, floor = found['mean'], result['best_floor'][metric]
+  if found['low'] is None:
+    clearly = ''
+  elif found['low'] <= 0 <= found['high']:
+    clearly = ', within the noise'
+  else:
+    clearly = ', beyond the noise'
+  side = 'above' if mean >= 0 else 'below'
+  return (
+    f'{arm} is {abs(mean):.3f} {side} the best look-up, {floor}, in'
+    f' {metric}{clearly}: {interval(found, True)}'
+  )
+
+
 def number(value: float | None, signed: bool = False) -> str:
   """Returns a number as reports write it, a dash where there is none."""
   if value is None or math.isnan(value):

@@ -173,15 +173,18 @@ class WriteTest(absltest.TestCase):
   def write(self, **changes) -> str:
     return write(pathlib.Path(self.create_tempdir()), **changes)
 
-  def test_says_first_whether_the_aim_was_met(self):
+  def test_says_first_what_is_added_to_a_look_up_and_then_the_aim(self):
     text = self.text
-    self.assertStartsWith(text, '# Aim met: reward_semantic and reward_id rose')
+    first, then = text.split('\n\n')[:2]
+    self.assertStartsWith(first, '# popo is ')
+    self.assertIn(' the best look-up, ', first)
+    self.assertStartsWith(then, '**Aim met: reward_semantic and reward_id rose')
     head = text[: text.index('## Results')]
     self.assertIn('`reward_id` -0.0400 (`popular`)', head)
     value = copy.deepcopy(result())
     value['paired']['popo-sft']['reward_id'] = interval(-0.05)
     text = self.write(result=value, table=TABLE)
-    self.assertStartsWith(text, '# Aim not met: reward_id')
+    self.assertIn('\n\n**Aim not met: reward_id', text)
 
   def test_says_what_was_run(self):
     text = self.write(about=[('recipe', 'shop|v2'), ('day', '2026-11-27')])

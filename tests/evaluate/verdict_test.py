@@ -1,3 +1,5 @@
+import dataclasses
+
 from absl.testing import absltest, parameterized
 
 from taiji_jax.evaluate import verdict
@@ -43,6 +45,43 @@ def result(distinct=(50, 60), paired=None, floors=None):
     }
     | (floors or {}),
   }
+
+
+class LeadTest(absltest.TestCase):
+  def lead(self, **values):
+    found = result() | {
+      'against_best': {'popo': {'r_s': interval(**values)}},
+      'best_floor': {'r_s': 'markov'},
+    }
+    return verdict.lead(found, TABLE)
+
+  def test_the_difference_to_the_best_look_up_with_its_interval(self):
+    self.assertEqual(
+      self.lead(mean=-0.03),
+      'popo is 0.030 below the best look-up, markov, in r_s, beyond the noise:'
+      ' -0.0300 (-0.0500 to -0.0100)',
+    )
+    self.assertEqual(
+      self.lead(mean=0.01),
+      'popo is 0.010 above the best look-up, markov, in r_s, within the noise:'
+      ' +0.0100 (-0.0100 to +0.0300)',
+    )
+
+  def test_the_metric_is_the_primary_one(self):
+    primary = ('popo-sft', 'hits', 'all')
+    table = dataclasses.replace(TABLE, primary=primary)
+    found = result() | {
+      'against_best': {'popo': {'hits': interval(0.5)}},
+      'best_floor': {'hits': 'popular'},
+    }
+    self.assertIn('popular, in hits', verdict.lead(found, table))
+
+  def test_without_a_best_look_up_or_an_arm(self):
+    self.assertEqual(
+      verdict.lead(result(), TABLE), 'popo has no best look-up beside it in r_s'
+    )
+    table = dataclasses.replace(TABLE, verdict=None)
+    self.assertEqual(verdict.lead(result(), table), '')
 
 
 class VerdictTest(parameterized.TestCase):

@@ -7,9 +7,9 @@ Command: python -m experiments.popo \
   --config=experiments/configs/popo/ml100k_cpu.py
 
 The size, by arithmetic (two cores, float32):
-- An item is 9 tokens at a vocabulary of 2,048, so 8 items and the profile are a
-  prompt of 84 tokens on average (128 at most), reasoning and answer are 24 (48
-  at most).
+- An item is 9 tokens at a vocabulary of 2,048, so 5 items, 5 candidates and the
+  profile are a prompt of 105 tokens on average (128 at most), reasoning and
+  answer are 24 (48 at most).
 - SFT: 900 steps x 8 rows x 256 tokens = 1.84M tokens, 17,000 examples. A model
   of 0.85M parameters trains about 9,000 tokens/s: 200 s.
 - RL: 40 steps x 8 prompts x 4 rollouts. A step draws 32 x 48 tokens (0.4 s),
@@ -45,7 +45,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.data.miss = 0.0
 
   config.prompt = ml_collections.ConfigDict()
-  config.prompt.max_history = 8
+  config.prompt.max_history = 5
+  config.prompt.candidates = 5
   config.prompt.profile_fields = ('age', 'gender', 'occupation')
 
   config.length = ml_collections.ConfigDict()
@@ -123,4 +124,7 @@ def get_config() -> ml_collections.ConfigDict:
 
   config.evaluation = ml_collections.ConfigDict()
   config.evaluation.batch = 50
+
+  config.arms = ml_collections.ConfigDict()
+  config.arms.validation_rows = 400
   return config

@@ -13,11 +13,10 @@ import pathlib
 
 from absl import flags
 
-from experiments import entry, finished
-from experiments.taiji_table import ARMS
+from experiments import entry, finished, taiji_table
 from taiji_jax import metrics
 from taiji_jax.errors import UserError
-from taiji_jax.pipeline import Plan, Run, arms, cot_beam, cot_report
+from taiji_jax.pipeline import Run, arms, cot_beam, cot_report
 from taiji_jax.pipeline import recipe as recipe_lib
 from taiji_jax.shards.spec import check_host
 
@@ -45,7 +44,7 @@ def main() -> None:
   folder, kind = pathlib.Path(_OUT.value), _KIND.value
   name = recipe.name if not _HOST.value else f'{recipe.name}-{_HOST.value}'
   workdir = entry.workdir(_WORKDIR.value, f'runs/{name}')
-  run = Run(recipe, workdir, Plan('taiji', ARMS, (0,), (0,)))
+  run = Run(recipe, workdir, taiji_table.plan(recipe))
   if _BEAM.value is None:
     manifest = run.cot_data.run(kind, folder, _HOST.value, _HOSTS.value)
   else:

@@ -72,6 +72,10 @@ PAIRS = (
   ('popo_light', 'grpo_fixed'),
   ('gdpo', 'grpo_fixed'),
   ('popo_all', 'grpo_fixed_all'),
+  ('grpo_fixed', 'mbr'),
+  ('popo', 'mbr'),
+  ('popo_all', 'mbr'),
+  ('popo_held', 'mbr_held'),
 )
 SHOWN = (
   'category_l1_acc',
@@ -136,7 +140,7 @@ def plan(recipe: Recipe, read: bool = False) -> Plan:
       them for which `arms.asked` is needed.
 
   Raises:
-    UserError: `arms.start` names no supervised arm of the table, or
+    UserError: `arms.start` or `arms.names` names no such arm of the table, or
       `arms.asked` needs a section that is not there.
   """
   config = recipe.arms
@@ -153,12 +157,13 @@ def plan(recipe: Recipe, read: bool = False) -> Plan:
       f'arms.start is {config.start!r}; choose a supervised arm:'
       f' {", ".join(taught)}.'
     )
-  return Plan(
+  found = Plan(
     TABLE.name,
     {**supervised, **_reinforced(config.start)},
     config.sft_seeds,
     config.rl_seeds,
   )
+  return found.only(config.names) if config.names else found
 
 
 def taught(plan: Plan) -> list[str]:

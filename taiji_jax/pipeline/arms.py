@@ -1,6 +1,6 @@
 """What an arm is: data, from which one engine makes models and cells."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -98,6 +98,8 @@ class ArmsConfig:
   """Seeds of the arms of a table with both kinds.
 
   Attributes:
+    names: the arms of the table that are made, with those that they begin with;
+      () takes all.
     sft_seeds: of the supervised arms.
     rl_seeds: of the reinforced arms; seed s begins with the model of entry s of
       `sft_seeds`, counted round and round.
@@ -112,6 +114,7 @@ class ArmsConfig:
       arm is chosen, or where it is said how often such an answer is right.
   """
 
+  names: tuple[str, ...] = ()
   sft_seeds: tuple[int, ...] = (0, 1, 2)
   rl_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
   start: str = 'orft'
@@ -273,6 +276,23 @@ class Plan:
     if arm.base in _FIRST:
       return [arm]
     return [arm, *self.chain(arm.base)]
+
+  def only(self, names: Sequence[str]) -> 'Plan':
+    """Returns the plan of some arms and of those that they begin with.
+
+    Raises:
+      UserError: there is no such arm.
+    """
+    wanted = set()
+    for name in names:
+      while name not in _FIRST or name in names:
+        self.get(name)
+        wanted.add(name)
+        if (base := self.arms[name].base) in _FIRST:
+          break
+        name = base
+    arms = {name: arm for name, arm in self.arms.items() if name in wanted}
+    return dataclasses.replace(self, arms=arms)
 
   def get(self, name: str) -> Arm:
     """Returns the arm; UserError with the choices where there is none."""

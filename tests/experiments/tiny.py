@@ -22,6 +22,8 @@ def get_config():
   return config
 """
 
+TAIJI_ARMS = ('backbone', 'mbr_held', 'random', 'orft', 'popo_all')
+"""Of the table; with what they begin with `mbr` and `popo` too."""
 _TAIJI = 'taiji import amazon_scientific_cpu'
 
 _DRIVER = """
@@ -86,8 +88,15 @@ def write_taiji_recipe(
   overrides['sft'] |= {'examples': 24, 'opt': {'steps': 12, 'warmup': 1}}
   overrides |= {
     'pretrain': {'batch': 4, 'tokens': 96, 'opt': {'lr': 2e-2, 'steps': 150}},
-    'cot': {'held_out': 6, 'batch': 4, 'shard_rows': 8} | cot,
-    'arms': {'sft_seeds': (0, 1), 'rl_seeds': (0, 1, 2)},
+    'cot': {'rule': 'ppl', 'held_out': 6, 'batch': 4, 'shard_rows': 8} | cot,
+    'arms': {
+      'names': TAIJI_ARMS,
+      'sft_seeds': (0, 1),
+      'rl_seeds': (0, 1, 2),
+      'start': 'mbr',
+      'rl_rows': 5,
+      'validation_rows': 12,
+    },
   }
   text = _RECIPE.replace('popo import ml100k_cpu', _TAIJI)
   path = folder / f'{name}.py'

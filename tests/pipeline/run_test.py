@@ -240,6 +240,7 @@ class ContentsTest(parameterized.TestCase):
       run.__dict__['policy'] = mock.Mock()
       run.policy.decoder.config = run.recipe.model
       run.__dict__['logs'] = mock.Mock(digest='d')
+      run.__dict__['candidates'] = mock.Mock(key='c')
       return sft.made_from(run), run.digest
 
     before = made()
@@ -253,8 +254,9 @@ class ContentsTest(parameterized.TestCase):
     def made():
       run = self.every()
       run.__dict__['logs'] = mock.Mock(digest='d', rl=[])
+      run.__dict__['candidates'] = mock.Mock(key='c')
       run.__dict__['backbone'] = Product(None, 'b', 0.0)
-      return cot_data.CotData(run)._inputs('rupr')
+      return cot_data.CotData(run, run.recipe.cot)._inputs('rupr')
 
     before = made()
     self.assertEqual(made(), before)

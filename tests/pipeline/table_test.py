@@ -6,13 +6,19 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 import numpy as np
 
+from experiments import taiji_table
 from experiments.configs.taiji import amazon_scientific_cpu
-from experiments.taiji_table import ARMS
 from taiji_jax.pipeline import recipe as recipe_lib
 from taiji_jax.pipeline import table
 from taiji_jax.pipeline.arms import Arm, Plan
 from taiji_jax.rl.rewards import Rewarded
 from taiji_jax.types import Catalog, Rows
+
+RECIPE = recipe_lib.from_config(amazon_scientific_cpu.get_config())
+ARMS = taiji_table.plan(RECIPE).arms
+REINFORCED = {
+  name for name in ARMS if taiji_table.plan(RECIPE).after_reinforcement(name)
+}
 
 
 def stamps(plan=None, digest='d', **fields):
@@ -47,10 +53,11 @@ class StampsTest(parameterized.TestCase):
     self.assertTrue(stamps(digest='')['popo'].fits(stamps()['popo']))
 
   @parameterized.parameters(
-    ('rl', {'grpo_fixed', 'popo_light', 'popo'}),
-    ('sft', set(ARMS) - {'backbone', 'teacher'}),
-    ('backbone', set(ARMS) - {'teacher'}),
+    ('rl', REINFORCED),
+    ('sft', set(ARMS) - {'backbone'}),
+    ('backbone', set(ARMS)),
     ('cot', set(ARMS) - {'backbone'}),
+    ('candidates', set(ARMS)),
     ('evaluation', set(ARMS)),
     ('reasoning', set()),
   )
@@ -67,7 +74,8 @@ class StampsTest(parameterized.TestCase):
       't', {'a': Arm(data='rupr'), 'b': Arm(data='reasoning')}, (0,), ()
     )
     plain = stamps(plan)
-    with mock.patch.dict(table.REVISIONS, {'backbone': 2}):
+    number = table.REVISIONS['backbone'] + 1
+    with mock.patch.dict(table.REVISIONS, {'backbone': number}):
       raised = stamps(plan)
     changed = {arm for arm in plain if raised[arm] != plain[arm]}
     self.assertEqual(changed, {'a'})
@@ -99,17 +107,30 @@ class StampsTest(parameterized.TestCase):
 
   def test_the_definition_of_an_arm_and_of_its_base_count(self):
     plain = stamps()
-    orft = Arm('backbone', 'direct', 'kept')
-    plan = Plan('taiji', {**ARMS, 'orft': orft}, (0, 1, 2), (0, 1))
+    mbr = Arm('backbone', 'mbr', 'kept')
+    plan = Plan('taiji', {**ARMS, 'mbr': mbr}, RECIPE.arms.sft_seeds, (0, 1))
     other = stamps(plan)
     changed = {arm for arm in ARMS if other[arm] != plain[arm]}
-    self.assertEqual(changed, {'orft', 'grpo_fixed', 'popo_light', 'popo'})
+    self.assertEqual(changed, {'mbr', 'mbr_held'} | REINFORCED)
 
   def test_seeds_that_reinforcement_starts_from_count(self):
     plan = Plan('taiji', ARMS, (4, 5), (0, 1))
     plain, other = stamps(), stamps(plan)
     changed = {arm for arm in ARMS if other[arm] != plain[arm]}
-    self.assertEqual(changed, {'grpo_fixed', 'popo_light', 'popo'})
+    self.assertEqual(changed, REINFORCED)
+
+  def test_an_endpoint_counts_where_it_is_asked(self):
+    def found(model):
+      fields = {'cot': {'openai': {'model': model}}, 'arms': {'asked': True}}
+      config = amazon_scientific_cpu.get_config()
+      with config.unlocked():
+        config.update(fields)
+      recipe = recipe_lib.from_config(config)
+      return table.stamps_of(recipe, taiji_table.plan(recipe), 'd')
+
+    plain, other = found('one'), found('two')
+    changed = {arm for arm in plain if other[arm] != plain[arm]}
+    self.assertEqual(changed, set(taiji_table.ASKED))
 
   def test_new_fields_with_defaults_void_no_cell(self):
     recipe = recipe_lib.from_config(amazon_scientific_cpu.get_config())

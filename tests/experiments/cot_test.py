@@ -163,7 +163,7 @@ class CotTest(absltest.TestCase):
     for record in dataset.read(out, CODEC):
       self.assertEqual(record.think, chat_server.GOOD)
       self.assertEqual(
-        (record.teacher, record.prompt_version), ('m', 'rupr_v1')
+        (record.teacher, record.prompt_version), ('m', 'rupr_v2')
       )
     for path in self.folder.rglob('*'):
       if path.is_file():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from taiji_jax import intervals
-from taiji_jax.evaluate import multiplicity
+from taiji_jax.evaluate import judged_rows, multiplicity
 from taiji_jax.evaluate.answers import COUNTS
 from taiji_jax.evaluate.cells import Cell, round_to
 from taiji_jax.evaluate.judged_rows import JudgedRows
@@ -61,6 +61,10 @@ def result(
     'peak_rss_gib': _peak(cells),
     'seeds': sorted({c.seed for each in cells.values() for c in each}),
     'cells': {arm: [c.seed for c in each] for arm, each in cells.items()},
+    'judged': {
+      arm: judged_rows.counts(stack(each).values(), rows.user_r)
+      for arm, each in cells.items()
+    },
   }
 
 

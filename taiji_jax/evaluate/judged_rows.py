@@ -1,6 +1,6 @@
 """What all arms of a table share: rows, groups of them, look-ups, retriever."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import dataclasses
 import pathlib
 from typing import Any
@@ -57,6 +57,36 @@ class JudgedRows:
       raise ValueError(
         f'{sorted(named)[0]!r} is none of the floors {sorted(self.floors)}.'
       )
+
+
+def counts(values: Iterable[np.ndarray], user_r: np.ndarray) -> dict[str, int]:
+  """Returns how many 'rows', and 'users', an arm has any value of.
+
+  Args:
+    values: float `[S, R]` of each metric, NaN where an arm did not answer.
+    user_r: int `[R]`, the user of each row.
+  """
+  judged_r = np.any([~np.isnan(value).all(0) for value in values], 0)
+  return {
+    'rows': int(judged_r.sum()),
+    'users': len(np.unique(user_r[judged_r])),
+  }
+
+
+def sampled(result: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+  """Returns the arms that answered fewer rows than there are.
+
+  Args:
+    result: as `compare.result` makes it; an older one tells of none.
+
+  Returns:
+    arm -> what `counts` has found.
+  """
+  return {
+    arm: found
+    for arm, found in result.get('judged', {}).items()
+    if found['rows'] < result['rows']
+  }
 
 
 def write(folder: pathlib.Path, rows: JudgedRows, stamp: cells.Stamp) -> None:

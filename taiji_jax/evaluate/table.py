@@ -5,7 +5,7 @@ import dataclasses
 from typing import Any
 
 from taiji_jax import markdown
-from taiji_jax.evaluate import multiplicity
+from taiji_jax.evaluate import judged_rows, multiplicity
 
 BEST, RETRIEVER = 'best', 'retriever'
 """Ends of the names of comparisons with no arm; see `evaluate.compare`."""
@@ -186,18 +186,18 @@ def _single(result: Mapping[str, Any]) -> set[str]:
 
 
 def _levels(result: Mapping[str, Any], table: Table) -> str:
-  single = _single(result)
-  return markdown.table(
-    ('arm', 'seeds', *table.shown),
-    [
-      (
-        f'{arm}*' if arm in single else arm,
-        str(len(result['cells'][arm])),
-        *(interval(values.get(m)) for m in table.shown),
-      )
-      for arm, values in result['arms'].items()
-    ],
-  )
+  single, sampled = _single(result), judged_rows.sampled(result)
+  rows = [
+    (
+      f'{arm}*' if arm in single else arm,
+      str(len(result['cells'][arm])),
+      *([str(sampled.get(arm, result)['rows'])] if sampled else []),
+      *(interval(values.get(m)) for m in table.shown),
+    )
+    for arm, values in result['arms'].items()
+  ]
+  head = ('arm', 'seeds', *(['rows'] if sampled else []), *table.shown)
+  return markdown.table(head, rows)
 
 
 def _floors(result: Mapping[str, Any], table: Table) -> str:

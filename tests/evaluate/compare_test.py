@@ -5,7 +5,7 @@ from absl.testing import absltest
 import numpy as np
 
 from taiji_jax import intervals
-from taiji_jax.evaluate import compare, report, table
+from taiji_jax.evaluate import compare, judged_rows, report, table
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.evaluate.cells import Cell
 from taiji_jax.evaluate.judged_rows import JudgedRows
@@ -128,6 +128,24 @@ class CompareTest(absltest.TestCase):
     self.assertEqual(found['paired']['rl-sft']['m']['mean'], 0.5)
     # The floor has 1, 1, 0, 0.
     self.assertEqual(found['against_best']['rl']['m']['mean'], 0.5)
+
+  def test_an_arm_tells_how_many_rows_it_was_judged_on(self):
+    nan = np.nan
+    cells = {
+      'sft': [cell('sft', 0, 0, 1, 1, 1)],
+      # Rows 0 and 1 are of one user.
+      'rl': [cell('rl', s, 1, nan, nan, s) for s in range(2)],
+    }
+    found = compare.result(TABLE, cells, ROWS, {'rl': [0, 0]})
+    judged = {'rl': {'rows': 2, 'users': 2}}
+    self.assertEqual(judged_rows.sampled(found), judged)
+    self.assertEqual(found['judged']['sft'], {'rows': 4, 'users': 3})
+    text = table.text(found, TABLE)
+    self.assertIn('| arm | seeds | rows | m |', text)
+    self.assertIn('| rl | 2 | 2 | ', text)
+    # One number does where all have the same.
+    self.assertNotIn('| seeds | rows |', table.text(made(), TABLE))
+    self.assertEqual(judged_rows.sampled({'rows': 4}), {})
 
   def test_groups(self):
     # Row 2 alone is of a user without training: rl 1, 1, 1; sft 0, 1.

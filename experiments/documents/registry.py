@@ -39,5 +39,9 @@ REGISTRY = Registry(
   | pareto.TABLES
   | tpu.TABLES
   | {'recipe_fields': recipe_fields.markdown},
-  figures=popo.FIGURES | weightings.FIGURES | pareto.FIGURES | cot.FIGURES,
+  figures=popo.FIGURES
+  | weightings.FIGURES
+  | taiji.FIGURES
+  | cot.FIGURES
+  | pareto.FIGURES,
 )

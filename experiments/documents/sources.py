@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
+import functools
 import importlib
 import pathlib
 from typing import Any
@@ -25,8 +26,10 @@ RESULTS = pathlib.Path('experiments/results')
 PLANS: dict[str, Callable[[Recipe], Plan]] = {
   'popo/ml100k_cpu': popo_table.plan,
   'weightings/ml100k_cpu': weightings_table.plan,
-  'taiji/amazon_scientific_cpu': taiji_table.plan,
+  'taiji/amazon_scientific_cpu': functools.partial(taiji_table.plan, read=True),
 }
+# Tables that may lack arms: they take days.
+IN_PARTS = ('taiji/amazon_scientific_cpu',)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Made:
     result: the numbers.
     record: see `provenance.record`.
     folder: what else belongs to them.
-    note: a sentence where today's code would make other numbers, else ''.
+    note: sentences where today's code would make other numbers, or where arms
+      are not there yet, else ''.
   """
 
   result: Mapping[str, Any]
@@ -105,7 +109,7 @@ class Sources:
 
     Args:
       name: of the folder, and of a recipe of `experiments.taiji`.
-      kind: 'rupr' or 'direct'.
+      kind: see `pipeline.arms.KINDS`.
 
     Raises:
       UserError: they are missing or damaged.
@@ -132,10 +136,12 @@ class Sources:
         f'{folder} holds other cells than those its {table.RESULT} was made'
         f' of; {remedy}.'
       )
-    if gone := [arm for arm in plan.arms if arm not in result['arms']]:
+    gone = [arm for arm in plan.arms if arm not in result['arms']]
+    if gone and name not in IN_PARTS:
       raise UserError(f'{folder} has no arm {gone[0]}; {remedy}.')
     arms = table.outdated(recipe, plan, folder)
-    return Made(result, record, folder, _said(arms, record))
+    notes = [_said(arms, record), _without(gone)]
+    return Made(result, record, folder, '\n\n'.join(filter(None, notes)))
 
 
 def framed(body: str, *made: Made) -> str:
@@ -172,6 +178,13 @@ def _said(arms: Sequence[str], record: Mapping[str, Any]) -> str:
   # Without cells, which arms follow from it is not known.
   which = f' ({", ".join(f"`{arm}`" for arm in arms)})' if arms else ''
   return f'**Made with {what}**{which}; not remade since {record["date"]}.'
+
+
+def _without(arms: Sequence[str]) -> str:
+  """Returns the sentence on arms that are not there yet, '' for none."""
+  if not arms:
+    return ''
+  return f'**Not made yet**: {", ".join(f"`{arm}`" for arm in arms)}.'
 
 
 def _remedy(record: provenance.Record) -> str:

@@ -7,82 +7,110 @@ import shutil
 import tempfile
 
 from absl.testing import absltest
+import taiji_cells
 
-from experiments.documents import popo, sources
+from experiments.documents import sources, taiji
 from experiments.documents.sources import Sources
 from taiji_jax.errors import UserError
 from taiji_jax.pipeline.revisions import REVISIONS
 
 RESULTS = pathlib.Path(__file__).resolve().parents[3] / sources.RESULTS
-NAME, STALE = 'taiji/amazon_scientific_cpu', 'popo/ml100k_cpu'
+NAME, OTHER = taiji_cells.NAME, 'popo/ml100k_cpu'
 
 
 class StaleTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
-    # As on the day when the run was made.
-    record = json.loads((RESULTS / STALE / 'run.json').read_text())
-    self.enter_context(absltest.mock.patch.dict(REVISIONS, record['revisions']))
-    self.date = record['date']
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    temporary = tempfile.TemporaryDirectory()
+    cls.addClassCleanup(temporary.cleanup)
+    cls.root = pathlib.Path(temporary.name)
+    folder = taiji_cells.write(cls.root)
+    cls.date = json.loads((folder / 'run.json').read_text())['date']
+
+  def sources(self, recipe=taiji_cells.recipe):
+    return Sources(self.root, recipe)
 
   def test_todays_revisions_say_nothing(self):
-    self.assertEqual(Sources(RESULTS).run(STALE).note, '')
+    self.assertEqual(self.sources().run(NAME).note, '')
 
   def test_a_raised_revision_stands_on_the_page(self):
-    before = popo.results(Sources(RESULTS))
+    before = taiji.arms(self.sources())
     raised = {'rl': REVISIONS['rl'] + 1}
     with absltest.mock.patch.dict(REVISIONS, raised):
-      after = popo.results(Sources(RESULTS))
+      after = taiji.arms(self.sources())
+    reinforced = (*taiji_cells.REINFORCED, *taiji_cells.OF_REINFORCED)
+    arms = ', '.join(f'`{arm}`' for arm in reinforced)
     self.assertEqual(
       after,
-      "**Made with an earlier revision of `rl` than today's** (`popo`); not"
+      f"**Made with an earlier revision of `rl` than today's** ({arms}); not"
       f' remade since {self.date}.\n\n{before}',
     )
 
   def test_another_recipe_stands_on_the_page(self):
     def recipe(name):
-      own = sources.recipe_of(name)
+      own = taiji_cells.recipe(name)
       rl = dataclasses.replace(own.rl, clip=0.3)
       return dataclasses.replace(own, rl=rl)
 
-    note = Sources(RESULTS, recipe).run(STALE).note
+    note = self.sources(recipe).run(NAME).note
     self.assertRegex(note, r"^\*\*Made with another recipe than today's\*\*")
-    self.assertIn('`sft`', note)
+    self.assertIn('`mbr`', note)
 
 
 class DamagedTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    temporary = tempfile.TemporaryDirectory()
+    cls.addClassCleanup(temporary.cleanup)
+    cls.whole = pathlib.Path(temporary.name)
+    taiji_cells.write(cls.whole)
+    shutil.copytree(RESULTS / OTHER, cls.whole / OTHER)
+
   def setUp(self):
     super().setUp()
     temporary = tempfile.TemporaryDirectory()
     self.addCleanup(temporary.cleanup)
-    self.root = pathlib.Path(temporary.name)
-    self.folder = self.root / NAME
-    shutil.copytree(RESULTS / NAME, self.folder)
+    self.root = pathlib.Path(temporary.name) / 'results'
+    shutil.copytree(self.whole, self.root)
 
-  def refused(self, message):
+  def run_of(self, name):
+    recipe = taiji_cells.recipe if name == NAME else None
+    return Sources(self.root, recipe).run(name)
+
+  def refused(self, message, name=NAME):
     with self.assertRaisesRegex(UserError, message) as caught:
-      Sources(self.root).run(NAME)
+      self.run_of(name)
+    experiment = name.split('/')[0]
     self.assertIn(
-      f'run python -m experiments.taiji --results={sources.RESULTS / NAME}',
+      f'run python -m experiments.{experiment}'
+      f' --results={sources.RESULTS / name}',
       str(caught.exception),
     )
 
+  def test_whole(self):
+    self.assertEqual(self.run_of(NAME).note, '')
+
   def test_missing(self):
-    (self.folder / 'run.json').unlink()
+    (self.root / NAME / 'run.json').unlink()
     self.refused("run.json' can't be read")
 
   def test_cells_that_the_result_is_not_of(self):
-    path = self.folder / 'popo-0.json'
+    path = self.root / NAME / 'popo-0.json'
     cell = json.loads(path.read_text()) | {'seconds': {}}
     path.write_text(json.dumps(cell))
     self.refused('holds other cells than those its result.json was made of')
 
   def test_an_arm_that_is_missing(self):
-    path = self.folder / 'result.json'
-    result = json.loads(path.read_text())
-    del result['arms']['orft']
-    path.write_text(json.dumps(result))
-    self.refused('has no arm orft')
+    for name, arm in ((OTHER, 'popo'), (NAME, 'orft')):
+      path = self.root / name / 'result.json'
+      result = json.loads(path.read_text())
+      del result['arms'][arm]
+      path.write_text(json.dumps(result))
+    self.refused('has no arm popo', OTHER)
+    # A table that may be finished in parts says so on its page.
+    self.assertEqual(self.run_of(NAME).note, '**Not made yet**: `orft`.')
 
 
 if __name__ == '__main__':

@@ -43,8 +43,12 @@ def mixed_tail(t: float, parts: Sequence[Part]) -> float:
   Args:
     t: at least 0.
     parts: weights, whose sum is 1, and degrees of freedom.
+
+  Returns:
+    In [0, 1], also where the weights are rounded.
   """
-  return math.fsum(w * tail(t, freedom) for w, freedom in parts if w)
+  found = math.fsum(w * tail(t, freedom) for w, freedom in parts if w)
+  return min(found, 1.0)
 
 
 def quantile(alpha: float, parts: Sequence[Part]) -> float:

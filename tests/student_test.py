@@ -43,6 +43,11 @@ class StudentTest(parameterized.TestCase):
       student.mixed_tail(2, ((0.0, 0), (1.0, 7))), student.tail(2, 7)
     )
 
+  def test_a_mean_of_nothing_has_no_tail_above_one(self):
+    above = 0.7 + 4e-16
+    self.assertGreater(above + 0.3, 1.0)
+    self.assertEqual(student.mixed_tail(0.0, ((above, 39), (0.3, 1))), 1.0)
+
 
 if __name__ == '__main__':
   absltest.main()

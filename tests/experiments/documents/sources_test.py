@@ -1,10 +1,12 @@
 """Finished runs against today's code: what the pages then say."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import shutil
 import tempfile
+import unittest
 
 from absl.testing import absltest
 import taiji_cells
@@ -18,18 +20,18 @@ RESULTS = pathlib.Path(__file__).resolve().parents[3] / sources.RESULTS
 NAME, OTHER = taiji_cells.NAME, 'popo/ml100k_cpu'
 
 
-class StaleTest(absltest.TestCase):
-  @classmethod
-  def setUpClass(cls):
-    super().setUpClass()
-    temporary = tempfile.TemporaryDirectory()
-    cls.addClassCleanup(temporary.cleanup)
-    cls.root = pathlib.Path(temporary.name)
-    folder = taiji_cells.write(cls.root)
-    cls.date = json.loads((folder / 'run.json').read_text())['date']
+@functools.cache
+def whole():
+  """Returns a folder of results that no test changes."""
+  temporary = tempfile.TemporaryDirectory()
+  unittest.addModuleCleanup(temporary.cleanup)
+  taiji_cells.write(pathlib.Path(temporary.name))
+  return pathlib.Path(temporary.name)
 
+
+class StaleTest(absltest.TestCase):
   def sources(self, recipe=taiji_cells.recipe):
-    return Sources(self.root, recipe)
+    return Sources(whole(), recipe)
 
   def test_todays_revisions_say_nothing(self):
     self.assertEqual(self.sources().run(NAME).note, '')
@@ -41,10 +43,11 @@ class StaleTest(absltest.TestCase):
       after = taiji.arms(self.sources())
     reinforced = (*taiji_cells.REINFORCED, *taiji_cells.OF_REINFORCED)
     arms = ', '.join(f'`{arm}`' for arm in reinforced)
+    record = json.loads((whole() / NAME / 'run.json').read_text())
     self.assertEqual(
       after,
       f"**Made with an earlier revision of `rl` than today's** ({arms}); not"
-      f' remade since {self.date}.\n\n{before}',
+      f' remade since {record["date"]}.\n\n{before}',
     )
 
   def test_another_recipe_stands_on_the_page(self):
@@ -59,21 +62,13 @@ class StaleTest(absltest.TestCase):
 
 
 class DamagedTest(absltest.TestCase):
-  @classmethod
-  def setUpClass(cls):
-    super().setUpClass()
-    temporary = tempfile.TemporaryDirectory()
-    cls.addClassCleanup(temporary.cleanup)
-    cls.whole = pathlib.Path(temporary.name)
-    taiji_cells.write(cls.whole)
-    shutil.copytree(RESULTS / OTHER, cls.whole / OTHER)
-
   def setUp(self):
     super().setUp()
     temporary = tempfile.TemporaryDirectory()
     self.addCleanup(temporary.cleanup)
     self.root = pathlib.Path(temporary.name) / 'results'
-    shutil.copytree(self.whole, self.root)
+    shutil.copytree(whole(), self.root)
+    shutil.copytree(RESULTS / OTHER, self.root / OTHER)
 
   def run_of(self, name):
     recipe = taiji_cells.recipe if name == NAME else None

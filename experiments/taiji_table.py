@@ -227,5 +227,5 @@ def relative(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
           f'[{found["low"]:+.1%}, {found["high"]:+.1%}]',
           f'{result["detectable"][pair][metric] / level:.1%}',
         ]
-      rows.append((pair, metric, f'{value:+.1%}', *told))
+      rows.append((pair, metric, f'{100 * value:+.3g}%', *told))
   return rows

@@ -1,4 +1,4 @@
-"""Taiji's table: backbone, teacher, direct, sft, orft, and RL three ways.
+"""Taiji's table: supervised arms, their controls, and RL from the best.
 
 Run: TAIJI_DATA=FOLDER python -m experiments.taiji \\
   --config=experiments/configs/taiji/amazon_scientific_cpu.py

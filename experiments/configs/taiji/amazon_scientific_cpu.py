@@ -1,29 +1,29 @@
-"""Taiji's eight arms on Amazon "Industrial & Scientific", two CPU cores.
+"""Taiji's arms on Amazon "Industrial & Scientific", two CPU cores.
 
 Paper: arXiv:2606.03866, Tables 1, 3 and 4.
 Data: the 2018 release, 5-core without repeats: 8,317 users, 58,492 purchases,
-4,344 items; the last item of each user for test, the one before for the
-threshold R. (24 items and their 493 purchases, titled by markup, are left out
+4,344 items; the last item of each user for test, the one before for validation.
+(24 items and their 493 purchases, titled by markup, are left out
 since 2026-11-27.)
 Command: TAIJI_DATA=FOLDER python -m experiments.taiji \
   --config=experiments/configs/taiji/amazon_scientific_cpu.py
 
-The size, by arithmetic (two cores, float32, 1.1M parameters, about 9,000 tokens
-a second):
-- Titles cut to five words (or as many as keep a unique one unique) and 2,048
-  whole names in a vocabulary of 4,096 make an item 12 tokens, so six items and
-  the profile are a prompt of 61 tokens on average (128 at most), reasoning and
-  answer 23.
-- Backbone: 1,500 steps x 8 rows x 256 tokens = 3.1M tokens, one and a half
-  passes over the texts of all items and 30,730 rows of users whom no later
-  stage trains on: 5 minutes.
-- CoT: 2,000 prompts x 3 texts and the empty one, twice (RUPR and direct), and
-  300 held-out prompts each: 3 minutes.
-- SFT: four arms x 3 seeds x 300 steps = 0.6M tokens each: 17 minutes.
-- RL: three arms x 5 seeds x 40 steps x 8 prompts x 4 rollouts: 25 minutes.
-- Greedy answers of 28 models to 8,317 users: 28 minutes.
+The size, by arithmetic (two cores, float32, 1.6M parameters):
+- Titles are cut to five words (or as many as keep a unique one unique); 5,000
+  whole names are in a vocabulary of 8,192. Six items and five candidates make a
+  prompt of 144 tokens at most, reasoning and answer 112 at most.
+- Backbone: 1,500 steps x 8 rows x 256 tokens = 3.1M tokens of users whom no
+  later stage trains on.
+- CoT: 4,000 prompts x 3 texts and the empty one, three times (RUPR, direct,
+  towards the retriever's answer); of the language model 500 x 1, twice.
+- SFT: `mbr` with five seeds, eight arms (with the language model's ten) with
+  three, 600 steps x 8 rows x 256 tokens = 1.2M tokens each: 29 models (35).
+- RL: three arms x 20 seeds and one x 10, 40 steps x 8 prompts x 4 rollouts: 70
+  models. They answer 2,000 users each, all others 8,317.
 - Before any language model, `--floors`: two towers, the retriever, seven
   floors: two minutes.
+
+RESULT: minutes of each stage, of all, and peak memory.
 
 Measured, 2026-11-27, two cores, Python 3.11 (jax 0.10.2), `--floors`: 1.7
 minutes. On all 8,317 users, 95 % intervals: decayed majority L1 .362 [.351,
@@ -32,15 +32,13 @@ minutes. On all 8,317 users, 95 % intervals: decayed majority L1 .362 [.351,
 .141]. r_id of the truth .754, of the most popular item .476; GAUC against
 negatives as popular .752 (validation: .768 [.763, .774]).
 
-The arms were last measured on 2026-11-23, at 1,000 users and under the judges
-of then (40 minutes, 29 cells): experiments/results/taiji/amazon_scientific_cpu
-and docs/results/taiji_table.md.
+The arms: experiments/results/taiji/amazon_scientific_cpu and
+docs/results/taiji_table.md.
 
 Stand-ins, `Choice:` both. The set has no clicks: `ctcvr` is the judge tower's
 P(purchase) against sampled items that the user never had, its conversion head
 trained where every click converts (pCVR = 1), on the items before the last two.
-It has no profiles: the prompt shows one made of the history (top categories,
-brands bought twice, how many items).
+It has no profiles, and prompts show none.
 """
 
 import ml_collections

@@ -1,4 +1,4 @@
-"""Taiji's eight arms on Amazon "Industrial & Scientific", SmolLM2-135M.
+"""Taiji's arms on Amazon "Industrial & Scientific", SmolLM2-135M.
 
 The student, and the scorer of perplexities, is SmolLM2-135M-Instruct; its
 untuned weights are the arm `backbone`. The teacher is the template teacher;

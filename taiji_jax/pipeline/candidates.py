@@ -1,7 +1,7 @@
 """What may come next, of every row of a run: the retriever's lists and answer.
 
-Made once for all rows of the log, by user folds where the retriever has counted
-a row's own event; of rows that are not of the log (a user on line) when asked.
+Made once for all rows that a run reads, by user folds where the retriever has
+counted a row's own event; of other rows (a user on line) when asked.
 """
 
 import functools
@@ -38,15 +38,17 @@ class Candidates:
 
   @functools.cached_property
   def product(self) -> Product:
-    """Returns the product with the lists of all rows of the log."""
+    """Returns the product with the lists of all rows that the run reads."""
     run = self._run
-    inputs = {'retriever': run.retriever_weights.key, 'count': self._count}
+    inputs = {
+      'retriever': run.retriever_weights.key,
+      'count': self._count,
+      'rows': [len(rows) for rows in self._rows],
+    }
 
     def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
       del scratch
-      split = run.logs.split
-      parts = [split.train, split.rl, split.validation, split.evaluation]
-      parts = [rows for rows in parts if rows is not None and len(rows)]
+      parts = self._rows
       found = [run.retrieve(rows, self._count) for rows in parts]
       event_r = np.concatenate([rows.event_r for rows in parts])
       # A row of two parts is one: the first.
@@ -58,6 +60,15 @@ class Candidates:
       )
 
     return run.make('candidates', 'candidates', inputs, build)
+
+  @functools.cached_property
+  def _rows(self) -> list[Rows]:
+    run = self._run
+    logs = run.logs
+    parts = [logs.sft, logs.rl, run.validation, logs.split.evaluation]
+    if run.recipe.pretrain is not None:
+      parts.append(logs.pretrain)
+    return [rows for rows in parts if rows is not None and len(rows)]
 
   @property
   def key(self) -> str:

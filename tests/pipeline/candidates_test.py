@@ -33,12 +33,16 @@ class FakeRun:
   def __init__(self, root):
     self.products = Products(pathlib.Path(root))
     self.recipe = types.SimpleNamespace(
-      seed=3, data=types.SimpleNamespace(consumed_once=True)
+      seed=3, data=types.SimpleNamespace(consumed_once=True), pretrain=None
     )
-    split = types.SimpleNamespace(
-      train=rows(2, 0, 7), rl=rows(7), validation=None, evaluation=rows(5, 6)
+    self.validation = None
+    self.logs = types.SimpleNamespace(
+      sft=rows(2, 0, 7),
+      rl=rows(7),
+      pretrain=rows(8),
+      split=types.SimpleNamespace(evaluation=rows(5, 6)),
+      catalog=range(ITEMS),
     )
-    self.logs = types.SimpleNamespace(split=split, catalog=range(ITEMS))
     self.retriever_weights = types.SimpleNamespace(key='w')
     self.asked = 0
 
@@ -99,7 +103,7 @@ class CandidatesTest(absltest.TestCase):
   def test_rows_of_the_log_are_retrieved_once(self):
     for _ in range(2):
       self.shown(0)
-      # 3 of training, one of them reinforced as well, and 2 more.
+      # 3 of SFT, one of them of RL as well, and 2 more; none of a backbone.
       self.assertEqual(self.run_.asked, 6)
     again = Candidates(self.run_, 3)
     self.assertEqual(again.shown(PromptConfig(candidates=3), self.rows, 0),

@@ -84,7 +84,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.model.dtype = 'float32'
 
   config.sft = ml_collections.ConfigDict()
-  config.sft.examples = 24_000
+  config.sft.examples = 8000
   config.sft.batch = 8
   config.sft.tokens = 256
   config.sft.prompt_weight = 1.0

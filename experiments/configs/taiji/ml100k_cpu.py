@@ -3,8 +3,8 @@
 Nothing else differs, so that what holds on one log can be held against another.
 
 Paper: arXiv:2606.03866, Tables 1, 3 and 4.
-Data: MovieLens-100K, 100,000 ratings, cut in time at 80 %; clicks and ratings of
-4 and more (conversions) are the log's own.
+Data: MovieLens-100K, 100,000 ratings, cut in time at 80 %; clicks and ratings
+of 4 and more (conversions) are the log's own.
 Command: python -m experiments.taiji \
   --config=experiments/configs/taiji/ml100k_cpu.py
 

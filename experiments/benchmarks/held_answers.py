@@ -39,7 +39,7 @@ from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.sharding import MeshConfig
 
 _USERS = flags.DEFINE_integer('users', 256, 'Rows in all.')
-_BATCH = flags.DEFINE_integer('batch', 128, 'Rows at a time.')
+_BATCH = flags.DEFINE_integer('batch', 64, 'Rows at a time.')
 _PROMPT = flags.DEFINE_integer('prompt', 110, 'Tokens of a prompt.')
 _REASONING = flags.DEFINE_integer('reasoning', 16, 'Tokens of the reasoning.')
 _CANDIDATES = flags.DEFINE_integer('candidates', 5, 'Candidates of a user.')

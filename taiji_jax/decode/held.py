@@ -100,7 +100,7 @@ class Held:
     self._decoder, self._tokenizer = Decoder(config), tokenizer
     self._mesh = mesh or sharding.MeshConfig().make()
     self._parts = self._mesh.shape['data'] * self._mesh.shape['fsdp']
-    self._batch = batch or BatchConfig(rows=128, check_every=8)
+    self._batch = batch or BatchConfig(rows=64, check_every=8)
     self._most = max_tokens
     self._reason = Reasoner(
       self._decoder, tokenizer, max_tokens, self._mesh, self._batch.check_every

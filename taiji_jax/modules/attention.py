@@ -136,18 +136,22 @@ def follow(
   query = query.transpose(0, 2, 3, 1, 4).reshape(b, kv, -1, d)
   own = Slots.of(key_bthd, value_bthd, key_bthd.dtype)
   seen_bp = jnp.arange(slots) < prompt_length_b[:, None]
-  seen_bts = jnp.concatenate(
-    [
-      jnp.broadcast_to(seen_bp[:, None], (b, t, slots)),
-      visible_in_branches(branch_bt),
-    ],
-    -1,
+
+  def seen_scores(slots: Slots, seen_bts: jax.Array) -> jax.Array:
+    score = _scores(query, slots).reshape(b, kv, heads // kv, t, -1)
+    never = jnp.where(seen_bts, 0.0, _NEVER)[:, None, None]
+    return (score + never).reshape(b, kv, heads // kv * t, -1)
+
+  # The two parts stay apart: neither is copied, and sums divide what is mixed.
+  score = seen_scores(prompt, seen_bp[:, None])
+  own_score = seen_scores(own, visible_in_branches(branch_bt))
+  highest = jnp.maximum(
+    score.max(-1, keepdims=True), own_score.max(-1, keepdims=True)
   )
-  score = jnp.concatenate([_scores(query, prompt), _scores(query, own)], -1)
-  never = jnp.where(seen_bts, 0.0, _NEVER)[:, None, None]
-  weight = _softmax(score.reshape(b, kv, heads // kv, t, -1) + never)
-  weight = weight.reshape(b, kv, -1, slots + t)
-  mixed = _mix(weight[..., :slots], prompt) + _mix(weight[..., slots:], own)
+  highest = jax.lax.stop_gradient(highest)
+  weight, own_weight = jnp.exp(score - highest), jnp.exp(own_score - highest)
+  mixed = _mix(weight, prompt) + _mix(own_weight, own)
+  mixed /= (weight.sum(-1) + own_weight.sum(-1))[..., None]
   mixed = mixed.reshape(b, kv, heads // kv, t, d).transpose(0, 3, 1, 2, 4)
   return mixed.reshape(b, t, heads, d).astype(query_bthd.dtype)
 

@@ -91,6 +91,9 @@ def main() -> None:
   run.record(config)
   if result is None:
     return
+  # With the arms of an endpoint, where their cells stand.
+  plan = taiji_table.plan(recipe, read=True)
+  result = table.read(recipe, plan, TABLE, folder)
   table.write(folder, result, TABLE, taiji_table.claims(result))
   finished.record(plan, folder)
   for kind in arms.KINDS:

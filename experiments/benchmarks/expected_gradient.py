@@ -48,7 +48,8 @@ def main() -> None:
   run = Run.open(entry.finished(_WORKDIR.value), _ARM.value)
   seed = run.plan.seed_of(_ARM.value, _SEED.value)
   rows = run.logs.rl.take(np.arange(min(_ROWS.value, len(run.logs.rl))))
-  listed = [list(run.candidates.listed(rows, r)) for r in range(len(rows))]
+  encoder = run.encoder_for(_ARM.value)
+  listed = [encoder.candidates(rows, r) for r in range(len(rows))]
   params = run.policy.variables(run.load(run.model(_ARM.value, seed)))
   batch = read(run, params, rows, listed)
   reward_bck = earned(run, rows, listed)

@@ -18,7 +18,7 @@ The size, by arithmetic (two cores, float32, 1.6M parameters):
   towards the retriever's answer); of the language model 500 x 1, twice.
 - SFT: `mbr` with five seeds, eight arms (with the language model's ten) with
   three, 600 steps x 8 rows x 256 tokens = 1.2M tokens each: 29 models (35).
-- RL: three arms x 20 seeds and one x 10, 40 steps x 8 prompts x 4 rollouts: 70
+- RL: three arms x 20 seeds and one x 10, 20 steps x 8 prompts x 4 rollouts: 70
   models. They answer 2,000 users each, all others 8,317.
 - Before any language model, `--floors`: two towers, the retriever, seven
   floors: two minutes.
@@ -123,6 +123,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.sft.opt.lr = 1e-3
   config.sft.opt.steps = 600
   config.sft.opt.warmup = 20
+
+  config.rl.opt.steps = 20
 
   config.arms = ml_collections.ConfigDict()
   config.arms.sft_seeds = (0, 1, 2, 3, 4)

@@ -1,5 +1,6 @@
 """Intervals and tests of means over users and seeds, without resampling."""
 
+import bisect
 from collections.abc import Mapping
 import dataclasses
 import math
@@ -72,6 +73,58 @@ class Estimate:
       return None
     ends = 1 - _checked('level', level), 2 * (1 - _checked('power', power, 0.5))
     return math.fsum(self._quantile(alpha) for alpha in ends) * self.error
+
+  @property
+  def seed_deviation(self) -> float | None:
+    """Returns the standard deviation between seeds, of one seed's mean.
+
+    At least 0; None where there is one seed, or no interval.
+    """
+    if self.error is None or len(self.parts) < 2:
+      return None
+    share, freedom = self.parts[1]
+    return self.error * math.sqrt(share * (freedom + 1))
+
+  def seeds_for(
+    self, least: float, level: float = 0.95, power: float = 0.8, most: int = 999
+  ) -> int | None:
+    """Returns with how many seeds a true mean of `least` would be found.
+
+    On as many users: the part of the users in the error stays, that of the
+    seeds falls with their number.
+
+    Args:
+      least: the true mean, above 0.
+      level, power: see `detectable`.
+      most: beyond so many none is looked for.
+
+    Returns:
+      At least 2; None where more than `most` would not do, as where the users'
+      part alone is too large, or where there is one seed.
+
+    Raises:
+      ValueError: `least` is not above 0.
+    """
+    if not least > 0:
+      raise ValueError(f'least is {least}; give more than 0.')
+    deviation = self.seed_deviation
+    if deviation is None:
+      return None
+    share, freedom = self.parts[0]
+    user = share * self.error**2
+
+    def found(seeds: int) -> bool:
+      seed = deviation**2 / seeds
+      total = user + seed
+      parts = (
+        ((user / total, freedom), (seed / total, seeds - 1)) if total else ()
+      )
+      then = Estimate(self.mean, math.sqrt(total), parts)
+      return then.detectable(level, power) <= least
+
+    if not found(most):
+      return None
+    return 2 + bisect.bisect_left(range(2, most), True, key=found)
 
   def _quantile(self, alpha: float) -> float:
     # Without a spread nothing tells how it is distributed.

@@ -239,5 +239,54 @@ class HolmTest(absltest.TestCase):
       intervals.holm({'a': math.nan})
 
 
+class SeedSpreadTest(parameterized.TestCase):
+  def table(self, seeds, users=400, seed=0):
+    rng = np.random.default_rng(seed)
+    effect_s1 = rng.normal(0, 0.02, (seeds, 1))
+    value_su = effect_s1 + rng.normal(0, 0.05, users)
+    return intervals.estimate(value_su, np.arange(users))
+
+  def test_deviation_between_seeds(self):
+    # Users are alike for all seeds, so the means differ as the seeds do.
+    found = [self.table(6, seed=s).seed_deviation for s in range(40)]
+    self.assertAlmostEqual(
+      float(np.mean(np.square(found))), 0.02**2, delta=8e-5
+    )
+
+  def test_seeds_that_would_find_it(self):
+    found = self.table(8)
+    least = 0.01
+    count = found.seeds_for(least)
+    user, seed = (share * found.error**2 for share, _ in found.parts)
+
+    def detectable(seeds):
+      parts = user, seed * 8 / seeds
+      total = sum(parts)
+      shares = [p / total for p in parts]
+      then = intervals.Estimate(
+        0.0,
+        math.sqrt(total),
+        ((shares[0], 399), (shares[1], seeds - 1)),
+      )
+      return then.detectable()
+
+    self.assertLessEqual(detectable(count), least)
+    self.assertGreater(detectable(count - 1), least)
+    self.assertGreater(found.seeds_for(0.009), count)
+
+  def test_users_alone_may_be_too_few(self):
+    value_su = np.random.default_rng(0).normal(size=(3, 20))
+    value_su += value_su.mean(0) * 5
+    found = intervals.estimate(value_su, np.arange(20))
+    self.assertIsNone(found.seeds_for(0.001))
+    with self.assertRaisesRegex(ValueError, 'give more than 0'):
+      found.seeds_for(0.0)
+
+  def test_of_one_seed_nothing_is_said(self):
+    found = intervals.estimate(np.arange(9.0), np.arange(9))
+    self.assertIsNone(found.seed_deviation)
+    self.assertIsNone(found.seeds_for(0.01))
+
+
 if __name__ == '__main__':
   absltest.main()

@@ -14,7 +14,7 @@ from taiji_jax.evaluate import judged_rows, multiplicity
 from taiji_jax.evaluate.answers import COUNTS
 from taiji_jax.evaluate.cells import Cell, round_to
 from taiji_jax.evaluate.judged_rows import JudgedRows
-from taiji_jax.evaluate.table import ALL, BEST, RETRIEVER, Table
+from taiji_jax.evaluate.table import ALL, BEST, LEAST, RETRIEVER, Table
 from taiji_jax.intervals import Estimate
 
 Scored = Mapping[str, Mapping[str, np.ndarray]]
@@ -50,6 +50,11 @@ def result(
     'detectable': {
       pair: {m: _detectable(found) for m, found in values.items()}
       for pair, values in every['paired'].items()
+    },
+    'seed_spread': {
+      pair: _spread(found)
+      for pair, values in every['paired'].items()
+      if (found := values.get(table.first)) and found.seed_deviation is not None
     },
     'floors': comparison.floors(),
     'against_floors': comparison.against_floors(),
@@ -253,6 +258,14 @@ def _rounded(found: intervals.Interval) -> intervals.Interval:
 def _detectable(found: Estimate) -> float | None:
   least = found.detectable()
   return None if least is None else round_to(least)
+
+
+def _spread(found: Estimate) -> dict[str, float | int | None]:
+  """Returns the deviation between seeds, and how many `LEAST` would need."""
+  return {
+    'deviation': round_to(found.seed_deviation),
+    'seeds': found.seeds_for(LEAST),
+  }
 
 
 def _p_values(

@@ -9,6 +9,8 @@ from taiji_jax.evaluate import judged_rows, multiplicity
 
 BEST, RETRIEVER = 'best', 'retriever'
 """Ends of the names of comparisons with no arm; see `evaluate.compare`."""
+LEAST = 0.01
+"""The difference for which it is said how many seeds would find it."""
 ALL = 'all'
 """The group of all rows."""
 SURVIVES = '†'
@@ -45,6 +47,11 @@ class Table:
   distinct: str = ''
   repeats: str = ''
   primary: tuple[str, str, str] | None = None
+
+  @property
+  def first(self) -> str:
+    """Returns the metric that is spoken of first: the primary test's."""
+    return self.primary[1] if self.primary else (*self.shown, *self.metrics)[0]
 
   def __post_init__(self):
     if odd := sorted({*self.shown, *self.rewards} - set(self.metrics)):
@@ -92,6 +99,14 @@ def text(
       f'{_DIFFERENCE}; below it the smallest true difference that the test'
       ' would have found with a power of 80 %.',
       _pairs(result, table),
+    ]
+  if result.get('seed_spread'):
+    parts += [
+      '## Seeds',
+      f'How much the difference in {markdown.cell(table.first)} deviates from'
+      f' seed to seed, and how many seeds would find {LEAST:.3f} with a power'
+      ' of 80 % on these users.',
+      _seeds(result),
     ]
   if result.get('against_best'):
     parts += [
@@ -222,6 +237,16 @@ def _pairs(result: Mapping[str, Any], table: Table) -> str:
   return markdown.table(('pair', *table.shown), rows)
 
 
+def _seeds(result: Mapping[str, Any]) -> str:
+  return markdown.table(
+    ('pair', 'deviation', f'seeds for {LEAST:.3f}'),
+    [
+      (pair, f'{found["deviation"]:.4f}', str(found['seeds'] or 'too many'))
+      for pair, found in result['seed_spread'].items()
+    ],
+  )
+
+
 def _against(
   result: Mapping[str, Any], table: Table, part: str, end: str
 ) -> str:
@@ -247,7 +272,7 @@ def _groups(result: Mapping[str, Any], table: Table) -> list[str]:
   found = {k: v for k, v in result.get('groups', {}).items() if v['rows']}
   if not found or not table.shown:
     return []
-  metric = table.primary[1] if table.primary else table.shown[0]
+  metric = table.first
   rows: dict[str, dict[str, str]] = {}
   for group, part in found.items():
     named = dict(part['paired'])

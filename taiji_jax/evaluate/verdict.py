@@ -99,7 +99,7 @@ def lead(result: Mapping[str, Any], table: Table) -> str:
   arm = table.verdict[0] if table.verdict else ''
   if arm not in result['arms']:
     return ''
-  metric = table.primary[1] if table.primary else table.shown[0]
+  metric = table.first
   found = result.get('against_best', {}).get(arm, {}).get(metric)
   if not found or found['mean'] is None:
     return f'{arm} has no best look-up beside it in {metric}'

@@ -233,9 +233,9 @@ class Plan:
   def cells(self) -> list[tuple[str, int]]:
     """Returns (arm, seed) of every cell, in the order they are made.
 
-    What begins with no training, then the supervised arms, those with a teacher
-    of their own last, then the reinforced ones; seed by seed, so that a run
-    that is cut short has every arm.
+    What begins with no training, then the supervised arms, then the reinforced
+    ones, and last those with a teacher of their own, who may be out of reach;
+    seed by seed, so that a run that is cut short has every arm.
     """
     order = {name: self._stage(name) for name in self.arms}
     found = [
@@ -251,9 +251,8 @@ class Plan:
     chain = self.chain(name)
     if not any(arm.trained for arm in chain):
       return 0
-    if any(arm.reinforced for arm in chain):
-      return 3
-    return 2 if any(arm.cot for arm in chain) else 1
+    reinforced = any(arm.reinforced for arm in chain)
+    return 1 + reinforced + 2 * any(arm.cot for arm in chain)
 
   def to_json(self) -> dict[str, Any]:
     """Returns the fields, as `from_json` reads them."""

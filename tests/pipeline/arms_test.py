@@ -97,7 +97,7 @@ class PlanTest(parameterized.TestCase):
     }
     plan = Plan('t', arms, sft_seeds=(0, 1), rl_seeds=(4,))
     self.assertEqual(
-      plan.cells(), [('few', 0), ('asked', 0), ('asked', 1), ('popo', 4)]
+      plan.cells(), [('few', 0), ('popo', 4), ('asked', 0), ('asked', 1)]
     )
     self.assertEqual(plan.start_of('popo', 4), 0)
 

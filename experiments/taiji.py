@@ -27,11 +27,13 @@ from taiji_jax.pipeline import (
   Run,
   arms,
   cot_report,
+  reliability,
   simple_models,
   table,
   validation,
 )
 from taiji_jax.pipeline import recipe as recipe_lib
+from taiji_jax.pipeline.recipe import Recipe
 
 RECIPE = 'experiments/configs/taiji/amazon_scientific_cpu.py'
 
@@ -47,8 +49,6 @@ _TABLE = flags.DEFINE_bool('table', False, 'Only the table of what is there.')
 _FLOORS = flags.DEFINE_bool(
   'floors', False, 'Only the look-ups, the retriever and the ID towers.'
 )
-
-
 _VALIDATE = flags.DEFINE_bool(
   'validate', False, 'Only the supervised arms, on validation rows.'
 )
@@ -56,49 +56,69 @@ _VALIDATE = flags.DEFINE_bool(
 
 def main() -> None:
   """Makes every cell of the table that is not there, and the table."""
+  _check_flags()
   recipe = recipe_lib.from_config(_CONFIG.value)
+  folder = pathlib.Path(_RESULTS.value or f'experiments/results/{recipe.name}')
+  if _TABLE.value:
+    _write_table(recipe, folder)
+    return
   if _FLOORS.value:
-    if _TABLE.value or _ARMS.value or _RESULTS.value:
-      raise UserError('--floors goes with none of --table, --arms, --results.')
     # It tells whether the reward informs, and so does not stop where not.
     rl = dataclasses.replace(recipe.rl, require_informative_reward=False)
     recipe = dataclasses.replace(recipe, rl=rl)
-  folder = pathlib.Path(_RESULTS.value or f'experiments/results/{recipe.name}')
-  plan = taiji_table.plan(recipe, read=_TABLE.value)
-  if _TABLE.value:
-    result = table.read(recipe, plan, TABLE, folder)
-    table.write(folder, result, TABLE, taiji_table.claims(result))
-    finished.record(plan, folder)
-    return
   workdir = entry.workdir(_WORKDIR.value, f'runs/{recipe.name}')
-  run = Run(recipe, workdir, plan)
+  run = Run(recipe, workdir, taiji_table.plan(recipe))
   config = _CONFIG.value.to_dict()
   run.announce(config)
   if _FLOORS.value:
-    rows = table.rows_of(run, workdir)
-    text = f'# {recipe.name}, before any language model\n\n'
-    text += simple_models.text(run, rows) + '\n'
-    files.write_text(workdir / 'floors.md', text)
-    print(text)
-    return
-  if _VALIDATE.value:
-    names = _ARMS.value or taiji_table.taught(plan)
-    text = validation.text(run, validation.of_arms(run, names))
-    files.write_text(workdir / 'validation.md', text + '\n')
-    print(text)
-    return
-  result = table.make(run, TABLE, folder, _ARMS.value)
-  run.record(config)
-  if result is None:
-    return
-  # With the arms of an endpoint, where their cells stand.
+    text = simple_models.text(run, table.rows_of(run, workdir))
+    _tell(workdir / 'floors.md', f'{recipe.name}, before any model', text)
+  elif _VALIDATE.value:
+    found = validation.of_arms(run, _ARMS.value or taiji_table.taught(run.plan))
+    text = validation.text(run, found)
+    _tell(workdir / 'validation.md', f'{recipe.name}, on validation rows', text)
+  else:
+    made = table.make(run, TABLE, folder, _ARMS.value)
+    run.record(config)
+    if made is not None:
+      _write_table(recipe, folder)
+      _write_reports(run)
+
+
+def _check_flags() -> None:
+  """Raises UserError where flags exclude each other."""
+  if _FLOORS.value and (_TABLE.value or _ARMS.value or _RESULTS.value):
+    raise UserError('--floors goes with none of --table, --arms, --results.')
+  if _VALIDATE.value and (_TABLE.value or _FLOORS.value or _RESULTS.value):
+    raise UserError(
+      '--validate goes with none of --table, --floors, --results.'
+    )
+
+
+def _tell(file: pathlib.Path, title: str, text: str) -> None:
+  """Prints a text with its title, and writes it into a file."""
+  text = f'# {title}\n\n{text}\n'
+  files.write_text(file, text)
+  print(text)
+
+
+def _write_table(recipe: Recipe, folder: pathlib.Path) -> None:
+  """Writes the table of what stands, the arms of an endpoint among them."""
   plan = taiji_table.plan(recipe, read=True)
   result = table.read(recipe, plan, TABLE, folder)
   table.write(folder, result, TABLE, taiji_table.claims(result))
   finished.record(plan, folder)
+
+
+def _write_reports(run: Run) -> None:
+  """Writes what the data sets hold, and how reliable answers are."""
+  if run.validation is not None:
+    for name in (run.recipe.arms.start, 'popo', 'popo_held'):
+      if name in run.plan.arms:
+        reliability.make(run, name, run.plan.seeds(name)[0])
   for kind in arms.KINDS:
     shards = run.cot_data.make(kind).folder
-    cot_report.write(run, run.cot_data, kind, shards, workdir / kind)
+    cot_report.write(run, run.cot_data, kind, shards, run.workdir / kind)
 
 
 if __name__ == '__main__':

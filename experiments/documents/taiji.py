@@ -64,6 +64,7 @@ def against(sources: Sources) -> str:
     (
       f'`{arm}`',
       _rows(result, arm),
+      _number(result.get('as_retriever', {}).get(arm)),
       *(
         interval(values[arm].get(metric), '+')
         + mark(result, f'{arm}-{end}', metric)
@@ -78,7 +79,8 @@ def against(sources: Sources) -> str:
     BEST: lambda metric: f'`{metric}` less `{best.get(metric, "-")}`',
     RETRIEVER: lambda metric: f'`{metric}` less the retriever',
   }
-  head = ('arm', 'rows', *(names[end](m) for end in ends for m in _AIM))
+  told = (names[end](m) for end in ends for m in _AIM)
+  head = ('arm', 'rows', "names the retriever's item", *told)
   body = [markdown.grid(head, rows), *tested(result)]
   return framed('\n\n'.join(body), made)
 

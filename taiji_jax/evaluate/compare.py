@@ -66,6 +66,7 @@ def result(
     'peak_rss_gib': _peak(cells),
     'seeds': sorted({c.seed for each in cells.values() for c in each}),
     'cells': {arm: [c.seed for c in each] for arm, each in cells.items()},
+    'as_retriever': _as_retriever(cells, rows),
     'judged': {
       arm: judged_rows.counts(stack(each).values(), rows.user_r)
       for arm, each in cells.items()
@@ -291,6 +292,30 @@ def _filled(
   """Returns the intervals, empty ones for what a floor can't have."""
   nothing = Estimate(None).interval()
   return dict.fromkeys(table.metrics, nothing) | dict(values)
+
+
+def _as_retriever(
+  cells: Mapping[str, Sequence[Cell]], rows: JudgedRows
+) -> dict[str, float]:
+  """Returns arm -> the share of its answers that name the retriever's item.
+
+  Of the rows that it answers, over all its seeds; no arm whose cells do not
+  tell their items.
+  """
+  if rows.answer_r is None:
+    return {}
+  found = {}
+  for arm, each in cells.items():
+    shares = []
+    for cell in each:
+      values = [v for v in cell.values.values() if v is not None]
+      judged_r = np.any([~np.isnan(value_r) for value_r in values], 0)
+      if cell.item_r is not None and judged_r.any():
+        same_r = (cell.item_r == rows.answer_r) & (cell.item_r >= 0)
+        shares.append(float(same_r[judged_r].mean()))
+    if shares:
+      found[arm] = round_to(sum(shares) / len(shares))
+  return found
 
 
 def _seconds(

@@ -29,6 +29,8 @@ class JudgedRows:
     best: metric -> the look-up that was best in it on other rows; a metric may
       be missing.
     seconds: of the stages that all arms share.
+    answer_r: int `[R]`, the item that the retriever itself answers, -1 for
+      none; None where that is not known.
   """
 
   user_r: np.ndarray
@@ -37,6 +39,7 @@ class JudgedRows:
   retriever: str = ''
   best: Mapping[str, str] = dataclasses.field(default_factory=dict)
   seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  answer_r: np.ndarray | None = None
 
   def __post_init__(self):
     columns = {f'the group {name}': v for name, v in self.groups.items()} | {
@@ -45,6 +48,8 @@ class JudgedRows:
       for metric, v in values.items()
       if v is not None
     }
+    if self.answer_r is not None:
+      columns["the retriever's answer"] = self.answer_r
     for what, column_r in columns.items():
       if len(column_r) != len(self.user_r):
         raise ValueError(
@@ -106,6 +111,8 @@ def write(folder: pathlib.Path, rows: JudgedRows, stamp: cells.Stamp) -> None:
       for name, values in rows.floors.items()
     },
   }
+  if rows.answer_r is not None:
+    head['answer_r'] = packed.pack_integers(rows.answer_r)
   folder.mkdir(parents=True, exist_ok=True)
   files.write_text(folder / NAME, cells.text(head))
 
@@ -146,4 +153,7 @@ def _rows(record: Mapping[str, Any]) -> JudgedRows:
     record['retriever'],
     record['best'],
     record['seconds'],
+    packed.unpack_integers(record['answer_r'])
+    if 'answer_r' in record
+    else None,
   )

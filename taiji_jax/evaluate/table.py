@@ -202,16 +202,19 @@ def _single(result: Mapping[str, Any]) -> set[str]:
 
 def _levels(result: Mapping[str, Any], table: Table) -> str:
   single, sampled = _single(result), judged_rows.sampled(result)
+  same = result.get('as_retriever')
   rows = [
     (
       f'{arm}*' if arm in single else arm,
       str(len(result['cells'][arm])),
       *([str(sampled.get(arm, result)['rows'])] if sampled else []),
       *(interval(values.get(m)) for m in table.shown),
+      *([_plain(same.get(arm))] if same else []),
     )
     for arm, values in result['arms'].items()
   ]
-  head = ('arm', 'seeds', *(['rows'] if sampled else []), *table.shown)
+  head = ['arm', 'seeds', *(['rows'] if sampled else []), *table.shown]
+  head += ["as the retriever's"] if same else []
   return markdown.table(head, rows)
 
 

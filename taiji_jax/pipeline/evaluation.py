@@ -81,6 +81,7 @@ def judged(run: 'Run', data: EvaluationSet) -> JudgedRows:
     scored,
     RETRIEVER,
     best,
+    answer_r=found.answer_r,
   )
 
 

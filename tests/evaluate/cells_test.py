@@ -173,9 +173,11 @@ class JudgedRowsTest(absltest.TestCase):
       'popular',
       {'accuracy': 'popular'},
       {'tower': 2.26},
+      np.array([-1, 3, 4]),
     )
     judged_rows.write(self.folder, rows, STAMP)
     found = judged_rows.read(self.folder, Stamp('k'))
+    np.testing.assert_array_equal(found.answer_r, [-1, 3, 4])
     np.testing.assert_array_equal(found.user_r, rows.user_r)
     self.assertEqual(found.groups['seen'].dtype, bool)
     np.testing.assert_array_equal(found.groups['seen'], rows.groups['seen'])
@@ -194,6 +196,7 @@ class JudgedRowsTest(absltest.TestCase):
     found = judged_rows.read(self.folder, STAMP)
     np.testing.assert_array_equal(found.user_r, [0, 1, 2])
     self.assertEqual((found.groups, found.floors), ({}, {}))
+    self.assertIsNone(found.answer_r)
 
   def test_missing_or_damaged(self):
     with self.assertRaisesRegex(UserError, 'rows.json is not there'):

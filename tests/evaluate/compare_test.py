@@ -147,6 +147,27 @@ class CompareTest(absltest.TestCase):
     self.assertNotIn('| seeds | rows |', table.text(made(), TABLE))
     self.assertEqual(judged_rows.sampled({'rows': 4}), {})
 
+  def test_how_often_an_arm_names_what_its_retriever_does(self):
+    def named(seed, values, *item_r):
+      found = cell('rl', seed, *values)
+      return dataclasses.replace(found, item_r=np.array(item_r))
+
+    nan = np.nan
+    cells = {
+      'sft': [cell('sft', 0, 0, 0, 0, 0)],
+      # 1 of 3, as what names nothing agrees with nothing; 2 of the 2 answered.
+      'rl': [
+        named(0, (1, 1, 1, nan), 7, 1, -1, 4),
+        named(1, (nan, 1, 1, nan), -1, 2, 3, -1),
+      ],
+    }
+    rows = dataclasses.replace(ROWS, answer_r=np.array([7, 2, 3, 4]))
+    found = compare.result(TABLE, cells, rows, {'rl': [0, 0]})
+    self.assertAlmostEqual(found['as_retriever']['rl'], (1 / 3 + 1) / 2, 6)
+    self.assertNotIn('sft', found['as_retriever'])
+    self.assertIn("as the retriever's", table.text(found, TABLE))
+    self.assertEqual(self.result['as_retriever'], {})
+
   def test_groups(self):
     # Row 2 alone is of a user without training: rl 1, 1, 1; sft 0, 1.
     unseen = self.result['groups']['unseen']

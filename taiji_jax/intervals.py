@@ -1,7 +1,7 @@
 """Intervals and tests of means over users and seeds, without resampling."""
 
 import bisect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import math
 
@@ -131,7 +131,11 @@ class Estimate:
     return student.quantile(alpha, self.parts) if self.error else 0.0
 
 
-def estimate(value: np.ndarray | None, user_r: np.ndarray) -> Estimate:
+def estimate(
+  value: np.ndarray | None,
+  user_r: np.ndarray,
+  start_s: Sequence[int] | None = None,
+) -> Estimate:
   """Returns the mean of `value` with its error over users and seeds.
 
   The mean is a ratio, sum over count; NaN values count in neither. The rows of
@@ -155,6 +159,9 @@ def estimate(value: np.ndarray | None, user_r: np.ndarray) -> Estimate:
     value: float `[R]`, or `[S, R]` for S seeds; None where the metric has no
       value.
     user_r: int, the user of each row.
+    start_s: what each seed began with, where several share it: then what is
+      independent is the starts, not the seeds. None where each has its own;
+      where all share one, nothing is said of other starts.
 
   Returns:
     Without a value a mean of None; with values of one user alone the mean
@@ -165,6 +172,8 @@ def estimate(value: np.ndarray | None, user_r: np.ndarray) -> Estimate:
   sum_su, count_su = _by_user(np.atleast_2d(value), user_r)
   mean = float(sum_su.sum() / count_su.sum())
   score_su = (sum_su - mean * count_su) / count_su.sum()
+  if start_s is not None and len(set(start_s)) > 1:
+    score_su = _summed(score_su, start_s)
   seeds, users = score_su.shape
   if users < 2:
     return Estimate(mean)
@@ -183,8 +192,19 @@ def estimate(value: np.ndarray | None, user_r: np.ndarray) -> Estimate:
   return Estimate(mean, math.sqrt(total), parts)
 
 
+def _summed(score_su: np.ndarray, start_s: Sequence[int]) -> np.ndarray:
+  """Returns the scores of the seeds that share a start, added up."""
+  starts, at_s = np.unique(np.asarray(start_s), return_inverse=True)
+  found = np.zeros((len(starts), score_su.shape[1]))
+  np.add.at(found, at_s, score_su)
+  return found
+
+
 def difference(
-  value: np.ndarray | None, base: np.ndarray | None, user_r: np.ndarray
+  value: np.ndarray | None,
+  base: np.ndarray | None,
+  user_r: np.ndarray,
+  start_s: Sequence[int] | None = None,
 ) -> Estimate:
   """Returns `estimate` of the difference of two arms on the same rows.
 
@@ -193,9 +213,10 @@ def difference(
   Args:
     value, base: float `[R]` or `[S, R]`, or None.
     user_r: int, the user of each row.
+    start_s: see `estimate`.
   """
   apart = None if value is None or base is None else value - base
-  return estimate(apart, user_r)
+  return estimate(apart, user_r, start_s)
 
 
 def interval(

@@ -16,6 +16,10 @@ _MARK = '.format.json'
 _FORMAT = 2
 
 
+class Missing(UserError):
+  """A product that is not there and may not be made."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Product:
   """What a stage made.
@@ -80,7 +84,7 @@ class Products:
     folder = self._root / f'{stage}-{key}'
     if not folder.exists():
       if not self._makes:
-        raise UserError(
+        raise Missing(
           f'{folder} is not there: that run has not made its {stage}, or was'
           ' made by another version, with other data or another checkpoint;'
           ' run its experiment again.'

@@ -239,6 +239,41 @@ class HolmTest(absltest.TestCase):
       intervals.holm({'a': math.nan})
 
 
+class StartsTest(absltest.TestCase):
+  def test_seeds_of_one_start_are_one(self):
+    # Twice the same seed is no second one.
+    value_su = np.random.default_rng(0).normal(size=(4, 50))
+    user_r = np.arange(50)
+    twice = intervals.estimate(
+      np.repeat(value_su, 2, 0), user_r, np.repeat(np.arange(4), 2)
+    )
+    once = intervals.estimate(value_su, user_r)
+    self.assertAlmostEqual(twice.mean, once.mean)
+    self.assertAlmostEqual(twice.error, once.error)
+    self.assertEqual(twice.parts[1][1], 3)
+
+  def test_the_mean_is_over_seeds(self):
+    value_su = np.array([[1.0] * 9, [3.0] * 9, [8.0] * 9])
+    found = intervals.estimate(value_su, np.arange(9), [7, 7, 2])
+    self.assertEqual(found.mean, 4)
+
+  def test_one_start_says_nothing_of_others(self):
+    value_su = np.random.default_rng(1).normal(size=(3, 40))
+    found = intervals.estimate(value_su, np.arange(40), [5, 5, 5])
+    self.assertEqual(found, intervals.estimate(value_su, np.arange(40)))
+
+  def test_intervals_hold_where_starts_differ(self):
+    # 20 seeds of 5 starts: 95 % intervals hold the true mean, 0.
+    rng, held = np.random.default_rng(2), []
+    start_s = np.arange(20) % 5
+    for _ in range(400):
+      shift_s = rng.normal(0, 0.01, 5)[start_s] + rng.normal(0, 0.005, 20)
+      value_su = shift_s[:, None] + rng.normal(0, 0.05, 300)
+      found = intervals.estimate(value_su, np.arange(300), start_s).interval()
+      held.append(found['low'] <= 0 <= found['high'])
+    self.assertBetween(np.mean(held), 0.92, 0.985)
+
+
 class SeedSpreadTest(parameterized.TestCase):
   def table(self, seeds, users=400, seed=0):
     rng = np.random.default_rng(seed)

@@ -59,7 +59,16 @@ class Encoder:
     self.tokenizer = tokenizer
 
   def candidates(self, rows: Rows, r: int) -> list[int]:
-    """Returns the items that row r's prompt shows as candidates, in order."""
+    """Returns the items that row r's prompt shows as candidates, in order.
+
+    Those that the prompt has room for.
+    """
+    listed = self._listed(rows, r)
+    if not listed:
+      return []
+    return listed[: self._fitted(rows, r, self._max)[1]]
+
+  def _listed(self, rows: Rows, r: int) -> list[int]:
     if self._candidates is None or not self._config.candidates:
       return []
     shown = self._candidates(rows, r)[: self._config.candidates]
@@ -74,14 +83,19 @@ class Encoder:
     return self._ids(rows, r, self._max)
 
   def _ids(self, rows: Rows, r: int, max_tokens: int) -> list[int]:
-    return prompts.encode_prompt(
+    return self._fitted(rows, r, max_tokens)[0]
+
+  def _fitted(
+    self, rows: Rows, r: int, max_tokens: int
+  ) -> tuple[list[int], int]:
+    return prompts.fitted(
       self.tokenizer,
       self._logs.profile(rows, r),
       rows.history_rs[r],
       self._logs.catalog,
       self._config,
       max_tokens,
-      None if self._candidates is None else self.candidates(rows, r),
+      None if self._candidates is None else self._listed(rows, r),
     )
 
   @property

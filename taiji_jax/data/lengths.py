@@ -34,7 +34,7 @@ def left_out(
 
 
 def shortened(encoder: Encoder, rows: Rows) -> Iterator[str]:
-  """Yields a sentence where prompts have no room for the history they may show.
+  """Yields a sentence where prompts have no room for all that they may show.
 
   A sample of 256 rows is looked at.
 
@@ -51,7 +51,8 @@ def shortened(encoder: Encoder, rows: Rows) -> Iterator[str]:
   if over.any():
     yield (
       f'{over.mean():.1%} of the prompts leave out the oldest items of the'
-      f' history that prompt.max_history={encoder.max_history} allows: they'
-      f' need up to {wanted.max()} tokens and length.prompt is'
-      f' {encoder.max_tokens}; raise that, or lower prompt.max_history.'
+      f' history that prompt.max_history={encoder.max_history} allows, or the'
+      f' last candidates: they need up to {wanted.max()} tokens and'
+      f' length.prompt is {encoder.max_tokens}; raise that, or lower'
+      ' prompt.max_history or prompt.candidates.'
     )

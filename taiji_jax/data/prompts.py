@@ -92,7 +92,12 @@ def item_text(catalog: Catalog, item: int) -> str:
 
 
 def profile_text(profile: Mapping[str, str], config: PromptConfig) -> str:
-  """Returns the profile on one line, 'unknown' where no field is known."""
+  """Returns the profile on one line, 'unknown' where no field is known.
+
+  '' where no field is to be shown.
+  """
+  if not config.profile_fields:
+    return ''
   known = [
     f'{field.replace("_", " ")} {escape(profile[field])}'
     for field in config.profile_fields
@@ -139,10 +144,31 @@ def encode_prompt(
 ) -> list[int]:
   """Returns the prompt's tokens, from bos on, at most `max_tokens`.
 
-  The oldest items are left out until the prompt fits, then the last candidates;
-  the profile and the closing question always stay. The pieces are encoded one
-  by one, which for a tokenizer with `STRUCTURE` as symbols gives the tokens of
-  the whole text.
+  See `fitted`; the pieces are encoded one by one, which for a tokenizer with
+  `STRUCTURE` as symbols gives the tokens of the whole text.
+
+  Raises:
+    UserError: see `fitted`.
+  """
+  return fitted(
+    tokenizer, profile, history, catalog, config, max_tokens, candidates
+  )[0]
+
+
+def fitted(
+  tokenizer: Tokenizer,
+  profile: Mapping[str, str],
+  history: Sequence[int],
+  catalog: Catalog,
+  config: PromptConfig,
+  max_tokens: int,
+  candidates: Sequence[int] | None = None,
+) -> tuple[list[int], int]:
+  """Returns the prompt's tokens, and how many candidates it shows.
+
+  Profile and closing question always stay. Then there is room for the latest
+  item of the history, for the candidates, first ones first, and for the older
+  items; what does not fit is left out.
 
   Raises:
     UserError: profile and question alone are longer than `max_tokens`, or a
@@ -151,35 +177,37 @@ def encode_prompt(
   head, items, listed, tail = _pieces(
     profile, history, catalog, config, candidates
   )
-  # The head of the candidates always stays: its order is told, or that there
-  # are none.
-  title, listed = listed[:1], listed[1:]
   start = [tokenizer.bos_id, *tokenizer.encode(head)]
-  middle = [token for part in title for token in tokenizer.encode(part)]
   end = tokenizer.encode(tail)
-  room = max_tokens - len(start) - len(middle) - len(end)
+  room = max_tokens - len(start) - len(end)
   if room < 0:
     raise UserError(
       f'A prompt without history takes {max_tokens - room} tokens and'
       f' {max_tokens} are allowed; allow more or show less of the profile.'
     )
-  shown, room = _fitting(tokenizer, listed, room)
-  history_ids, _ = _fitting(tokenizer, items, room)
-  return start + history_ids + middle + shown + end
+  item_ids = [tokenizer.encode(item) for item in items]
+  listed_ids = [tokenizer.encode(line) for line in listed]
+  latest = _fitting(item_ids[:1], room)
+  shown = _fitting(listed_ids, room - sum(map(len, latest)))
+  # A head alone would say of candidates what is not so.
+  shown = shown if len(shown) > 1 else []
+  older = _fitting(item_ids[1:], room - sum(map(len, latest + shown)))
+  if len(latest) < len(item_ids[:1]):
+    older = []
+  ids = [start, *latest, *older, *shown, end]
+  count = 0 if listed[1:] == [NO_CANDIDATES] else max(len(shown) - 1, 0)
+  return [token for part in ids for token in part], count
 
 
-def _fitting(
-  tokenizer: Tokenizer, parts: Sequence[str], room: int
-) -> tuple[list[int], int]:
-  """Returns the tokens of the first parts that fit, and the room left."""
-  found: list[int] = []
-  for part in parts:
-    ids = tokenizer.encode(part)
-    if len(ids) > room:
-      break
-    found += ids
+def _fitting(parts: Sequence[list[int]], room: int) -> list[list[int]]:
+  """Returns the first parts that fit together."""
+  found = []
+  for ids in parts:
     room -= len(ids)
-  return found, room
+    if room < 0:
+      break
+    found.append(ids)
+  return found
 
 
 def _pieces(

@@ -110,11 +110,14 @@ class _Comparison:
       'rows': len(user_r),
       'users': len(np.unique(user_r)),
       'arms': {
-        arm: {m: intervals.estimate(v, user_r) for m, v in values.items()}
+        arm: {
+          m: intervals.estimate(v, user_r, self._starts.get(arm))
+          for m, v in values.items()
+        }
         for arm, values in part.items()
       },
       'paired': {
-        f'{arm}-{base}': _differences(*self._pair(part, arm, base), user_r)
+        f'{arm}-{base}': self._paired(part, arm, base, user_r)
         for arm, base in self._table.pairs
         if arm in part and base in part
       },
@@ -152,32 +155,39 @@ class _Comparison:
     """Returns the intervals of every arm minus every floor."""
     return {
       f'{arm}-{name}': _filled(
-        self._table, _intervals(_differences(values, each, self._rows.user_r))
+        self._table,
+        _intervals(
+          _differences(values, each, self._rows.user_r, self._starts.get(arm))
+        ),
       )
       for arm, values in self._scored.items()
       for name, each in self._rows.floors.items()
     }
 
-  def _pair(
-    self, part: Scored, arm: str, base: str
-  ) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
-    """Returns the values of both, a row for each seed that they share.
+  def _paired(
+    self, part: Scored, arm: str, base: str, user_r: np.ndarray
+  ) -> dict[str, Estimate]:
+    """Returns the differences of two arms, seed by seed.
 
     What reinforcement made is paired with what it made by seed, and with a
-    supervised base by the seed that it goes back to. A base of one seed, as
-    what is not trained has, goes with all.
+    supervised base by the seed that it goes back to, of which several of its
+    own may be: then these are what is independent. A base of one seed, as what
+    is not trained has, goes with all.
     """
+    values, others = part[arm], part[base]
+    apart = arm in self._starts and base not in self._starts
+    starts = list(self._starts[arm]) if apart else None
     if len(self._seeds[base]) == 1:
-      return part[arm], part[base]
-    own = self._seeds[arm]
-    if arm in self._starts and base not in self._starts:
-      own = self._starts[arm]
+      return _differences(values, others, user_r, starts)
+    own = starts or self._seeds[arm]
     place = {seed: i for i, seed in enumerate(self._seeds[base])}
     pairs = [(i, place[s]) for i, s in enumerate(own) if s in place]
     mine, theirs = map(list, zip(*pairs, strict=True)) if pairs else ([], [])
-    return (
-      {k: v[mine] for k, v in part[arm].items()},
-      {k: v[theirs] for k, v in part[base].items()},
+    return _differences(
+      {k: v[mine] for k, v in values.items()},
+      {k: v[theirs] for k, v in others.items()},
+      user_r,
+      [starts[i] for i in mine] if starts else None,
     )
 
   def _best(self, keep_r: np.ndarray) -> dict[str, np.ndarray]:
@@ -207,7 +217,10 @@ class _Comparison:
   ) -> Estimates:
     if not base:
       return {}
-    return {arm: _differences(v, base, user_r) for arm, v in part.items()}
+    return {
+      arm: _differences(v, base, user_r, self._starts.get(arm))
+      for arm, v in part.items()
+    }
 
 
 _PARTS = ('arms', 'paired', 'against_best', 'against_retriever')
@@ -227,13 +240,27 @@ def _differences(
   values: Mapping[str, np.ndarray | None],
   base: Mapping[str, np.ndarray | None],
   user_r: np.ndarray,
+  start_s: Sequence[int] | None = None,
 ) -> dict[str, Estimate]:
-  """Returns the differences in the metrics that both have."""
+  """Returns the differences in the metrics that both have.
+
+  What counts over all rows together has none where they answered other rows.
+  """
   return {
-    name: intervals.difference(value, base[name], user_r)
+    name: Estimate(None)
+    if name in COUNTS and not _same_rows(value, base[name])
+    else intervals.difference(value, base[name], user_r, start_s)
     for name, value in values.items()
     if name in base
   }
+
+
+def _same_rows(value: np.ndarray | None, base: np.ndarray | None) -> bool:
+  """Returns whether two arms have values of the same rows."""
+  if value is None or base is None:
+    return True
+  answered = [~np.isnan(np.atleast_2d(v)).all(0) for v in (value, base)]
+  return bool((answered[0] == answered[1]).all())
 
 
 def _told(part: Mapping[str, Any]) -> dict[str, Any]:

@@ -126,7 +126,13 @@ def held(
   index = range(start, min(start + size, len(rows)))
   candidates = [prompts.candidate_texts(shown.candidates(rows, r), catalog)
                 for r in index]  # fmt: skip
-  return run.held(params, [encoder.ids(rows, r) for r in index], candidates)
+  opening = opening_of(run, name)
+  return run.held(
+    params,
+    [encoder.ids(rows, r) for r in index],
+    candidates,
+    [opening] * len(index) if opening else None,
+  )
 
 
 def opening_of(run: 'Run', name: str) -> str:

@@ -38,7 +38,7 @@ class Arm:
       reinforced, `temperature` and `share_prompt` excepted; None where it is
       not.
     reasoning: what stands for the reasoning in the training texts: its 'own',
-      'none', or 'anothers', that of another row, drawn by seed: controls.
+      'none', or 'anothers', that of another user, drawn by seed: controls.
     prompt: fields of the recipe's section `prompt` that differ, here and in
       all that begins with it.
     cot: fields of the recipe's section `cot` under which its data are made.
@@ -71,6 +71,11 @@ class Arm:
       raise ValueError(
         f'an arm on {self.data!r} has no scored data whose reasoning could be'
         f' another; choose its data among {", ".join(KINDS)}.'
+      )
+    if self.cot.get('teacher') == 'model':
+      raise ValueError(
+        "an arm's own teacher is 'openai' or 'template': the checkpoint of"
+        " 'model' is read for the whole recipe; set cot.teacher there."
       )
     if fixed := sorted(_OF_ALL_ARMS & set(self.overrides or ())):
       raise ValueError(
@@ -219,6 +224,11 @@ class Plan:
       return seed
     return self.origin(base, self.start_of(name, seed))
 
+  def starts(self, name: str) -> tuple[int, ...]:
+    """Returns the seeds of the supervised arm that reinforcement began with."""
+    bases = [arm.base for arm in self.chain(name) if arm.reinforced]
+    return (0,) if bases[-1] in _FIRST else self.seeds(bases[-1])
+
   def after_reinforcement(self, name: str) -> bool:
     """Returns whether an arm's model is one that reinforcement made."""
     return any(arm.reinforced for arm in self.chain(name))
@@ -261,7 +271,10 @@ class Plan:
   @classmethod
   def from_json(cls, values: Mapping[str, Any]) -> 'Plan':
     """Returns the plan of a work directory's record."""
-    arms = {name: Arm(**arm) for name, arm in values['arms'].items()}
+    arms = {
+      name: Arm(**{field: _tuples(value) for field, value in arm.items()})
+      for name, arm in values['arms'].items()
+    }
     return cls(
       values['table'],
       arms,
@@ -300,3 +313,12 @@ class Plan:
         f'there is no arm {name!r}; choose among {", ".join(self.arms)}.'
       )
     return self.arms[name]
+
+
+def _tuples(value: Any) -> Any:
+  """Returns a value of JSON with tuples for its lists, as arms have them."""
+  if isinstance(value, list):
+    return tuple(_tuples(one) for one in value)
+  if isinstance(value, Mapping):
+    return {name: _tuples(one) for name, one in value.items()}
+  return value

@@ -34,7 +34,7 @@ class Candidates:
       count: the most that a prompt shows.
     """
     self._run, self._count = run, max(count, _LEAST)
-    self._on_line: dict[bytes, tuple[np.ndarray, int]] = {}
+    self._on_line: dict[tuple[int, bytes], tuple[np.ndarray, int]] = {}
 
   @functools.cached_property
   def product(self) -> Product:
@@ -121,7 +121,7 @@ class Candidates:
     at = int(np.searchsorted(event_r, event))
     if event >= 0 and at < len(event_r) and event_r[at] == event:
       return item_rc[at], int(answer_r[at])
-    key = rows.history_rs[r].tobytes()
+    key = int(event), rows.history_rs[r].tobytes()
     if key not in self._on_line:
       found = self._run.retrieve(rows.take(np.array([r])), self._count)
       self._on_line[key] = found.item_rc[0], int(found.answer_r[0])

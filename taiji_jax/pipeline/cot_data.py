@@ -1,4 +1,4 @@
-"""The CoT data sets of a run: RUPR or direct, scored, chosen, in shards."""
+"""The CoT data sets of a run: made, guarded, scored, chosen, in shards."""
 
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
@@ -112,9 +112,9 @@ class CotData:
         'the retriever has an answer to no row, so there is no reasoning'
         " towards it; give a larger catalogue, or arms without data 'mbr'."
       )
-    # Where nothing can come the true item stays.
-    target_r = np.where(answer_r < 0, rows.target_r, answer_r)
-    return dataclasses.replace(rows, target_r=target_r.astype(np.int32))
+    # Rows to which nothing can come are left out.
+    there = np.flatnonzero(answer_r >= 0)
+    return dataclasses.replace(rows.take(there), target_r=answer_r[there])
 
   @property
   def _bounded(self) -> bool:
@@ -262,6 +262,7 @@ class CotData:
       'backbone': self._run.backbone.key,
       'cot': config.identity(),
       **sft.prompt_from(self._run, recipe.prompt),
+      **({'candidates': self._run.candidates.key} if kind == MBR else {}),
       'examples': recipe.sft.examples,
       'rl_rows': len(self._run.logs.rl),
       'seed': recipe.seed,

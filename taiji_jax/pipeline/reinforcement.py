@@ -56,6 +56,8 @@ def make(run: 'Run', name: str, seed: int) -> Product:
     'embedder': run.contents.get('embedder', recipe.embedder),
     'seed': seed,
   }
+  if run.plan.prompt_of(name):
+    inputs |= sft.prompt_from(run, run.prompt_of(name))
   stage = f'rl_{name}_{seed}'
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:

@@ -13,10 +13,9 @@ import numpy as np
 
 from taiji_jax import files
 from taiji_jax.data import prompts
-from taiji_jax.errors import UserError
 from taiji_jax.evaluate import accuracy
 from taiji_jax.pipeline import answers, retriever
-from taiji_jax.products import Product
+from taiji_jax.products import Missing, Product
 from taiji_jax.types import Rows
 
 if TYPE_CHECKING:
@@ -137,10 +136,16 @@ def read(product: Product) -> list[Part]:
 
 
 def found(run: 'Run', name: str, seed: int) -> list[Part]:
-  """Returns the parts of an arm; none where the run has not measured them."""
+  """Returns the parts of an arm; none where the run has not measured them.
+
+  Raises:
+    UserError: what was measured is damaged.
+  """
+  if run.validation is None:
+    return []
   try:
     return read(make(run, name, seed))
-  except UserError:
+  except Missing:
     return []
 
 

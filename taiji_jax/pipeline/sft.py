@@ -22,7 +22,6 @@ from taiji_jax.pipeline.arms import (
   NONE,
   OWN,
   REASONING,
-  Arm,
 )
 from taiji_jax.products import Product
 from taiji_jax.sft.fit import fit, log_sizes
@@ -50,7 +49,7 @@ def make(run: 'Run', name: str, seed: int) -> Product:
   scored = arm.data != REASONING
   cot = run.cot_data_for(name)
   data = cot.make(arm.data) if scored else run.reasoning
-  start = _start(run, arm, seed)
+  start = _start(run, name, seed)
   inputs = {
     'data': data.key,
     'keep': arm.keep if scored else '',
@@ -69,9 +68,10 @@ def make(run: 'Run', name: str, seed: int) -> Product:
     texts = (
       _kept(data.folder, arm.keep) if scored else list(reasoning.texts(run))
     )
+    rows = cot.rows(arm.data) if scored else run.logs.sft
     found, too_long = examples(
-      _reasoned(texts, arm.reasoning, seed),
-      cot.rows(arm.data) if scored else run.logs.sft,
+      reasoned(texts, arm.reasoning, rows.user_r, seed),
+      rows,
       run.encoder_for(name),
       recipe.length.completion,
     )
@@ -142,11 +142,14 @@ def examples(
   return found, too_long
 
 
-def _start(run: 'Run', arm: Arm, seed: int) -> Product | None:
+def _start(run: 'Run', name: str, seed: int) -> Product | None:
   """Returns the model that training starts from, None before any training."""
+  arm = run.plan.get(name)
   if not arm.base:
     return None
-  return run.backbone if arm.base == BACKBONE else run.model(arm.base, seed)
+  if arm.base == BACKBONE:
+    return run.backbone
+  return run.model(arm.base, run.plan.start_of(name, seed))
 
 
 def _kept(folder: pathlib.Path, keep: str) -> list[tuple[int, str, str]]:
@@ -158,15 +161,19 @@ def _kept(folder: pathlib.Path, keep: str) -> list[tuple[int, str, str]]:
   ]
 
 
-def _reasoned(
-  texts: Sequence[tuple[int, str, str]], reasoning: str, seed: int
+def reasoned(
+  texts: Sequence[tuple[int, str, str]],
+  reasoning: str,
+  user_r: np.ndarray,
+  seed: int,
 ) -> list[tuple[int, str, str]]:
   """Returns the texts with what stands for their reasoning.
 
   Args:
     texts: (row, reasoning, answer).
-    reasoning: see `Arm.reasoning`. Of another row: the text of the next one in
-      an order drawn by seed, the next but one where both are of one row.
+    reasoning: see `Arm.reasoning`. Another's: that of the next text in an order
+      drawn by seed that is of another user.
+    user_r: int, of each row.
     seed: of the arm.
   """
   if reasoning == NONE:
@@ -179,6 +186,7 @@ def _reasoned(
   for place, at in enumerate(order):
     row, _, answer = texts[at]
     behind = (order[(place + step) % count] for step in range(1, count))
-    other = next((o for o in behind if texts[o][0] != row), at)
+    user = user_r[row]
+    other = next((o for o in behind if user_r[texts[o][0]] != user), at)
     found[at] = row, texts[other][1], answer
   return found

@@ -143,7 +143,9 @@ def stamps_of(recipe: Recipe, plan: Plan, data: str) -> dict[str, Stamp]:
       'stages': stages_of(plan, name),
     }
     if plan.after_reinforcement(name):
-      own['starts'] = list(plan.sft_seeds)
+      own['starts'] = list(plan.starts(name))
+    if plan.arms[name].reinforced and recipe.arms.rl_rows:
+      own['rl_rows'] = recipe.arms.rl_rows
     asked = [one.cot for one in plan.chain(name) if one.cot]
     if asked:
       cot = dataclasses.replace(recipe.cot, **asked[0])

@@ -138,34 +138,36 @@ class PromptTest(parameterized.TestCase):
       'Which item comes next, and why?\n',
     )
 
-  def test_fitting_drops_history_before_candidates(self):
+  def test_the_latest_item_then_candidates_then_older_items(self):
     config = prompts.PromptConfig(profile_fields=(), candidates=2)
-
-    def text(limit):
-      return Letters().decode(
-        prompts.encode_prompt(
-          Letters(), {}, [2, 2], _CATALOG, config, limit, [1, 2]
-        )
+    # By what is given up first; a head without a candidate is never told.
+    forms = [
+      ([2, 0], [1, 2]),
+      ([2], [1, 2]),
+      ([2], [1]),
+      ([2], None),
+      ([], None),
+    ]
+    texts = [prompts.prompt({}, h, _CATALOG, config, c) for h, c in forms]
+    counts = [2, 2, 1, 0, 0]
+    for limit in range(len(texts[-1]) + 1, len(texts[0]) + 3):
+      ids, count = prompts.fitted(
+        Letters(), {}, [2, 0], _CATALOG, config, limit, [1, 2]
+      )
+      fits = [i for i, text in enumerate(texts) if len(text) < limit]
+      # Where one candidate has room but no older item, the candidate stays.
+      self.assertEqual(Letters().decode(ids), texts[fits[0]], limit)
+      self.assertEqual(count, counts[fits[0]])
+    with self.assertRaisesRegex(UserError, 'without history takes'):
+      prompts.fitted(
+        Letters(), {}, [2, 0], _CATALOG, config, len(texts[-1]), [1, 2]
       )
 
-    whole = prompts.prompt({}, [2, 2], _CATALOG, config, [1, 2])
-    odd = len('Item title: Odd\n')
-    size = len(whole) + 1  # And bos.
-    self.assertEqual(text(size), whole)
-    for left in (1, 2):
-      shorter = prompts.prompt({}, [2, 2][left:], _CATALOG, config, [1, 2])
-      self.assertEqual(text(size - odd * left), shorter)
-      self.assertEqual(text(size - odd * (left - 1) - 1), shorter)
-    # Then the last candidates go, and the order that is told stays.
-    self.assertEqual(
-      text(size - 3 * odd), prompts.prompt({}, [], _CATALOG, config, [1])
-    )
-    least = prompts.prompt({}, [], _CATALOG, config, [1]).replace(
-      prompts.item_text(_CATALOG, 1) + '\n', ''
-    )
-    self.assertEqual(text(len(least) + 1), least)
-    with self.assertRaisesRegex(UserError, 'without history takes'):
-      text(len(least))
+  def test_none_is_no_candidate_that_is_shown(self):
+    config = prompts.PromptConfig()
+    ids, count = prompts.fitted(Letters(), {}, [1], _CATALOG, config, 999, [-1])
+    self.assertIn('none', Letters().decode(ids))
+    self.assertEqual(count, 0)
 
   def test_wrong_fields(self):
     for field, value, told in (

@@ -117,6 +117,43 @@ class CompareTest(absltest.TestCase):
     found = compare.result(TABLE, cells, ROWS, {'rl': [1, 4, 0]})
     self.assertEqual(found['paired']['rl-sft']['m']['mean'], (9 + 12) / 2)
 
+  def test_counts_of_other_rows_are_not_compared(self):
+    def one(arm, *m):
+      values = {'m': np.array(m), 'distinct_items': np.array(m) + 2}
+      return [Cell(arm, 0, {}, values)]
+
+    shown = Table('t', 'T', ('m', 'distinct_items'), (), (('a', 'b'),))
+    for a, told in (((1.0, 1, np.nan, 1), None), ((1.0, 1, 1, 1), 1)):
+      cells = {'a': one('a', *a), 'b': one('b', 0.0, 0, 0, 0)}
+      found = compare.result(shown, cells, ROWS, {})['paired']['a-b']
+      self.assertEqual(found['m']['mean'], 1)
+      self.assertEqual(found['distinct_items']['mean'], told)
+
+  def test_what_shares_a_start_is_no_seed_of_its_own(self):
+    def widths(starts):
+      cells = {
+        'sft': [cell('sft', s, *[0.0] * 4) for s in (0, 1)],
+        'rl': [cell('rl', s, *[float(s % 2)] * 4) for s in range(6)],
+        'x': [cell('x', s, *[0.25] * 4) for s in range(6)],
+      }
+      shown = dataclasses.replace(TABLE, pairs=(('rl', 'sft'), ('rl', 'x')))
+      found = compare.result(
+        shown, cells, ROWS, {'rl': starts, 'x': starts} if starts else {}
+      )
+      told = (
+        found['arms']['rl'],
+        found['against_best']['rl'],
+        found['paired']['rl-sft'],
+        found['paired']['rl-x'],
+      )
+      return [one['m']['high'] - one['m']['low'] for one in told]
+
+    own, shared = widths([0, 1, 2, 3, 4, 5]), widths([0, 1, 0, 1, 0, 1])
+    for i in (0, 1):
+      self.assertGreater(shared[i], 2 * own[i])
+    # Of two that began alike the start cancels: their seeds count.
+    self.assertAlmostEqual(shared[3], own[3])
+
   def test_rows_that_an_arm_does_not_answer_count_in_no_difference(self):
     nan = np.nan
     cells = {

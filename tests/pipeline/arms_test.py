@@ -1,3 +1,5 @@
+import json
+
 from absl.testing import absltest, parameterized
 
 from taiji_jax.errors import UserError
@@ -39,7 +41,12 @@ class PlanTest(parameterized.TestCase):
     self.assertEqual(PLAN.chain('sft'), [ARMS['sft']])
 
   def test_comes_back_from_json(self):
-    self.assertEqual(Plan.from_json(PLAN.to_json()), PLAN)
+    overrides = {'fixed_weights': (0.5, 0.5)}
+    arms = ARMS | {'fixed': Arm('orft', overrides=overrides)}
+    for plan in (PLAN, Plan('t', arms, (3, 5), (0,))):
+      self.assertEqual(Plan.from_json(plan.to_json()), plan)
+      text = json.dumps(plan.to_json())
+      self.assertEqual(Plan.from_json(json.loads(text)), plan)
 
   def test_unknown_arms_and_seeds(self):
     with self.assertRaisesRegex(UserError, "no arm 'grpo'; choose among back"):
@@ -116,6 +123,16 @@ class PlanTest(parameterized.TestCase):
       plan.prompt_of('shown'), {'candidates': 3, 'candidate_order': 'likeliest'}
     )
     self.assertEqual(Plan.from_json(plan.to_json()), plan)
+
+  def test_a_checkpoint_is_no_teacher_of_one_arm(self):
+    with self.assertRaisesRegex(ValueError, "own teacher is 'openai' or"):
+      Arm('backbone', 'rupr', cot={'teacher': 'model'})
+
+  def test_some_arms_with_what_they_begin_with(self):
+    plan = PLAN.only(['popo', 'backbone'])
+    self.assertEqual(list(plan.arms), ['backbone', 'orft', 'popo'])
+    with self.assertRaisesRegex(UserError, "no arm 'grpo'"):
+      PLAN.only(['grpo'])
 
   def test_another_reasoning_needs_scored_data(self):
     for changes in ({'reasoning': 'none'}, {'cot': {'samples': 1}}):

@@ -100,7 +100,6 @@ class StampsTest(parameterized.TestCase):
     run = mock.Mock()
     run.logs.split.evaluation = Rows(*(np.zeros(2, int),) * 3, np.zeros((2, 1)))
     run.logs.catalog = Catalog(('a',), ('A',), ((),))
-    run.evaluation_table.ctcvr_rn = np.zeros((2, 1))
     run.rewards.return_value = half_known
     reward = table._Judge(run).data.rewards(['x', 'y'])
     np.testing.assert_array_equal(reward['click'], [0.5, np.nan])
@@ -112,6 +111,21 @@ class StampsTest(parameterized.TestCase):
     other = stamps(plan)
     changed = {arm for arm in ARMS if other[arm] != plain[arm]}
     self.assertEqual(changed, {'mbr', 'mbr_held'} | REINFORCED)
+
+  def test_on_how_many_rows_reinforcement_is_judged_counts(self):
+    plain, other = stamps(), stamps(arms={'rl_rows': 500})
+    changed = {arm for arm in ARMS if other[arm] != plain[arm]}
+    self.assertEqual(changed, {n for n, arm in ARMS.items() if arm.reinforced})
+
+  def test_seeds_that_the_start_does_not_have_do_not_count(self):
+    arms = {
+      'few': Arm('backbone', 'mbr', seeds=1),
+      'rl': Arm('few', '', overrides={}),
+    }
+    one, two = (
+      stamps(Plan('t', arms, seeds, (0,))) for seeds in ((0,), (0, 1))
+    )
+    self.assertEqual(one, two)
 
   def test_seeds_that_reinforcement_starts_from_count(self):
     plan = Plan('taiji', ARMS, (4, 5), (0, 1))

@@ -115,8 +115,6 @@ def get_config() -> ml_collections.ConfigDict:
   config.cot.openai.max_tokens = 160
   config.cot.openai.concurrency = 8
   config.cot.openai.redraws = 1
-  config.cot.openai.max_failed = 0.9
-  config.cot.openai.give_up_after = 100
 
   config.sft.examples = 4000
   config.sft.prompt_weight = 0.0

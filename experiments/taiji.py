@@ -14,8 +14,10 @@ by L1. --floors prints what is there before any language
 model: the table look-ups, the retriever and the two ID towers, in minutes.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import pathlib
+from typing import Any
 
 from absl import flags
 
@@ -25,7 +27,6 @@ from taiji_jax import files
 from taiji_jax.errors import UserError
 from taiji_jax.pipeline import (
   Run,
-  arms,
   cot_report,
   reliability,
   simple_models,
@@ -77,12 +78,28 @@ def main() -> None:
     found = validation.of_arms(run, _ARMS.value or taiji_table.taught(run.plan))
     text = validation.text(run, found)
     _tell(workdir / 'validation.md', f'{recipe.name}, on validation rows', text)
-  else:
-    made = table.make(run, TABLE, folder, _ARMS.value)
+  elif _ARMS.value:
+    table.make(run, TABLE, folder, _ARMS.value)
     run.record(config)
-    if made is not None:
-      _write_table(recipe, folder)
-      _write_reports(run)
+  else:
+    _make(run, config, folder)
+
+
+def _make(run: Run, config: dict[str, Any], folder: pathlib.Path) -> None:
+  """Makes all cells and the table; what an endpoint must answer comes last.
+
+  So that where it is out of reach all else stands.
+  """
+  own, asked = taiji_table.by_teacher(run.plan)
+  table.make(run, TABLE, folder, own)
+  table.rows_of(run, folder)
+  run.record(config)
+  _write_table(run.recipe, folder)
+  _write_reports(run, own)
+  if asked:
+    table.make(run, TABLE, folder, asked)
+    _write_table(run.recipe, folder)
+    _write_reports(run, asked)
 
 
 def _check_flags() -> None:
@@ -110,15 +127,19 @@ def _write_table(recipe: Recipe, folder: pathlib.Path) -> None:
   finished.record(plan, folder)
 
 
-def _write_reports(run: Run) -> None:
-  """Writes what the data sets hold, and how reliable answers are."""
-  if run.validation is not None:
-    for name in (run.recipe.arms.start, 'popo', 'popo_held'):
-      if name in run.plan.arms:
-        reliability.make(run, name, run.plan.seeds(name)[0])
-  for kind in arms.KINDS:
-    shards = run.cot_data.make(kind).folder
-    cot_report.write(run, run.cot_data, kind, shards, run.workdir / kind)
+def _write_reports(run: Run, names: Sequence[str]) -> None:
+  """Writes what the data of some arms hold, and how reliable answers are."""
+  plan = run.plan
+  for name in (run.recipe.arms.start, 'popo', 'popo_held'):
+    if name in names and run.validation is not None:
+      reliability.make(run, name, plan.seeds(name)[0])
+  for name in names:
+    arm = plan.arms[name]
+    if arm.data:
+      data = run.cot_data_for(name)
+      to = run.workdir / (name if arm.cot else arm.data)
+      shards = data.make(arm.data).folder
+      cot_report.write(run, data, arm.data, shards, to)
 
 
 if __name__ == '__main__':

@@ -164,7 +164,20 @@ def plan(recipe: Recipe, read: bool = False) -> Plan:
     config.sft_seeds,
     config.rl_seeds,
   )
+  if not there and (lacking := sorted(set(ASKED) & set(config.names))):
+    raise UserError(
+      f'arms.names has {lacking[0]!r}, whose teacher is an endpoint; set'
+      ' arms.asked.'
+    )
   return found.only(config.names) if config.names else found
+
+
+def by_teacher(plan: Plan) -> tuple[list[str], list[str]]:
+  """Returns the arms without, and with, a teacher of their own."""
+  asked = [
+    name for name in plan.arms if any(arm.cot for arm in plan.chain(name))
+  ]
+  return [name for name in plan.arms if name not in asked], asked
 
 
 def taught(plan: Plan) -> list[str]:

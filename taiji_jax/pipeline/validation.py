@@ -7,10 +7,12 @@ import numpy as np
 
 from taiji_jax import intervals, markdown, metrics
 from taiji_jax.data import prompts
+from taiji_jax.errors import UserError
 from taiji_jax.evaluate import accuracy, retrieval
 from taiji_jax.evaluate import table as table_lib
 from taiji_jax.evaluate.answers import CATEGORY_METRICS
 from taiji_jax.pipeline import answers
+from taiji_jax.pipeline.arms import TEACHER, Plan
 from taiji_jax.types import Rows
 
 if TYPE_CHECKING:
@@ -53,8 +55,19 @@ def of_arms(
 
   Args:
     run: makes the models that are not there.
-    names: of arms with a model.
+    names: of arms with a model, at least one.
+
+  Raises:
+    UserError: there is none, or one is no arm of the run or has no model.
   """
+  if not names:
+    raise UserError(
+      'no arm to look at; name some with --arms, or leave arms.names empty.'
+    )
+  for name in names:
+    run.plan.get(name)
+    if run.plan.chain(name)[-1].base == TEACHER:
+      raise UserError(f'the arm {name!r} has no model; name another in --arms.')
   found = {}
   rows = answers.rows_of(run, names[0], answers.VALIDATION)
   catalog = run.logs.catalog
@@ -80,10 +93,18 @@ def of_arms(
   return found
 
 
-def best(found: Mapping[str, Mapping[str, np.ndarray]]) -> str:
-  """Returns the arm with the highest mean L1, the first of equals."""
-  own = {arm: v for arm, v in found.items() if arm != RETRIEVER}
-  return max(own, key=lambda arm: float(np.nanmean(own[arm][METRICS[0]])))
+def best(plan: Plan, found: Mapping[str, Mapping[str, np.ndarray]]) -> str:
+  """Returns the supervised arm with the highest mean L1, the first of equals.
+
+  Of those that are trained, which RL can begin with; '' where there is none.
+
+  Args:
+    plan: says which these are.
+    found: of `of_arms`.
+  """
+  own = [arm for arm in found if arm in plan.arms and plan.arms[arm].data]
+  means = {arm: float(np.nanmean(found[arm][METRICS[0]])) for arm in own}
+  return max(own, key=means.__getitem__, default='')
 
 
 def text(run: 'Run', found: Mapping[str, Mapping[str, np.ndarray]]) -> str:
@@ -105,10 +126,12 @@ def text(run: 'Run', found: Mapping[str, Mapping[str, np.ndarray]]) -> str:
     )
     for arm, values in found.items()
   ]
+  first = best(run.plan, found)
+  told = f' The best supervised arm by L1 is `{first}`.' if first else ''
   return '\n\n'.join(
     [
       f'{len(rows):,} validation rows; mean [95 % interval over users and'
-      f' seeds]. The best arm by L1 is `{best(found)}`.',
+      f' seeds].{told}',
       markdown.table(('arm', 'seeds', *METRICS), lines),
     ]
   )

@@ -109,7 +109,7 @@ class TaijiTest(absltest.TestCase):
 
   def test_the_shards_are_the_same(self):
     names = ('whole', 'killed')
-    for kind in ('rupr', 'direct'):
+    for kind in ('rupr', 'mbr'):
       shards = [
         {
           path.name: path.read_bytes()
@@ -161,6 +161,34 @@ class TaijiTest(absltest.TestCase):
         module='taiji',
       )
     )
+
+  def test_what_an_arm_says_to_one_user_and_how_often_it_is_right(self):
+    def recommend(*flags):
+      return tiny.finish(
+        tiny.start(
+          f'--workdir={self.folder / "whole"}', *flags, module='recommend'
+        )
+      )
+
+    for arm in ('mbr_held', 'popo'):
+      code, errors = recommend(f'--arm={arm}', '--user=3')
+      self.assertEqual(code, 0, errors)
+    code, errors = recommend('--arm=grpo_fixed', '--user=3')
+    self.assertEqual(code, 1)
+    self.assertIn("no arm 'grpo_fixed'", errors)
+
+  def test_validation_names_the_arm_to_begin_with(self):
+    code, errors = tiny.finish(
+      tiny.start(
+        f'--config={self.recipe}',
+        f'--workdir={self.folder / "whole"}',
+        '--validate',
+        module='taiji',
+      )
+    )
+    self.assertEqual(code, 0, errors)
+    text = (self.folder / 'whole' / 'validation.md').read_text()
+    self.assertRegex(text, r'best supervised arm by L1 is `(mbr|random|orft)`')
 
   def test_floors_alone(self):
     def floors(*flags):

@@ -134,8 +134,12 @@ def _overrides(folder: pathlib.Path) -> dict[str, Any]:
         'profile': ('age', 'gender'),
       },
     },
-    'prompt': {'max_history': 2, 'profile_fields': ('age', 'gender')},
-    'length': {'prompt': 48, 'completion': 40},
+    'prompt': {
+      'max_history': 2,
+      'profile_fields': ('age', 'gender'),
+      'candidates': 2,
+    },
+    'length': {'prompt': 56, 'completion': 40},
     'tokenizer': {'vocab_size': 420, 'whole_names': 24},
     'tower': {
       'width': 4,

@@ -8,12 +8,12 @@ Command: python -m experiments.popo \
 
 The size, by arithmetic (two cores, float32):
 - An item is 9 tokens at a vocabulary of 2,048, so 5 items, 5 candidates and the
-  profile are a prompt of 105 tokens on average (128 at most), reasoning and
+  profile are a prompt of 105 tokens on average (144 at most), reasoning and
   answer are 24 (48 at most).
 - SFT: 900 steps x 8 rows x 256 tokens = 1.84M tokens, 17,000 examples. A model
   of 0.85M parameters trains about 9,000 tokens/s: 200 s.
 - RL: 40 steps x 8 prompts x 4 rollouts. A step draws 32 x 48 tokens (0.4 s),
-  embeds up to 32 answers (0.5 s) and updates on 32 x 176 tokens (0.8 s): 70 s.
+  embeds up to 32 answers (0.5 s) and updates on 32 x 192 tokens (0.8 s): 70 s.
 - ID towers: some 900 steps x 512 and 300 x 1,024, 15 s; the retriever 15 s. Two
   arms x 500 answers and the evaluation: 40 s. Compilation: 40 s.
 
@@ -50,7 +50,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.prompt.profile_fields = ('age', 'gender', 'occupation')
 
   config.length = ml_collections.ConfigDict()
-  config.length.prompt = 128
+  config.length.prompt = 144
   config.length.completion = 48
 
   config.tokenizer = ml_collections.ConfigDict()

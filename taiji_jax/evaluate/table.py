@@ -93,6 +93,21 @@ def text(
   parts += tested(result)
   if result['floors']:
     parts += ['## Floors', _floors(result, table)]
+  parts += _compared(result, table)
+  if groups := _groups(result, table):
+    parts += ['## Groups of rows', *groups]
+  if result.get('against_floors'):
+    parts += [
+      '## Arms against floors',
+      f'{_DIFFERENCE}: what an arm adds to a table look-up.',
+      _against_floors(result, table),
+    ]
+  return '\n\n'.join([*parts, *more]) + '\n'
+
+
+def _compared(result: Mapping[str, Any], table: Table) -> list[str]:
+  """Returns the sections of arms against arms, look-ups and the retriever."""
+  parts = []
   if result['paired']:
     parts += [
       '## Pairs',
@@ -121,15 +136,7 @@ def text(
       f' {markdown.cell(result.get("retriever") or "its retriever")}.',
       _against(result, table, 'against_retriever', RETRIEVER),
     ]
-  if groups := _groups(result, table):
-    parts += ['## Groups of rows', *groups]
-  if result.get('against_floors'):
-    parts += [
-      '## Arms against floors',
-      f'{_DIFFERENCE}: what an arm adds to a table look-up.',
-      _against_floors(result, table),
-    ]
-  return '\n\n'.join([*parts, *more]) + '\n'
+  return parts
 
 
 def interval(value: Mapping[str, float | None] | None, sign: str = '') -> str:

@@ -63,9 +63,45 @@ def make(
     model: whose parameters answer.
     what: see `rows_of`.
   """
+  batch = run.recipe.evaluation.batch
+  inputs = _inputs(run, name, model, what)
+
+  def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
+    params = run.policy.for_rollouts(run.load(model))
+    rows = rows_of(run, name, what)
+    scratch.mkdir(exist_ok=True)
+    part = scratch / FILE
+    is_held = run.plan.get(name).held
+    size = (_PART // batch * batch or batch) if is_held else batch
+    written = list(files.read_whole_lines(part))
+    written = written[: len(written) // size * size]
+    progress = metrics.Progress(
+      f'answers of {name}', len(rows), len(written), compiles=True
+    )
+    for start in range(len(written), len(rows), size):
+      if is_held:
+        found = held(run, name, params, rows, start, size).texts
+      else:
+        encoder, opening = run.encoder_for(name), opening_of(run, name)
+        found = decode(params, rows, start, encoder, run.policy, batch, opening)
+      written += found
+      files.write_lines(part, written)
+      progress.advance(len(found))
+    progress.close()
+    files.write_lines(folder / FILE, written)
+
+  stage = f'{what}_{name}_{seed}' if what == VALIDATION else f'{name}_{seed}'
+  return run.make('answers', f'answers_{stage}', inputs, build)
+
+
+def _inputs(run: 'Run', name: str, model: Product, what: str) -> dict[str, Any]:
+  """Returns what an arm's answers depend on."""
   arm, recipe = run.plan.get(name), run.recipe
-  batch = recipe.evaluation.batch
-  inputs = {'model': model.key, 'logs': run.logs.digest, 'batch': batch}
+  inputs: dict[str, Any] = {
+    'model': model.key,
+    'logs': run.logs.digest,
+    'batch': recipe.evaluation.batch,
+  }
   if opening := opening_of(run, name):
     inputs['opening'] = opening
   if run.plan.prompt_of(name):
@@ -76,33 +112,7 @@ def make(
     inputs[what] = recipe.arms.validation_rows
   elif arm.reinforced and recipe.arms.rl_rows:
     inputs['rows'] = recipe.arms.rl_rows
-
-  def build(folder: pathlib.Path, scratch: pathlib.Path) -> None:
-    params = run.policy.for_rollouts(run.load(model))
-    rows = rows_of(run, name, what)
-    scratch.mkdir(exist_ok=True)
-    part = scratch / FILE
-    each = _PART // batch * batch or batch
-    size = each if arm.held else batch
-    written = list(files.read_whole_lines(part))
-    written = written[: len(written) // size * size]
-    progress = metrics.Progress(
-      f'answers of {name}', len(rows), len(written), compiles=True
-    )
-    for start in range(len(written), len(rows), size):
-      if arm.held:
-        found = held(run, name, params, rows, start, size).texts
-      else:
-        encoder = run.encoder_for(name)
-        found = decode(params, rows, start, encoder, run.policy, batch, opening)
-      written += found
-      files.write_lines(part, written)
-      progress.advance(len(found))
-    progress.close()
-    files.write_lines(folder / FILE, written)
-
-  stage = f'{what}_{name}_{seed}' if what == VALIDATION else f'{name}_{seed}'
-  return run.make('answers', f'answers_{stage}', inputs, build)
+  return inputs
 
 
 def held(

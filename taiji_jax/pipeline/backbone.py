@@ -60,17 +60,9 @@ def make(run: 'Run') -> Product:
     if recipe.pretrain is None:
       tree.save(folder / sft.FILE, run.policy.start())
       return 0.0
-    found, too_long = examples(
-      logs,
-      run.encoder,
-      recipe.length.completion,
-      run.encoder_of(
-        run.encoder.tokenizer,
-        recipe.length.prompt,
-        dataclasses.replace(recipe.prompt, candidates=0),
-      ),
-    )
-    log_sizes('backbone', found, too_long, recipe.length.completion)
+    longest = recipe.length.completion
+    found, too_long = examples(logs, run.encoder, longest, _bare(run))
+    log_sizes('backbone', found, too_long, longest)
     params, seconds = fit(
       run.policy,
       found,
@@ -86,6 +78,13 @@ def make(run: 'Run') -> Product:
     return seconds
 
   return run.make('backbone', 'backbone', inputs, build)
+
+
+def _bare(run: 'Run') -> Encoder:
+  """Returns what makes prompts without candidates."""
+  recipe = run.recipe
+  prompt = dataclasses.replace(recipe.prompt, candidates=0)
+  return run.encoder_of(run.encoder.tokenizer, recipe.length.prompt, prompt)
 
 
 def examples(

@@ -10,6 +10,7 @@ from taiji_jax import files, metrics
 from taiji_jax.errors import UserError
 from taiji_jax.pipeline import recipe
 from taiji_jax.pipeline.arms import Plan
+from taiji_jax.pipeline.recipe import Recipe
 
 CONFIG = 'config.json'
 _SHOWN = 3
@@ -34,6 +35,42 @@ def read(path: pathlib.Path) -> dict[str, Any]:
       ' not open; run the experiment again into another --workdir.'
     )
   return values['runs']
+
+
+def opened(workdir: pathlib.Path, arm: str = '') -> tuple[Recipe, Plan]:
+  """Returns the recipe and the arms of a run that was finished.
+
+  Args:
+    workdir: several experiments may have run there.
+    arm: which it must have; the first of them where ''.
+
+  Raises:
+    UserError: see `Run.open`.
+  """
+  path = workdir / CONFIG
+  if not path.is_file():
+    raise UserError(
+      f'{workdir} holds no run; make one with python -m experiments.popo'
+      f' --workdir={workdir}, or give another --workdir.'
+    )
+  records = read(path)
+  try:
+    plans = [Plan.from_json(one['plan']) for one in records.values()]
+    recipes = [one['recipe'] for one in records.values()]
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
+    raise UserError(
+      f'{path} is damaged; delete it and run its experiment again, which'
+      ' writes it anew.'
+    ) from error
+  fitting = [i for i, plan in enumerate(plans) if not arm or arm in plan.arms]
+  if not fitting:
+    known = dict.fromkeys(name for plan in plans for name in plan.arms)
+    raise UserError(
+      f'there is no arm {arm!r}; choose among {", ".join(known)}.'
+    )
+  found = recipe.from_config(recipes[fitting[0]])
+  check_result(workdir, list(records.values())[fitting[0]], found.digest())
+  return found, plans[fitting[0]]
 
 
 def write(

@@ -103,31 +103,8 @@ class Run:
       UserError: there is none, none has the arm, it is of version 0.1.0,
         damaged, or a run of another recipe was stopped there.
     """
-    path = workdir / record.CONFIG
-    if not path.is_file():
-      raise UserError(
-        f'{workdir} holds no run; make one with python -m experiments.popo'
-        f' --workdir={workdir}, or give another --workdir.'
-      )
-    records = record.read(path)
-    try:
-      plans = [Plan.from_json(record['plan']) for record in records.values()]
-      recipes = [record['recipe'] for record in records.values()]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-      raise UserError(
-        f'{path} is damaged; delete it and run its experiment again, which'
-        ' writes it anew.'
-      ) from error
-    fitting = [i for i, plan in enumerate(plans) if not arm or arm in plan.arms]
-    if not fitting:
-      known = dict.fromkeys(name for plan in plans for name in plan.arms)
-      raise UserError(
-        f'there is no arm {arm!r}; choose among {", ".join(known)}.'
-      )
-    recipe = recipe_lib.from_config(recipes[fitting[0]])
-    own = list(records.values())[fitting[0]]
-    record.check_result(workdir, own, recipe.digest())
-    return cls(recipe, workdir, plans[fitting[0]], makes=False)
+    recipe, plan = record.opened(workdir, arm)
+    return cls(recipe, workdir, plan, makes=False)
 
   def announce(self, config: dict[str, Any]) -> None:
     """Tells where the work directory holds a finished run of another recipe.

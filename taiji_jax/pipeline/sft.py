@@ -57,11 +57,8 @@ def make(run: 'Run', name: str, seed: int) -> Product:
     'sft': deviations(recipe.sft),
     'length': deviations(recipe.length),
     'seed': seed,
+    **_changed(run, name),
   }
-  if run.plan.prompt_of(name):
-    inputs |= prompt_from(run, run.prompt_of(name))
-  if arm.reasoning != OWN:
-    inputs['reasoning'] = arm.reasoning
   stage = f'{name}_{seed}'
 
   def build(folder: pathlib.Path, scratch: pathlib.Path) -> float:
@@ -69,13 +66,10 @@ def make(run: 'Run', name: str, seed: int) -> Product:
       _kept(data.folder, arm.keep) if scored else list(reasoning.texts(run))
     )
     rows = cot.rows(arm.data) if scored else run.logs.sft
-    found, too_long = examples(
-      reasoned(texts, arm.reasoning, rows.user_r, seed),
-      rows,
-      run.encoder_for(name),
-      recipe.length.completion,
-    )
-    log_sizes(stage, found, too_long, recipe.length.completion)
+    texts = reasoned(texts, arm.reasoning, rows.user_r, seed)
+    longest = recipe.length.completion
+    found, too_long = examples(texts, rows, run.encoder_for(name), longest)
+    log_sizes(stage, found, too_long, longest)
     params, seconds = fit(
       run.policy,
       found,
@@ -91,6 +85,16 @@ def make(run: 'Run', name: str, seed: int) -> Product:
     return seconds
 
   return run.make('sft', stage, inputs, build)
+
+
+def _changed(run: 'Run', name: str) -> dict[str, Any]:
+  """Returns in what an arm's prompts and reasoning are not the recipe's."""
+  found: dict[str, Any] = {}
+  if run.plan.prompt_of(name):
+    found |= prompt_from(run, run.prompt_of(name))
+  if (reasoning := run.plan.get(name).reasoning) != OWN:
+    found['reasoning'] = reasoning
+  return found
 
 
 def made_from(run: 'Run') -> dict[str, Any]:

@@ -125,7 +125,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.rl.opt.steps = 20
 
   config.arms = ml_collections.ConfigDict()
-  config.arms.sft_seeds = (0, 1, 2, 3, 4)
+  config.arms.sft_seeds = (0,)
   config.arms.rl_seeds = tuple(range(20))
   config.arms.start = 'mbr'
   config.arms.asked = False

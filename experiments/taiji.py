@@ -133,13 +133,14 @@ def _write_reports(run: Run, names: Sequence[str]) -> None:
   for name in (run.recipe.arms.start, 'popo', 'popo_held'):
     if name in names and run.validation is not None:
       reliability.make(run, name, plan.seeds(name)[0])
-  for name in names:
-    arm = plan.arms[name]
-    if arm.data:
-      data = run.cot_data_for(name)
-      to = run.workdir / (name if arm.cot else arm.data)
-      shards = data.make(arm.data).folder
-      cot_report.write(run, data, arm.data, shards, to)
+  taught = {name: plan.arms[name] for name in names if plan.arms[name].data}
+  # Arms that share data share a report.
+  places = {arm.data: name for name, arm in taught.items() if not arm.cot}
+  places |= {name: name for name, arm in taught.items() if arm.cot}
+  for place, name in places.items():
+    data, kind = run.cot_data_for(name), taught[name].data
+    shards = data.make(kind).folder
+    cot_report.write(run, data, kind, shards, run.workdir / place)
 
 
 if __name__ == '__main__':

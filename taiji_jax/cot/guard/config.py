@@ -21,6 +21,13 @@ class GuardConfig:
       together in a title of N by chance once in exp(surprise) / N catalogues.
     listed: `surprise` of an item that the prompt shows as a candidate, in nats:
       a few words tell it from the others. Two words at least.
+    telling: of an item that the prompt shows as a candidate, one word of the
+      title as rare as this, in nats, may not occur where no name that the
+      prompt shows has it: 'the white one'. `Choice:` of three characters or
+      more, one of them a letter; no word of prose ('like', 'time'; see
+      `prose_words`) and none that more than `rare` categories are called by.
+      At 3.5, one title in 33 has the word: Amazon's 'black' tells, 'steel'
+      does not. A hundred lets every single word pass.
     least_words: `overlap` and `surprise` count from so many words of the title
       on.
     spelling: a word occurs if that share of its character trigrams does, in
@@ -33,6 +40,7 @@ class GuardConfig:
   overlap: float = 0.5
   surprise: float = 20.0
   listed: float = 8.0
+  telling: float = 3.5
   least_words: int = 4
   spelling: float = 0.75
   rare: int = 3
@@ -43,7 +51,7 @@ class GuardConfig:
         raise UserError(
           f'{name} is {getattr(self, name)}; give a share above 0 and up to 1.'
         )
-    for name in ('surprise', 'listed'):
+    for name in ('surprise', 'listed', 'telling'):
       if not getattr(self, name) > 0:
         raise UserError(
           f'{name} is {getattr(self, name)}; give more than 0 nats.'

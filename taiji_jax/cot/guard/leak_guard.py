@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Sequence
 import dataclasses
 import functools
-import math
 
 from taiji_jax.cot import sentences
-from taiji_jax.cot.guard import item_numbers, places
+from taiji_jax.cot.guard import item_numbers, overlap, places
 from taiji_jax.cot.guard.config import GuardConfig
 from taiji_jax.cot.guard.spelling import (
   as_line,
   model_words,
-  trigrams,
   words,
   words_apart,
 )
@@ -29,8 +27,6 @@ KINDS = (
   'category',
 )
 _AFTER_PLACE = ('brand', 'category')
-_FUZZY = 4
-_SHORT = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +98,9 @@ class LeakGuard:
     4. the item id, as a word; one of digits alone only where it is called so
        ('item 48', 'items 12 and 48', '#48'; see `item_numbers`), for 'packs of
        48' states nothing;
-    5. its place among the candidates ('the second candidate', 'option 2', '#2';
-       see `places`), where it is one of them; another's place is no leak;
+    5. its place among the candidates ('the second candidate', 'option 2', '#2',
+       'the one above' another, 'neither' of all others; see `places`), where it
+       is one of them; another's place is no leak;
     6. a near title by overlap: what is rare about the title, in any order and
        spelling. Words of the item's category path do not count. Words of the
        evidence count only outside its quotes, and if all but few are there.
@@ -111,7 +108,9 @@ class LeakGuard:
        words that no name of the evidence has are enough, if `listed` rare;
     7. with evidence: the brand (also its possessive and plural, or with a
        hyphen or space inside; see `brand_forms`), or a level of the category
-       path, that no name given says, the deepest first.
+       category path, that no name given says, the deepest first;
+    8. with evidence, of a candidate: one word that alone tells it from the
+       others ('the white one'; see `GuardConfig.telling`), a near title too.
 
     Args:
       think: the reasoning.
@@ -124,7 +123,8 @@ class LeakGuard:
     known = support(tuple(evidence or ()))
     read = words(think)
     own = [i for i, item in enumerate(candidates) if item == target]
-    place = places.names(think, own, len(candidates), evidence or ())
+    titles = [self._catalog.titles[item] for item in candidates] if own else ()
+    place = places.names(think, own, len(candidates), evidence or (), titles)
     about = marks, target, known, evidence is None, bool(own)
     leak = self._find(think, read, *about)
     if place and (leak is None or leak.kind in _AFTER_PLACE):
@@ -166,9 +166,16 @@ class LeakGuard:
     item_id = self._catalog.item_ids[target]
     if _names_id(item_id, think, line) and not _knows_id(item_id, known):
       return Leak('item id', repr(item_id))
-    if self._overlaps(marks, frozenset(rest.split()), known, alone, listed):
+    there = rest.split()
+    said = frozenset(there)
+    if overlap.is_near(marks, said, known, self._config, alone, listed):
       return Leak('near title', repr(title))
-    return None if alone else self._unsupported(marks, line, target, known)
+    if alone:
+      return None
+    if leak := self._unsupported(marks, line, target, known):
+      return leak
+    one = overlap.tell(marks, there, known) if listed else None
+    return Leak('near title', repr(one)) if one else None
 
   def _unsupported(
     self, marks: TitleMarks, line: str, target: int, known: Support
@@ -218,57 +225,6 @@ class LeakGuard:
       return None
     said = {*joined(text_words), *joined(model_words(think))}
     return min(own & said, default=None)
-
-  def _overlaps(
-    self,
-    marks: TitleMarks,
-    there: frozenset[str],
-    known: Support,
-    alone: bool,
-    listed: bool,
-  ) -> bool:
-    """Returns whether too much of what is rare about the title is there.
-
-    Args:
-      marks: of the title.
-      there: words of the text.
-      known: what the evidence says.
-      alone: whether there is none; else few words are enough of a title that
-        has few.
-      listed: whether the target is among the candidates.
-    """
-    config = self._config
-    least = config.least_words
-    if not alone:
-      most = math.ceil(config.near * len(marks.rarity))
-      least = min(least, max(_SHORT, most))
-    found = self._found(marks, there)
-    own = {w: r for w, r in marks.rarity.items() if w not in known.words}
-    told = [rarity for word, rarity in own.items() if word in found]
-    if listed and len(told) > 1 and sum(told) >= config.listed:
-      return True
-    if len(found) < least:
-      return False
-    if len(told) > 1 and sum(told) >= config.overlap * sum(own.values()):
-      return True
-    if len(told) >= config.least_words and sum(told) >= config.surprise:
-      return True
-    share = sum(r for word, r in marks.rarity.items() if word in found)
-    return share >= config.near * sum(marks.rarity.values())
-
-  def _found(self, marks: TitleMarks, there: frozenset[str]) -> set[str]:
-    """Returns which words of the title are there, in any form."""
-    found = {word for word in marks.rarity if word in there}
-    missing = [w for w in marks.rarity if w not in found and len(w) >= _FUZZY]
-    if missing:
-      grams = frozenset().union(*map(trigrams, there))
-      least = self._config.spelling
-      found.update(
-        word
-        for word in missing
-        if len(trigrams(word) & grams) >= least * len(trigrams(word))
-      )
-    return found
 
 
 def leaks(think: str, catalog: Catalog, target: int) -> str | None:

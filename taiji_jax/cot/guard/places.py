@@ -1,138 +1,97 @@
-"""The place of an item in a list of candidates, as a text may name it.
+"""The place of an item in a list of candidates, as a text may tell it.
 
-'the second candidate', 'option 2', '#2', 'number two on the list', 'the last of
-the candidates'. Other things have numbers too: 'the first item of the history'
-names no place.
+'the second candidate', 'option (b)', '#2', 'ranked second', 'the last of the
+five', 'the one above candidate 3', 'neither the first nor the third'. Other
+things have numbers too: 'the first item of the history' tells no place.
 """
 
 from collections.abc import Iterable, Sequence
-import functools
 import re
 
-_ORDINALS = (
-  'first',
-  'second',
-  'third',
-  'fourth',
-  'fifth',
-  'sixth',
-  'seventh',
-  'eighth',
-  'ninth',
-  'tenth',
+from taiji_jax.cot.guard import place_mentions, place_tokens
+from taiji_jax.cot.guard.place_mentions import Mention
+from taiji_jax.cot.guard.place_tokens import Token
+
+_NEGATORS = frozenset(
+  'not cannot neither nor no none never unlike except excluding without rather'
+  ' instead reject rejects rejected exclude excludes excluded dismiss dismisses'
+  ' dismissed rule rules ruled'.split()
 )
-_NUMBERS = (
-  'one',
-  'two',
-  'three',
-  'four',
-  'five',
-  'six',
-  'seven',
-  'eight',
-  'nine',
-  'ten',
-)
-_ENDINGS = {1: 'st', 2: 'nd', 3: 'rd'}
-_TEENS = (11, 12, 13)
-_SEP = r'[\s*_"“”\'-]+'
-_START, _END = r'(?<![^\W_])', r'(?![^\W_])'
-_NOUN = r'(?:candidate|option|suggestion|alternative|choice|proposal)'
-_LIST = rf'(?:(?:{_NOUN}s)|list)'
-# 'first of the five listed candidates', 'second item on the list'.
-_GAP = (
-  r'(?:of|among|from|in|on|the|these|those|this|that|your|our|listed|shown'
-  rf'|given|proposed|possible|items?|one|product|entry|\d+|{"|".join(_NUMBERS)}'
-  r')'
-)
-# Behind these an ordinal is part of another: 'second to last'.
-_ALONE = r'(?<!to[\s-])(?<!but[\s-])'
-_MARKS = r'[\s*_"“”\'#№:(\[.-]*'
-_CALLED = rf'(?:{_MARKS}(?:no\.?|nr\.?|number)(?![^\W\d_]))?{_MARKS}'
-_OTHERS = r'(?:\d+(?:\s*(?:,|and\b|or\b|&|/))+\s*)*'
-# Neither a part of a longer number nor an amount of something.
-_NUMBER_END = (
-  r'(?![^\W_]|[.,]\d|[\s-]*(?:%|per ?cent|inch(?:es)?|packs?|pieces?|mm|cm|ml'
-  r'|oz|lbs?|ft|feet|kg|g)(?![^\W_]))'
+_PAIR = re.compile(
+  r'(?<![^\W_])the\s+(former|latter)(?=\W*$|\s*[.,;:!?)]'
+  r'|\s+(?:one|candidate|option|is|was|fits?|suits?|seems?|looks|matche?s?'
+  r'|would|will|has|comes|as|because|since|for|and|or)\b)',
+  re.IGNORECASE,
 )
 
 
 def names(
-  think: str, places: Iterable[int], count: int, known: Sequence[str] = ()
+  think: str,
+  places: Iterable[int],
+  count: int,
+  known: Sequence[str] = (),
+  titles: Sequence[str] = (),
 ) -> str | None:
-  """Returns what of a text names one of the places, None where nothing does.
+  """Returns what of a text tells one of the places, None where nothing does.
 
   Args:
     think: the text.
     places: from 0 on.
     count: how many candidates there are.
-    known: names of the prompt: a '#2' that one of them holds is no place.
+    known: names of the prompt: what they say is no place, such as a '#2'.
+    titles: of the candidates: those beside one tell its place, and all others
+      that are ruled out do.
   """
-  for place in places:
-    if match := _pattern(place, count).search(think):
-      return ' '.join(match[0].split())
-    if (match := _sign(place).search(think)) and not any(
-      _sign(place).search(name) for name in known
-    ):
+  wanted = frozenset(places)
+  if not wanted:
+    return None
+  text = place_tokens.plain(think)
+  prompt = place_tokens.names(tuple(known), tuple(titles))
+  ruled_out: set[int] = set()
+  for tokens in place_tokens.sentences(text, prompt):
+    found = place_mentions.mentions(tokens, count)
+    told = [mention for mention in found if mention.bound]
+    told += place_mentions.beside(tokens, found, count)
+    for mention in told:
+      if wanted & set(mention.places):
+        return _said(text, tokens, mention)
+    for mention in found:
+      # What was bought may be said before a 'not' that is about other things.
+      read = tokens if mention.bound else tokens[: mention.start]
+      if any(map(_negates, read)):
+        ruled_out |= set(mention.places)
+        left = set(range(count)) - ruled_out
+        if ruled_out and len(left) == 1 and left <= wanted:
+          return _said(text, tokens, mention)
+  return _signed(text, wanted, prompt) or _of_two(text, wanted, count)
+
+
+def _negates(token: Token) -> bool:
+  return token.low in _NEGATORS or token.low.endswith(("n't", 'n’t'))
+
+
+def _said(text: str, tokens: Sequence[Token], mention: Mention) -> str:
+  """Returns the words of a mention."""
+  last = tokens[min(mention.end, len(tokens)) - 1]
+  return ' '.join(text[tokens[mention.start].start : last.end].split())
+
+
+def _signed(
+  text: str, places: frozenset[int], prompt: place_tokens.Names
+) -> str | None:
+  """Returns a sign such as '#2' that no name of the prompt has."""
+  for place in sorted(places):
+    sign = re.compile(rf'(?<!\w)#\s?{place + 1}(?![.,]?\d)(?!\w)')
+    if (match := sign.search(text)) and not sign.search(prompt.text):
       return match[0]
   return None
 
 
-@functools.lru_cache(maxsize=1 << 8)
-def _pattern(place: int, count: int) -> re.Pattern[str]:
-  """Returns what names a place without a sign of its own."""
-  ordinal = rf'{_ALONE}(?:{"|".join(_ordinals(place, count))})'
-  number = str(place + 1)
-  if place < len(_NUMBERS):
-    number = rf'(?:{number}|{_NUMBERS[place]})'
-  letter = rf'|(?-i:{chr(ord("A") + place)})' if place < len(_NUMBERS) else ''
-  forms = [
-    # 'second candidate', 'second of the candidates', 'second on the list'.
-    rf'{ordinal}(?:{_SEP}{_GAP}){{0,4}}?{_SEP}(?:{_NOUN}|{_LIST})s?{_END}',
-    # 'listed second', 'the second one listed', 'the second entry'.
-    rf'(?:listed|ranked|placed){_SEP}(?:in{_SEP})?(?:the{_SEP})?{ordinal}{_END}',
-    rf'{ordinal}{_SEP}(?:item|one|product){_SEP}(?:listed|shown|given){_END}',
-    rf'the{_SEP}{ordinal}{_SEP}entry{_END}',
-    # 'candidate 2', 'option no. two', 'candidates 2 and 3', 'option B'.
-    rf'{_NOUN}s?{_CALLED}{_OTHERS}(?:{number}{letter}){_NUMBER_END}',
-    # 'number two on the list', 'no. 2 of the candidates'.
-    rf'(?:number|no\.?|nr\.?){_MARKS}{number}(?:{_SEP}{_GAP}){{1,4}}?'
-    rf'{_SEP}{_LIST}{_END}',
-  ]
-  if place == 0:
-    forms.append(rf'(?:top|head|beginning){_SEP}of{_SEP}the{_SEP}{_LIST}{_END}')
-    forms.append(rf'tops{_SEP}the{_SEP}{_LIST}{_END}')
-    forms.append(rf'the{_SEP}former{_END}')
-  if place == count - 1:
-    forms.append(rf'(?:bottom|end){_SEP}of{_SEP}the{_SEP}{_LIST}{_END}')
-    forms.append(rf'the{_SEP}latter{_END}')
-  return re.compile(rf'{_START}(?:{"|".join(forms)})', re.IGNORECASE)
-
-
-@functools.lru_cache(maxsize=1 << 8)
-def _sign(place: int) -> re.Pattern[str]:
-  return re.compile(rf'(?<!\w)[#№]\s?{place + 1}(?![.,]?\d)(?!\w)')
-
-
-def _ordinals(place: int, count: int) -> list[str]:
-  """Returns the words that tell a place of so many."""
-  number = place + 1
-  teen = number % 100 in _TEENS
-  ending = 'th' if teen else _ENDINGS.get(number % 10, 'th')
-  found = [f'{number}{ending}']
-  if place < len(_ORDINALS):
-    found.append(_ORDINALS[place])
-  if count == 1:
-    found += ['only', 'sole', 'single']
-  elif place == count - 1:
-    found += ['last', 'final', 'bottom', 'lowest']
-  elif place == count - 2:
-    found += [
-      rf'(?:second|next){_SEP}to{_SEP}last',
-      rf'second{_SEP}last',
-      rf'last{_SEP}but{_SEP}one',
-      'penultimate',
-    ]
-  if count > 2 and 2 * place == count - 1:
-    found += ['middle']
-  return found
+def _of_two(text: str, places: frozenset[int], count: int) -> str | None:
+  """Returns 'the former' or 'the latter' of two candidates."""
+  if count != 2:
+    return None
+  for match in _PAIR.finditer(text):
+    if (match[1].casefold() == 'latter') in places:
+      return match[0]
+  return None

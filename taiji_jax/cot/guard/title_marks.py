@@ -2,7 +2,7 @@
 
 import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import math
 import re
@@ -11,6 +11,7 @@ import numpy as np
 
 from taiji_jax.cot.guard.brand_forms import BrandForms
 from taiji_jax.cot.guard.config import GuardConfig
+from taiji_jax.cot.guard.prose_words import PROSE
 from taiji_jax.cot.guard.spelling import alike, as_line, every_word, words
 from taiji_jax.types import Catalog
 
@@ -23,6 +24,7 @@ _NO_QUANTITY = re.compile(r'(?:0\d{3,}|\d{5,})[^\W\d_]{1,2}')
 _UNIT_NUMBERS = 3
 _MODEL_LENGTH = 4
 _MODEL_PARTS = 4
+_TELLING = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,10 @@ class TitleMarks:
       their letters apart in a text; one of them hides no others: 'cutoff', of
       a category, is not the title's 'cut off'.
     brands: the forms of each name of the brand (see `brand_forms`).
+    tells: words that alone may tell the item from other candidates: of
+      `rarity`, rare enough (`GuardConfig.telling`), of three characters or
+      more with a letter, no words of prose, and in the names of few categories
+      of the catalogue.
   """
 
   names: tuple[str, ...]
@@ -50,6 +56,7 @@ class TitleMarks:
   rarity: dict[str, float]
   hidden: frozenset[str] = frozenset()
   brands: tuple[tuple[str, ...], ...] = ()
+  tells: frozenset[str] = frozenset()
 
 
 class TitleStatistics:
@@ -76,6 +83,8 @@ class TitleStatistics:
       for match in filter(None, map(_QUANTITY.fullmatch, models)):
         prefixes.setdefault(match[2], set()).add(match[1])
     self._brands = BrandForms(catalog)
+    names = {name for path in catalog.categories for name in path}
+    self._categories = Counter(w for name in names for w in set(words(name)))
     self._units = {
       unit
       for unit, numbers in prefixes.items()
@@ -96,6 +105,11 @@ class TitleStatistics:
     title_words = words(_YEAR.sub(' ', title))
     names = self._names(title)
     brand = words(self._catalog.brands[item]) if self._catalog.brands else []
+    rarity = {
+      word: math.log((len(self._catalog) + 1) / (self._titles[word] or 1))
+      for word in title_words
+      if not any(alike(name, word, self._config.spelling) for name in path)
+    }
     return TitleMarks(
       names=tuple(map(as_line, names)),
       near=tuple(self._near(names)),
@@ -106,14 +120,20 @@ class TitleStatistics:
         and (titles := self._titles_with(run)) <= self._config.rare
       },
       models=frozenset(self._models_of(title)),
-      rarity={
-        word: math.log((len(self._catalog) + 1) / (self._titles[word] or 1))
-        for word in title_words
-        if not any(alike(name, word, self._config.spelling) for name in path)
-      },
+      rarity=rarity,
       hidden=frozenset((*words(title), *brand, *path)),
       brands=self._brands.of(item, path),
+      tells=frozenset(self._tells(rarity)),
     )
+
+  def _tells(self, rarity: Mapping[str, float]) -> Iterable[str]:
+    """Yields the words of a title that alone may tell it."""
+    config = self._config
+    for word, nats in rarity.items():
+      if len(word) < _TELLING or word.isdecimal() or word in PROSE:
+        continue
+      if nats >= config.telling and self._categories[word] <= config.rare:
+        yield word
 
   def _names(self, title: str) -> tuple[tuple[str, ...], ...]:
     """Returns the title's forms: 'Seven (Se7en) (1995)' is seven and se7en.

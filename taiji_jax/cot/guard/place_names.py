@@ -74,16 +74,29 @@ def of(place: int, size: int) -> list[str]:
   """Returns what a place among so many candidates may be called.
 
   Args:
-    place: from 0 on, below 10.
-    size: how many there are, up to 10.
+    place: from 0 on.
+    size: how many there are.
   """
+  if size > len(_ORDINALS):
+    return [f'candidate {place + 1}', f'#{place + 1}', f'option {place + 1}']
   found = [*_counted(place, size)]
   if size > 1:
     found += _FIRST if place == 0 else ()
     found += _LAST if place == size - 1 else ()
-    found += [*_from_the_ends(place, size), *_beside(place, size)]
-    found += _excluding(place, size)
+    found += _from_the_ends(place, size)
   return list(dict.fromkeys(found))
+
+
+def by_others(place: int, size: int) -> list[str]:
+  """Returns what tells a place by other places: beside it, or all of them.
+
+  Args:
+    place: from 0 on.
+    size: how many there are; nothing tells one of more than ten.
+  """
+  if not 1 < size <= len(_ORDINALS):
+    return []
+  return [*_beside(place, size), *_excluding(place, size)]
 
 
 def _counted(place: int, size: int) -> Iterator[str]:

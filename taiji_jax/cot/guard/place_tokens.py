@@ -72,7 +72,7 @@ def names(known: tuple[str, ...], titles: tuple[str, ...]) -> Names:
   found: dict[str, list[tuple[tuple[str, ...], int]]] = {}
   both = [(title, place) for place, title in enumerate(titles)]
   for name, place in both + [(name, -1) for name in known]:
-    parts = tuple(token.low for token in _tokens(name))
+    parts = _parts(name)
     if len(parts) >= _QUOTE:
       found.setdefault(parts[0], []).append((parts, place))
   return Names(
@@ -82,6 +82,11 @@ def names(known: tuple[str, ...], titles: tuple[str, ...]) -> Names:
     },
     '\n'.join(map(plain, (*known, *titles))),
   )
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _parts(name: str) -> tuple[str, ...]:
+  return tuple(token.low for token in _tokens(plain(name)))
 
 
 def sentences(text: str, known: Names) -> list[list[Token]]:

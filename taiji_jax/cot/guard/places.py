@@ -8,15 +8,11 @@ things have numbers too: 'the first item of the history' tells no place.
 from collections.abc import Iterable, Sequence
 import re
 
-from taiji_jax.cot.guard import place_mentions, place_tokens
+from taiji_jax.cot.guard import place_mentions, place_neighbours, place_tokens
+from taiji_jax.cot.guard import place_vocabulary as vocabulary
 from taiji_jax.cot.guard.place_mentions import Mention
 from taiji_jax.cot.guard.place_tokens import Token
 
-_NEGATORS = frozenset(
-  'not cannot neither nor no none never unlike except excluding without rather'
-  ' instead reject rejects rejected exclude excludes excluded dismiss dismisses'
-  ' dismissed rule rules ruled'.split()
-)
 _PAIR = re.compile(
   r'(?<![^\W_])the\s+(former|latter)(?=\W*$|\s*[.,;:!?)]'
   r'|\s+(?:one|candidate|option|is|was|fits?|suits?|seems?|looks|matche?s?'
@@ -51,7 +47,7 @@ def names(
   for tokens in place_tokens.sentences(text, prompt):
     found = place_mentions.mentions(tokens, count)
     told = [mention for mention in found if mention.bound]
-    told += place_mentions.beside(tokens, found, count)
+    told += place_neighbours.beside(tokens, found, count)
     for mention in told:
       if wanted & set(mention.places):
         return _said(text, tokens, mention)
@@ -67,7 +63,7 @@ def names(
 
 
 def _negates(token: Token) -> bool:
-  return token.low in _NEGATORS or token.low.endswith(("n't", 'n’t'))
+  return token.low in vocabulary.NEGATORS or token.low.endswith(("n't", 'n’t'))
 
 
 def _said(text: str, tokens: Sequence[Token], mention: Mention) -> str:

@@ -6,8 +6,9 @@ import dataclasses
 import numpy as np
 
 from taiji_jax.cot import sentences
+from taiji_jax.cot.guard.clean_text import CleanText
 from taiji_jax.cot.guard.leak_guard import LeakGuard
-from taiji_jax.cot.guard.plants import DECOYS, KINDS, CleanText
+from taiji_jax.cot.guard.plants import DECOYS, KINDS
 from taiji_jax.cot.teacher import CotRequest, Teacher
 from taiji_jax.types import Catalog
 

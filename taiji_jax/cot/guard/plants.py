@@ -5,12 +5,12 @@ None where it has nothing of the kind.
 """
 
 from collections.abc import Callable
-import dataclasses
 import re
 
 import numpy as np
 
-from taiji_jax.cot.guard import place_names
+from taiji_jax.cot.guard import candidate_plants
+from taiji_jax.cot.guard.clean_text import CleanText
 from taiji_jax.types import Catalog
 
 _SHORT = 4
@@ -34,23 +34,6 @@ _NUMBERS = (
 )
 _ENDS_IN_LETTERS = re.compile(r'([A-Z]+\d{3,}|\d{4,})([A-Z]{1,2})')
 _SOME_MODEL = re.compile(r'(?<![\w-])[A-Za-z](?=[\w-]*\d)[\w-]{4,}')
-
-
-@dataclasses.dataclass(frozen=True)
-class CleanText:
-  """A reasoning text without a leak.
-
-  Attributes:
-    think: the text.
-    target: the item that it must not state.
-    evidence: names that support it.
-    candidates: items that the prompt shows as candidates, in its order.
-  """
-
-  think: str
-  target: int
-  evidence: tuple[str, ...]
-  candidates: tuple[int, ...] = ()
 
 
 def _title(text: CleanText, catalog: Catalog) -> str:
@@ -276,27 +259,6 @@ def _number(text: CleanText, catalog: Catalog) -> str | None:
   return _NUMBERS[text.target % len(_NUMBERS)].format(item_id)
 
 
-def _place(
-  text: CleanText, catalog: Catalog, rng: np.random.Generator
-) -> str | None:
-  """Returns the target's place among the candidates, if it has one."""
-  if text.target not in text.candidates:
-    return None
-  place = text.candidates.index(text.target)
-  forms = place_names.of(place, len(text.candidates))
-  return forms[rng.integers(len(forms))]
-
-
-def _other_place(text: CleanText, catalog: Catalog) -> str | None:
-  """Returns the place of a candidate that is not the target."""
-  size = len(text.candidates)
-  others = [i for i in range(size) if text.candidates[i] != text.target]
-  if not others:
-    return None
-  forms = place_names.of(others[text.target % len(others)], size)
-  return forms[text.target % len(forms)]
-
-
 KINDS: dict[
   str, Callable[[CleanText, Catalog, np.random.Generator], str | None]
 ] = {
@@ -318,11 +280,14 @@ KINDS: dict[
   'letters apart': _letters,
   'look-alike letters': _look_alike,
   'paraphrased': _paraphrased,
-  'place among the candidates': _place,
+  'place among the candidates': candidate_plants.place,
+  'place by other places': candidate_plants.place_by_others,
+  'one word of a candidate': candidate_plants.one_word,
 }
 DECOYS: dict[str, Callable[[CleanText, Catalog], str | None]] = {
   'item id': _number,
   'item id, otherwise called': _number,
-  'place among the candidates': _other_place,
+  'place among the candidates': candidate_plants.other_place,
+  'one word of a candidate': candidate_plants.other_word,
 }
 """What looks like a leak of a kind and is none; None where there is nothing."""

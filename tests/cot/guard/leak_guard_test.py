@@ -368,6 +368,62 @@ class ProductsTest(parameterized.TestCase):
     )
     self.assertEqual(guard.find('So tapes.', 0, ()).kind, 'category')
 
+  @parameterized.parameters(
+    ('the navy one', 'navy'),
+    ('Perhaps a navy-coloured one', 'navy'),
+    ('something n a v y', 'navy'),
+    ('one with tassels', 'tassels'),
+    ('one with a tassel', 'tassel'),
+    # Another candidate's, of many titles, of prose, of the category, a number.
+    ('the white one', None),
+    ('a steel one', None),
+    ('like the one before', None),
+    ('more rugs', None),
+    ('12 of them', None),
+    ('a hundred', None),
+  )
+  def test_one_word_tells_a_candidate(self, think, word):
+    titles = (
+      'Navy Rug Like 12 Tassels of Steel',
+      'White Rug of Grass',
+      *(f'Steel Nut {n}' for n in range(200)),
+    )
+    paths = (('Rugs',),) * 2 + (('Nuts',),) * 200
+    catalog = Catalog(tuple(map(str, range(202))), titles, paths)
+    guard = leak_guard.LeakGuard(catalog)
+    known = (titles[1], 'Rugs')
+    leak = guard.find(think, 0, known, (0, 1))
+    self.assertEqual(
+      str(leak) if leak else None, word and f"near title: '{word}'"
+    )
+    self.assertIsNone(guard.find(think, 0, known, ()))
+    self.assertIsNone(guard.find(think, 0, (*known, titles[0]), (0, 1)))
+    deaf = leak_guard.LeakGuard(catalog, leak_guard.GuardConfig(telling=100.0))
+    self.assertIsNone(deaf.find(think, 0, known, (0, 1)))
+    self.assertEqual(
+      guard.redact(f'So it is. And {think}.', 0, known, (0, 1)),
+      'So it is.' if word else f'So it is. And {think}.',
+    )
+
+  def test_a_brand_is_named_before_the_word(self):
+    titles = ('Corvo Rug', 'Rug', *(f'Nut {n}' for n in range(200)))
+    catalog = Catalog(
+      tuple(map(str, range(202))),
+      titles,
+      ((),) * 202,
+      ('Corvo', '', *('',) * 200),
+    )
+    guard = leak_guard.LeakGuard(catalog)
+    leak = guard.find('So Corvo.', 0, ('Rug',), (0, 1))
+    self.assertEqual(str(leak), "brand: 'Corvo'")
+
+  def test_a_place_by_the_titles_of_others(self):
+    told = 'Neither the Gorilla Super Glue Gel, 20 Gram nor option 1 fits.'
+    listed = (3, 4, 5)
+    known = _GUARD.evidence((3, 4))
+    self.assertEqual(_GUARD.find(told, 5, known, listed).kind, 'place')
+    self.assertIsNone(_GUARD.find(told, 5, known, (*listed, 9)))
+
   def test_thresholds(self):
     catalog = _GUARD._catalog
     think = 'the Sharpshooter 1/2-Inch leg is due'
@@ -382,6 +438,7 @@ class ProductsTest(parameterized.TestCase):
     ({'near': 0.0}, 'near is 0.0'),
     ({'overlap': 1.5}, 'overlap is 1.5'),
     ({'run': 0}, 'run is 0'),
+    ({'telling': 0.0}, 'telling is 0.0'),
   )
   def test_refuses(self, fields, message):
     with self.assertRaisesRegex(UserError, message):

@@ -142,26 +142,55 @@ class PlantedLeaksTest(parameterized.TestCase):
     place = plants.KINDS['place among the candidates']
     decoy = plants.DECOYS['place among the candidates']
     rng = np.random.default_rng(0)
-    for target, listed, own, other in (
-      (0, (0, 2), 'first|1|one|former|top', 'second|2|two|last'),
-      (
-        2,
-        (0, 1, 2),
-        'third|3|three|last',
-        'first|1|one|former|top|second|2|tw',
-      ),
-    ):
+    for target, listed in ((0, (0, 2)), (2, (2, 1))):
       text = planted_leaks.CleanText('', target, (), listed)
-      for _ in range(20):
-        self.assertRegex(place(text, catalog, rng), own)
-      self.assertRegex(decoy(text, catalog), other)
       guard = leak_guard.LeakGuard(catalog)
-      self.assertIsNone(guard.find(decoy(text, catalog), target, (), listed))
+      for _ in range(20):
+        found = guard.find(place(text, catalog, rng), target, (), listed)
+        self.assertEqual(found.kind, 'place')
+      said = decoy(text, catalog)
+      self.assertIsNone(guard.find(said, target, (), listed))
+      at = next(n for n in listed if n != target)
+      self.assertEqual(guard.find(said, at, (), listed).kind, 'place')
     # Not among them, none, and no other.
     for listed in ((1, 2), (), (0,)):
       text = planted_leaks.CleanText('', 0, (), listed)
       self.assertEqual(place(text, catalog, rng) is None, 0 not in listed)
       self.assertEqual(decoy(text, catalog) is None, listed in ((), (0,)))
+
+  def test_a_place_by_others(self):
+    by_others = plants.KINDS['place by other places']
+    rng = np.random.default_rng(0)
+    text = planted_leaks.CleanText('', 1, (), (0, 1, 2))
+    for _ in range(9):
+      self.assertRegex(
+        by_others(text, _CATALOG, rng),
+        'after the first|below number 1|above candidate 3|before the third'
+        '|between candidates 1 and 3|not candidates 1 or 3'
+        '|neither the first nor the third',
+      )
+    for listed in ((), (0, 2), (1,)):
+      text = planted_leaks.CleanText('', 1, (), listed)
+      self.assertIsNone(by_others(text, _CATALOG, rng))
+
+  def test_one_word_of_a_candidate(self):
+    titles = ('Tall Navy Rug', 'Tall White Rug With Tassels', 'Jar 200')
+    catalog = Catalog(tuple('abc'), titles, (('Rugs',), ('Rugs',), ()))
+    one, other = (
+      kinds['one word of a candidate']
+      for kinds in (plants.KINDS, plants.DECOYS)
+    )
+    rng = np.random.default_rng(0)
+    text = planted_leaks.CleanText('', 0, titles[1:], (0, 1))
+    for _ in range(5):
+      self.assertIn('navy', one(text, catalog, rng))
+    self.assertRegex(other(text, catalog), 'white|tassels')
+    # All of its words are said or too short, or it is no candidate.
+    jar = planted_leaks.CleanText('', 2, (), (1, 2))
+    self.assertIsNone(one(jar, catalog, rng))
+    absent = planted_leaks.CleanText('', 0, (), (1, 2))
+    self.assertIsNone(one(absent, catalog, rng))
+    self.assertIsNone(other(absent, catalog))
 
   def test_half_of_a_title_that_the_evidence_has_states_nothing(self):
     catalog = Catalog(('1',), ('Red Pla Spool Mm Red Pla Spool',), ((),))
@@ -230,6 +259,7 @@ class PlantedLeaksTest(parameterized.TestCase):
       'look-alike letters',
       'paraphrased',
       'place among the candidates',
+      'place by other places',
     ):
       self.assertGreaterEqual(measured[kind].recall, 0.99, kind)
     # Some quotes of a title fit others as well: not every one is a leak.

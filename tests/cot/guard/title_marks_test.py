@@ -74,6 +74,18 @@ class TitleMarksTest(parameterized.TestCase):
       {m for m in statistics.marks(item).models if m != '1200'}, models
     )
 
+  def test_words_that_tell(self):
+    titles = ('Navy Rugs Like XL 5mm 500 Grass Oak Steel', 'Steel', 'Oak', 'Oak')
+    paths = ('Rug',), ('Grass A', 'Grass B'), ('Grass',), ()
+    catalog = Catalog(tuple('abcd'), titles, paths)
+    # log(5 / 1) = 1.61 for one of four titles, log(5 / 3) = 0.51 for three.
+    config = GuardConfig(telling=1.0, rare=2)
+    marks = title_marks.TitleStatistics(catalog, config).marks(0)
+    self.assertEqual(marks.tells, {'navy', '5mm'})
+    config = GuardConfig(telling=0.5, rare=3)
+    marks = title_marks.TitleStatistics(catalog, config).marks(0)
+    self.assertEqual(marks.tells, {'navy', '5mm', 'grass', 'oak', 'steel'})
+
   def test_runs_and_in_how_many_titles(self):
     self.assertEqual(
       _STATISTICS.marks(2).runs,

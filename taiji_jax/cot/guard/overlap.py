@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import math
 
 from taiji_jax.cot.guard.config import GuardConfig
-from taiji_jax.cot.guard.spelling import trigrams
+from taiji_jax.cot.guard.spelling import singular_and_plural, trigrams
 from taiji_jax.cot.guard.support import Support
 from taiji_jax.cot.guard.title_marks import TitleMarks
 
@@ -62,16 +62,10 @@ def tell(marks: TitleMarks, there: Iterable[str], known: Support) -> str | None:
     known: what the evidence says, the other candidates' titles too.
   """
   for word in there:
-    forms = _numbers(word)
+    forms = singular_and_plural(word)
     if not marks.tells.isdisjoint(forms) and known.words.isdisjoint(forms):
       return word
   return None
-
-
-def _numbers(word: str) -> set[str]:
-  """Returns a word, its plurals, and what it is the plural of."""
-  found = {word, f'{word}s', f'{word}es'}
-  return found | {word.removesuffix('s'), word.removesuffix('es')}
 
 
 def _found(

@@ -1,7 +1,8 @@
 """What a place in a list of candidates may be called, to be planted in a text.
 
 Templates and their parts, combined. They were written down before the grammar
-that finds places (`places`), and the grammar was not fitted to them.
+that finds places (`places`). Its first version found 99.0 % of them; since then
+one fault that they showed was mended ('slot two of the list').
 """
 
 from collections.abc import Iterator

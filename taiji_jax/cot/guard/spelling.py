@@ -137,6 +137,12 @@ def as_line(parts: Iterable[str]) -> str:
   return f' {" ".join(parts)} '
 
 
+def singular_and_plural(word: str) -> set[str]:
+  """Returns a word, its plurals, and what it is the plural of."""
+  singular = {word.removesuffix('s'), word.removesuffix('es')}
+  return {word, f'{word}s', f'{word}es', *singular}
+
+
 @functools.lru_cache(maxsize=1 << 15)
 def trigrams(word: str) -> frozenset[str]:
   """Returns the runs of three characters of the word between two spaces."""

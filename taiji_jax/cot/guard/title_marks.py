@@ -12,7 +12,13 @@ import numpy as np
 from taiji_jax.cot.guard.brand_forms import BrandForms
 from taiji_jax.cot.guard.config import GuardConfig
 from taiji_jax.cot.guard.prose_words import PROSE
-from taiji_jax.cot.guard.spelling import alike, as_line, every_word, words
+from taiji_jax.cot.guard.spelling import (
+  alike,
+  as_line,
+  every_word,
+  singular_and_plural,
+  words,
+)
 from taiji_jax.types import Catalog
 
 _YEAR = re.compile(r'\(\s*\d{4}\s*\)')
@@ -123,14 +129,18 @@ class TitleStatistics:
       rarity=rarity,
       hidden=frozenset((*words(title), *brand, *path)),
       brands=self._brands.of(item, path),
-      tells=frozenset(self._tells(rarity)),
+      tells=frozenset(self._tells(rarity, path)),
     )
 
-  def _tells(self, rarity: Mapping[str, float]) -> Iterable[str]:
+  def _tells(
+    self, rarity: Mapping[str, float], path: frozenset[str]
+  ) -> Iterable[str]:
     """Yields the words of a title that alone may tell it."""
     config = self._config
     for word, nats in rarity.items():
       if len(word) < _TELLING or word.isdecimal() or word in PROSE:
+        continue
+      if not path.isdisjoint(singular_and_plural(word)):
         continue
       if nats >= config.telling and self._categories[word] <= config.rare:
         yield word

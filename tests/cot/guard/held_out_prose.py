@@ -1,6 +1,6 @@
 """Sentences with numbers and positions that tell no candidate's place.
 
-Written down before the grammar that finds places, which was not fitted to them.
+Written down before the grammar that finds places: none was ever taken for one.
 """
 
 CLEAN = (

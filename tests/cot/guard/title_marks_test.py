@@ -75,7 +75,12 @@ class TitleMarksTest(parameterized.TestCase):
     )
 
   def test_words_that_tell(self):
-    titles = ('Navy Rugs Like XL 5mm 500 Grass Oak Steel', 'Steel', 'Oak', 'Oak')
+    titles = (
+      'Navy Rugs Like XL 5mm 500 Grass Oak Steel',
+      'Steel',
+      'Oak',
+      'Oak',
+    )
     paths = ('Rug',), ('Grass A', 'Grass B'), ('Grass',), ()
     catalog = Catalog(tuple('abcd'), titles, paths)
     # log(5 / 1) = 1.61 for one of four titles, log(5 / 3) = 0.51 for three.

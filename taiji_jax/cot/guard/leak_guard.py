@@ -43,6 +43,34 @@ class Leak:
 class LeakGuard:
   """Finds what a reasoning text states of the item it leads to.
 
+  Compared without case, accents, punctuation and articles ('Godfather, The'
+  is 'the godfather'), letters of other scripts as the Latin ones that they
+  look like, digits in a word as the letters that they stand for, and words of
+  the title that are glued, or whose letters stand apart, as words. In this
+  order:
+
+  1. the title, without year or an alternative title in brackets; also where
+     a history title contains it: the words are there, whatever they name;
+  2. a near title: `near` of a title's words in a row, or `run` words in a row
+     that are rare: without evidence, of no other title;
+  3. a model number that is rare, in one or in parts ('10194-A', '10194 A');
+  4. the item id, as a word; one of digits alone only where it is called so
+     ('item 48', 'items 12 and 48', '#48'; see `item_numbers`), for 'packs of
+     48' states nothing;
+  5. its place among the candidates ('the second candidate', 'option 2', '#2',
+     'the one above' another, 'neither' of all others; see `places`), where it
+     is one of them; another's place is no leak;
+  6. a near title by overlap: what is rare about the title, in any order and
+     spelling. Words of the item's category path do not count. Words of the
+     evidence count only outside its quotes, and if all but few are there.
+     With evidence, titles of few such words need fewer; of a candidate, two
+     words that no name of the evidence has are enough, if `listed` rare;
+  7. with evidence: the brand (also its possessive and plural, or with a
+     hyphen or space inside; see `brand_forms`), or a level of the category
+     category path, that no name given says, the deepest first;
+  8. with evidence, of a candidate: one word that alone tells it from the
+     others ('the white one'; see `GuardConfig.telling`), a near title too.
+
   Args:
     catalog: the items.
     config: the thresholds.
@@ -84,33 +112,7 @@ class LeakGuard:
   ) -> Leak | None:
     """Returns the first leak of the target, None where there is none.
 
-    Compared without case, accents, punctuation and articles ('Godfather, The'
-    is 'the godfather'), letters of other scripts as the Latin ones that they
-    look like, digits in a word as the letters that they stand for, and words of
-    the title that are glued, or whose letters stand apart, as words. In this
-    order:
-
-    1. the title, without year or an alternative title in brackets; also where
-       a history title contains it: the words are there, whatever they name;
-    2. a near title: `near` of a title's words in a row, or `run` words in a row
-       that are rare: without evidence, of no other title;
-    3. a model number that is rare, in one or in parts ('10194-A', '10194 A');
-    4. the item id, as a word; one of digits alone only where it is called so
-       ('item 48', 'items 12 and 48', '#48'; see `item_numbers`), for 'packs of
-       48' states nothing;
-    5. its place among the candidates ('the second candidate', 'option 2', '#2',
-       'the one above' another, 'neither' of all others; see `places`), where it
-       is one of them; another's place is no leak;
-    6. a near title by overlap: what is rare about the title, in any order and
-       spelling. Words of the item's category path do not count. Words of the
-       evidence count only outside its quotes, and if all but few are there.
-       With evidence, titles of few such words need fewer; of a candidate, two
-       words that no name of the evidence has are enough, if `listed` rare;
-    7. with evidence: the brand (also its possessive and plural, or with a
-       hyphen or space inside; see `brand_forms`), or a level of the category
-       category path, that no name given says, the deepest first;
-    8. with evidence, of a candidate: one word that alone tells it from the
-       others ('the white one'; see `GuardConfig.telling`), a near title too.
+    In the order that the class states.
 
     Args:
       think: the reasoning.

@@ -67,7 +67,7 @@ class LeakGuard:
      words that no name of the evidence has are enough, if `listed` rare;
   7. with evidence: the brand (also its possessive and plural, or with a
      hyphen or space inside; see `brand_forms`), or a level of the category
-     category path, that no name given says, the deepest first;
+     path, that no name given says, the deepest first;
   8. with evidence, of a candidate: one word that alone tells it from the
      others ('the white one'; see `GuardConfig.telling`), a near title too.
 

@@ -47,6 +47,8 @@ ASKED = {
   'llm_true': Arm('backbone', 'rupr', cot=_ASKED, seeds=_FEW),
   'llm_true_held': Arm('llm_true', held=True),
 }
+CONTROLS = ('unreasoned', 'anothers', 'shuffled', 'random')
+"""They show what something is worth; RL begins with none of them."""
 _GDPO = {'weighting': 'fixed', 'combine': 'normalize_then_sum'} | _EQUAL
 PAIRS = (
   ('mbr', 'open'),
@@ -181,12 +183,14 @@ def by_teacher(plan: Plan) -> tuple[list[str], list[str]]:
 
 
 def taught(plan: Plan) -> list[str]:
-  """Returns the supervised arms, and those asked in another way."""
+  """Returns the supervised arms, and those asked in another way; no control."""
+  controls = [plan.arms[name] for name in CONTROLS if name in plan.arms]
   return [
     name
     for name in plan.arms
     if any(arm.data for arm in plan.chain(name))
     and not plan.after_reinforcement(name)
+    and not any(arm in controls for arm in plan.chain(name))
   ]
 
 

@@ -24,7 +24,7 @@ RECORD, CURVES, RANKER = 'run.json', 'rl.json', 'ranker.json'
 COUNTS = 'data_{kind}.json'
 _DRAWN = ('reward_', 'weight_')
 # Flags that decide no number.
-_WHERE = ('results', 'table', 'arms')
+_WHERE = ('results', 'table', 'arms', 'workdir')
 _COT_STAGES = ('tokenizer', 'backbone', 'cot')
 
 
@@ -99,7 +99,7 @@ def keep_counts(made: pathlib.Path, kind: str, to: str | None) -> None:
   found = files.read_json(made / counts.NAME)
   if path.exists() and files.read_json(path).get('result') == found:
     return
-  made_by = provenance.record('experiments.cot', without=(*_WHERE, 'workdir'))
+  made_by = provenance.record('experiments.cot', without=_WHERE)
   revisions = {stage: REVISIONS[stage] for stage in _COT_STAGES}
   files.write_json(path, {**made_by, 'revisions': revisions, 'result': found})
 

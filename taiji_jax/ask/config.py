@@ -17,7 +17,8 @@ _VARIABLE = re.compile(r'[A-Z_][A-Z0-9_]*')
 _TOKEN_FIELDS = ('max_tokens', 'max_completion_tokens')
 # What decides the texts; the rest says where, how fast and for how much.
 _OF_TEXTS = (
-  'model', 'seed', 'temperature', 'top_p', 'max_tokens', 'send_seed', 'redraws',
+  'model', 'seed', 'temperature', 'top_p', 'max_tokens', 'stop', 'send_seed',
+  'redraws',
 )  # fmt: skip
 _MASK = 16
 _IS_MASKED = re.compile(rf'sha256:[0-9a-f]{{{_MASK}}}')
@@ -40,6 +41,7 @@ class AskConfig:
     top_p: the draws are among the likeliest tokens of this mass; None leaves it
       to the server.
     max_tokens: the most that the model writes for one sample.
+    stop: strings that end a sample; the server leaves them out of it.
     max_tokens_field: 'max_tokens' or 'max_completion_tokens', whichever the
       server knows.
     send_seed: whether the server takes a seed.
@@ -74,6 +76,7 @@ class AskConfig:
   temperature: float | None = 0.7
   top_p: float | None = None
   max_tokens: int = 1024
+  stop: tuple[str, ...] = ()
   max_tokens_field: str = 'max_tokens'
   send_seed: bool = True
   logprobs: bool = False
@@ -111,6 +114,7 @@ class AskConfig:
     ):
       value = getattr(self, name)
       self._require(name, value is None or value > 0, 'more than 0')
+    self._require('stop', '' not in self.stop, 'strings with a letter each')
     self._require('max_failed', 0 <= self.max_failed <= 1, '0 to 1')
     self._require('model', bool(self.model), "the model's name there")
     self._require(
@@ -133,6 +137,7 @@ class AskConfig:
       self.max_tokens_field: self.max_tokens,
       'temperature': self.temperature,
       'top_p': self.top_p,
+      'stop': list(self.stop) or None,
       'logprobs': True if self.logprobs else None,
       **self.extra_body,
     }

@@ -66,6 +66,10 @@ class CotConfig:
       that speaks that protocol).
     model: for the teacher 'model': the checkpoint.
     openai: for the teacher 'openai': the endpoint.
+    stop_at_tag: whether an endpoint stops where the tag comes that closes what
+      it is asked for, so that a model which goes on costs nothing for it. Not
+      every server knows `stop`, and one that thinks aside between the same tags
+      would be cut short.
     prompt_rupr: what a model or endpoint is told where it knows the true item,
       by name or path; see `cot.teachers.prompt_template`.
     prompt_direct: what it is told where it does not.
@@ -103,6 +107,7 @@ class CotConfig:
   teacher: str = 'template'
   model: LocalConfig | None = None
   openai: AskConfig | None = None
+  stop_at_tag: bool = False
   prompt_rupr: str = 'rupr_v2'
   prompt_direct: str = 'direct_v2'
   rows: int = 0
@@ -184,6 +189,8 @@ class CotConfig:
     found.get('model', {}).pop('rows', None)
     if self.teacher == 'openai':
       found['openai'] = self.openai.identity()
+    else:
+      found.pop('stop_at_tag', None)
     return found
 
   @property

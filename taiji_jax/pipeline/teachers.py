@@ -136,4 +136,5 @@ def _endpoint(
 ) -> tuple[EndpointTeacher, str]:
   del run
   config = cot.openai
-  return EndpointTeacher(config, text, journal), config.model
+  teacher = EndpointTeacher(config, text, journal, stop_at_tag=cot.stop_at_tag)
+  return teacher, config.model

@@ -108,6 +108,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.cot.batch = 32
   config.cot.shard_rows = 500
   # Of the arms of `arms.asked` alone.
+  config.cot.stop_at_tag = True
   config.cot.openai = ml_collections.ConfigDict()
   config.cot.openai.model = 'qwen2.5-coder-0.5b-instruct-q4_k_m'
   config.cot.openai.base_url = 'http://127.0.0.1:8080/v1'

@@ -40,9 +40,10 @@ def config(url, **changes):
   return AskConfig(**(values | changes))
 
 
-def teacher(url, journal, prompt='rupr_v1', **changes):
+def teacher(url, journal, prompt='rupr_v1', stop_at_tag=False, **changes):
   text = TeacherText(prompt_template.load(prompt), CATALOG)
-  return EndpointTeacher(config(url, **changes), text, journal)
+  asked = config(url, **changes)
+  return EndpointTeacher(asked, text, journal, stop_at_tag=stop_at_tag)
 
 
 def main(url, folder, count, changes):

@@ -361,6 +361,26 @@ class EndpointTeacherTest(parameterized.TestCase):
       with self.assertRaisesRegex(UserError, 'direct_v1'):
         self.ask(server, **(changes | {'target': 0}))
 
+  @parameterized.parameters(
+    ('rupr_v1', 0, '</think>'), ('direct_v1', None, '</answer>')
+  )
+  def test_stops_at_the_tag(self, prompt, target, tag):
+    # The server leaves out what it stopped at.
+    cut = chat_server.body_of(chat_server.TEXT.partition(tag)[0])
+    given = {'prompt': prompt, 'target': target, 'redraws': 0}
+    with (
+      mock.patch.object(chat_server, 'body_of', lambda **_: cut),
+      serving() as server,
+    ):
+      [[found]] = self.ask(server, 1, 1, stop_at_tag=True, **given)
+      self.assertEqual(server.bodies[0]['stop'], [tag])
+      self.assertEqual(found.text, chat_server.GOOD)
+      self.assertEqual(found.answer, '' if target == 0 else chat_server.ITEM)
+      # Who was told nothing of the tag has left it out himself.
+      [[found]] = self.ask(server, 1, 1, **given)
+      self.assertNotIn('stop', server.bodies[1])
+      self.assertEqual(found.text, '')
+
   def test_reasoning_and_logprobs(self):
     # 'They' and ' like tools.' are in the reasoning, the tags are not.
     pieces = ['<think>', 'They', ' like tools.', '</think>', '!']

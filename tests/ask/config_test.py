@@ -18,6 +18,8 @@ class AskConfigTest(parameterized.TestCase):
     ({'budget_usd': -1.0}, 'budget_usd is -1.0'),
     ({'max_failed': 2.0}, 'max_failed is 2.0'),
     ({'model': ''}, 'model is'),
+    ({'stop': ('',)}, 'stop is'),
+    ({'stop': 'text'}, 'stop is'),
     ({'max_tokens_field': 'n'}, 'max_tokens or max_completion_tokens'),
     ({'base_url': 'localhost:80'}, 'base_url is'),
     ({'base_url': 'http://[x/v1'}, 'base_url is'),
@@ -65,9 +67,11 @@ class AskConfigTest(parameterized.TestCase):
       'max_tokens': 1,
       'send_seed': False,
       'redraws': 0,
+      'stop': ('x',),
     }
     found = AskConfig('m', **changes, **of_texts).identity()
-    self.assertEqual(found, {'model': 'm', **of_texts})
+    # Plain JSON has lists.
+    self.assertEqual(found, {'model': 'm', **of_texts, 'stop': ['x']})
     # Every field is of one kind or the other.
     fields = {field.name for field in dataclasses.fields(AskConfig)}
     self.assertEqual(fields, {'model', 'extra_body', *changes, *of_texts})

@@ -25,7 +25,8 @@ The size, by arithmetic (two cores, float32, 1.6M parameters):
 
 Measured, 2026-11-28, the same machine: backbone 6.1 minutes, reasoning 2 each
 of three kinds, an SFT model 1.9, its answers to all users .6, held ones .7.
-Five seeds of mbr, three of the others; all supervised cells 2.2 hours.
+Five seeds of mbr, three of the others; all supervised cells 2.2 hours, with
+other work beside them on the machine.
 
 Measured, 2026-11-27, two cores, Python 3.11 (jax 0.10.2), `--floors`: 1.7
 minutes. On all 8,317 users, 95 % intervals: decayed majority L1 .362 [.351,

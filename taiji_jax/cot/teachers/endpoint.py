@@ -92,8 +92,8 @@ def reader(*, answers: bool, stop: Sequence[str] = ()) -> Read:
 
   def read(reply: Reply) -> tuple[Answer, str]:
     text = reply.text
-    open_ = opening in text and closing not in text
-    if open_ and closing in stop and reply.finish == 'stop':
+    unclosed = opening in text and closing not in text
+    if unclosed and closing in stop and reply.finish == 'stop':
       text += closing
     found = reasoning.read(text, reply.aside, answers=answers)
     logprobs = reply.logprobs_of(found.think)

@@ -223,6 +223,25 @@ class Decoder(nn.Module):
     )
     return logits.reshape(*hidden_btd.shape[:-1], -1)
 
+  def logits_of(self, hidden_btd: jax.Array, token_k: jax.Array) -> jax.Array:
+    """Returns float32 logits `[..., k]` of some tokens alone.
+
+    Args:
+      hidden_btd: as for `logits`.
+      token_k: int32 token ids, such as the codes of one level.
+    """
+    tied = self.config.tie_embeddings
+    row_kd = self.embedding_vd[token_k] if tied else self.head_dv.T[token_k]
+    dtype = jnp.dtype(self.config.dtype)
+    flat = hidden_btd.reshape(-1, hidden_btd.shape[-1]).astype(dtype)
+    logits = jax.lax.dot_general(
+      flat,
+      row_kd.astype(dtype),
+      (((1,), (1,)), ((), ())),
+      preferred_element_type=jnp.float32,
+    )
+    return logits.reshape(*hidden_btd.shape[:-1], -1)
+
 
 def shapes(config: DecoderConfig) -> Any:
   """Returns shapes and dtypes of all variables; nothing is drawn."""

@@ -108,6 +108,22 @@ class KVCache:
     )
     return jnp.repeat(self.prompt_length_b, group) + self.filled
 
+  def of_parents(self, parent_bm: jax.Array) -> 'KVCache':
+    """Returns the cache of m completions of each prompt that go on from others.
+
+    The prompts' part is not touched.
+
+    Args:
+      parent_bm: int32, which of the G completions of its prompt each goes on
+        from.
+    """
+    b, m = parent_bm.shape
+    group = self.completions[0].key_bhds.shape[0] // b
+    row_n = (jnp.arange(b)[:, None] * group + parent_bm).reshape(b * m)
+    return self.replace(
+      completions=jax.tree.map(lambda x: x[row_n], self.completions)
+    )
+
 
 def dtype_of(name: str, model_dtype: str) -> jnp.dtype:
   """Returns what a cache is stored in.

@@ -7,12 +7,12 @@ random logits that are given; what is timed is what the constraint adds to the
 model: normalise, mask, add, take the 70 best, at all levels. `free` is the same
 without a constraint (normalise and top-k over 140 x 2,048). `flat` is the
 layout of STATIC (arXiv:2602.22647): the first two levels as dense masks, then
-CSR rows padded to the widest node of the level. `binary` finds the range of each prefix
-in the sorted sequences by binary search, a code at a time; `dense` holds a mask
-[prefixes, codes] for each level (none where it takes over 4 GiB). Ours
-normalises over the children (`normalize='children'`) or over all codes; the
-others over all codes, as published. A ratio above 1 means that ours takes
-longer. Last line: one JSON object.
+CSR rows padded to the widest node of the level. `binary` finds the range of
+each prefix in the sorted sequences by binary search, for every code of a level;
+`dense` holds a mask [prefixes, codes] for each level (none where it takes over
+4 GiB). Ours normalises over the children (`normalize='children'`) or over all
+codes; the others over all codes, as published. A ratio above 1 means that ours
+takes longer. Last line: one JSON object.
 """
 
 from collections.abc import Callable

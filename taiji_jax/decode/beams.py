@@ -17,7 +17,7 @@ Step = Callable[[Any, int, jax.Array, jax.Array], tuple[jax.Array, Any]]
 
 `level` is a Python int from 1; beam j of a row goes on from what the cache
 holds of its beam `parent_bm[:, j]` (at level 1 of the row itself, 0) with the
-code `code_bm[:, j]` of the level before. m may be another number at each level."""
+code `code_bm[:, j]` of the level before. m may differ from level to level."""
 
 
 @chex.dataclass(frozen=True)

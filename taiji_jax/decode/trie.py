@@ -2,8 +2,8 @@
 
 The nodes of a depth are numbered in the order of their prefixes. So the
 children of a node are neighbours, and so are the items below it: a node needs
-to know where each of the two begins, and nothing else (CSR). Nothing grows with the
-number of possible prefixes.
+to know where each of the two begins, and nothing else (CSR). Nothing grows with
+the number of possible prefixes.
 
 See https://arxiv.org/abs/2602.22647 (STATIC) for the form with two dense levels
 and padded rows, which `experiments/benchmarks/trie_masks.py` compares.

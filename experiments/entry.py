@@ -66,13 +66,19 @@ def _in_help(holder: flags.FlagHolder) -> flags.FlagHolder:
   return holder
 
 
-def run(main: Callable[[], None], recipe: str | None = None) -> None:
+def run(
+  main: Callable[[], None],
+  recipe: str | None = None,
+  kind: type | None = None,
+) -> None:
   """Runs `main`; a user's mistake ends in one sentence and exit code 1.
 
   Args:
     main: the experiment.
     recipe: where its --config, if it has that flag, is not given. Such an
       experiment trains: it has large pages, see `huge_pages`.
+    kind: the dataclass of its recipe, whose fields --help shows; that of
+      Taiji's where None.
   """
 
   def guarded(argv: list[str]) -> None:
@@ -82,7 +88,7 @@ def run(main: Callable[[], None], recipe: str | None = None) -> None:
 
   app.run(
     guarded,
-    flags_parser=lambda argv: _parse(argv, recipe),
+    flags_parser=lambda argv: _parse(argv, recipe, kind),
   )
 
 
@@ -127,7 +133,7 @@ def _claim(path: pathlib.Path) -> None:
   _LOCKS.append(lock)
 
 
-def _parse(argv: list[str], recipe: str | None) -> list[str]:
+def _parse(argv: list[str], recipe: str | None, kind: type | None) -> list[str]:
   """Parses flags; a wrong one ends in one sentence and exit code 2."""
   argv, items = recipe_file.without_items(_with_recipe(argv, recipe))
   if _HELP.intersection(argv):
@@ -142,7 +148,7 @@ def _parse(argv: list[str], recipe: str | None) -> list[str]:
     return rest
   except SystemExit:  # --help, after which absl exits with 1.
     if recipe and _HELP.intersection(argv):
-      _print_fields()
+      _print_fields(kind)
     sys.exit(0)
   except (flags.Error, UserError) as error:
     _die(recipe_file.brief(error), 2)
@@ -171,12 +177,12 @@ def _with_recipe(argv: list[str], recipe: str | None) -> list[str]:
   return argv
 
 
-def _print_fields() -> None:
+def _print_fields(kind: type | None) -> None:
   """Prints the fields of a recipe behind what absl tells of the flags."""
   # It imports what a recipe speaks of, which other commands need not.
   from experiments import recipe_fields
 
-  print(f'\n{recipe_fields.text(flags.get_help_width())}', end='')
+  print(f'\n{recipe_fields.text(flags.get_help_width(), kind)}', end='')
 
 
 def _guarded(main: Callable[[], None], argv: list[str]) -> None:
@@ -188,6 +194,8 @@ def _guarded(main: Callable[[], None], argv: list[str]) -> None:
     sys.unraisablehook = lambda _: None
   # JAX tells of the accelerators that it did not find.
   logging.getLogger('jax').setLevel(logging.WARNING)
+  # A line for every answer of an endpoint.
+  logging.getLogger('httpx2').setLevel(logging.WARNING)
   metrics.show_progress()
   signal.signal(signal.SIGTERM, _terminated)
   try:

@@ -28,10 +28,16 @@ def markdown(sources: object = None) -> str:
   return '\n\n'.join(blocks)
 
 
-def text(width: int) -> str:
-  """Returns the same for a terminal of so many columns."""
-  paragraphs = [textwrap.fill(' '.join(_ABOUT.split()), width)]
-  for section in fields.sections():
+def text(width: int, kind: type | None = None) -> str:
+  """Returns the same for a terminal of so many columns.
+
+  Args:
+    width: columns.
+    kind: the dataclass of the recipe; Taiji's where None.
+  """
+  about = _ABOUT if kind is None else _ABOUT.rpartition('\n')[0]
+  paragraphs = [textwrap.fill(' '.join(about.split()), width)]
+  for section in fields.sections(*([] if kind is None else [kind])):
     title = section.path or 'the recipe itself'
     lines = [_wrap(f'{title}: {_about(section)}', width, 0)]
     lines += [

@@ -59,6 +59,7 @@ def main() -> None:
   """Makes every cell of the table that is not there, and the table."""
   _check_flags()
   recipe = recipe_lib.from_config(_CONFIG.value)
+  taiji_table.check_asked(recipe, _ARMS.value or ())
   folder = pathlib.Path(_RESULTS.value or f'experiments/results/{recipe.name}')
   if _TABLE.value:
     _write_table(recipe, folder)
@@ -106,6 +107,8 @@ def _check_flags() -> None:
   """Raises UserError where flags exclude each other."""
   if _FLOORS.value and (_TABLE.value or _ARMS.value or _RESULTS.value):
     raise UserError('--floors goes with none of --table, --arms, --results.')
+  if _TABLE.value and _ARMS.value:
+    raise UserError('--table goes without --arms; it reads what is there.')
   if _VALIDATE.value and (_TABLE.value or _FLOORS.value or _RESULTS.value):
     raise UserError(
       '--validate goes with none of --table, --floors, --results.'
@@ -130,7 +133,8 @@ def _write_table(recipe: Recipe, folder: pathlib.Path) -> None:
 def _write_reports(run: Run, names: Sequence[str]) -> None:
   """Writes what the data of some arms hold, and how reliable answers are."""
   plan = run.plan
-  for name in (run.recipe.arms.start, 'popo', 'popo_held'):
+  start = run.recipe.arms.start
+  for name in (start, f'{start}_held', 'popo', 'popo_held'):
     if name in names and run.validation is not None:
       reliability.make(run, name, plan.seeds(name)[0])
   taught = {name: plan.arms[name] for name in names if plan.arms[name].data}

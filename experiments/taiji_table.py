@@ -1,6 +1,6 @@
 """Taiji's arms, what of them is compared, and what the paper says of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from taiji_jax import markdown
@@ -18,7 +18,7 @@ _NO_CANDIDATES = {'candidates': 0}
 _SHUFFLED = {'candidate_order': 'shuffled'}
 _RANDOM = {'candidate_source': 'random'}
 # Asked of an endpoint: one text a row, so that nothing is chosen among.
-_ASKED = {'teacher': 'openai', 'samples': 1, 'rule': 'within', 'rows': 500}
+_ASKED = {'teacher': 'openai', 'samples': 1, 'rule': 'within', 'rows': 300}
 
 SUPERVISED = {
   'backbone': Arm('backbone'),
@@ -166,12 +166,24 @@ def plan(recipe: Recipe, read: bool = False) -> Plan:
     config.sft_seeds,
     config.rl_seeds,
   )
-  if not there and (lacking := sorted(set(ASKED) & set(config.names))):
-    raise UserError(
-      f'arms.names has {lacking[0]!r}, whose teacher is an endpoint; set'
-      ' arms.asked.'
-    )
+  if not there:
+    check_asked(recipe, config.names)
   return found.only(config.names) if config.names else found
+
+
+def check_asked(recipe: Recipe, names: Sequence[str]) -> None:
+  """Raises UserError where arms need the endpoint and may not ask it.
+
+  Args:
+    recipe: says whether it may be asked.
+    names: of arms.
+  """
+  lacking = sorted(set(ASKED) & set(names))
+  if lacking and not recipe.arms.asked:
+    raise UserError(
+      f'the teacher of the arm {lacking[0]!r} is an endpoint; set arms.asked'
+      ' (--config.arms.asked=True).'
+    )
 
 
 def by_teacher(plan: Plan) -> tuple[list[str], list[str]]:

@@ -1,7 +1,7 @@
-"""How RL's sampled gradient agrees with the exact one, of a run's model.
+"""How a sampled gradient of the answers agrees with the exact one.
 
 Run: python -m experiments.benchmarks.expected_gradient \
-       --workdir=runs/taiji/amazon_scientific_cpu --arm=sft
+       --workdir=runs/taiji/amazon_scientific_cpu --arm=mbr
 
 The model writes its reasoning greedily behind the prompts of some RL rows. Its
 answers are held to each row's candidates, so that the gradient of the expected
@@ -23,6 +23,7 @@ from experiments import entry
 from experiments.benchmarks import saving
 from taiji_jax import markdown
 from taiji_jax.data import prompts
+from taiji_jax.data.encoder import Encoder
 from taiji_jax.data.markers import ANSWER_CLOSE, ANSWER_OPEN
 from taiji_jax.decode import branches
 from taiji_jax.decode.held import Held
@@ -31,7 +32,7 @@ from taiji_jax.pipeline import Run
 from taiji_jax.rl import expected, rewards
 
 _WORKDIR = entry.workdir_flag('runs/taiji/amazon_scientific_cpu')
-_ARM = flags.DEFINE_string('arm', 'sft', 'Whose model.')
+_ARM = flags.DEFINE_string('arm', 'mbr', 'Whose model.')
 _SEED = flags.DEFINE_integer('seed', None, "The arm's first if not given.")
 _ROWS = flags.DEFINE_integer('rows', 64, 'RL rows, the first ones.')
 _DRAWS = flags.DEFINE_list(
@@ -51,7 +52,7 @@ def main() -> None:
   encoder = run.encoder_for(_ARM.value)
   listed = [encoder.candidates(rows, r) for r in range(len(rows))]
   params = run.policy.variables(run.load(run.model(_ARM.value, seed)))
-  batch = read(run, params, rows, listed)
+  batch = read(run, encoder, params, rows, listed)
   reward_bck = earned(run, rows, listed)
   decoder = run.policy.decoder
 
@@ -68,11 +69,14 @@ def main() -> None:
   saving.tell({'arm': _ARM.value, 'rows': len(rows), 'objectives': result})
 
 
-def read(run: Run, params: Any, rows: Any, listed: list[list[int]]) -> tuple:
+def read(
+  run: Run, encoder: Encoder, params: Any, rows: Any, listed: list[list[int]]
+) -> tuple:
   """Returns prompts, lengths and branches of some rows, behind reasoning.
 
   Args:
     run: whose policy writes.
+    encoder: of the prompts.
     params: all of its variables.
     rows: the contexts.
     listed: candidates of each, items.
@@ -80,7 +84,7 @@ def read(run: Run, params: Any, rows: Any, listed: list[list[int]]) -> tuple:
   policy, catalog = run.policy, run.logs.catalog
   answers = [[prompts.item_text(catalog, n) for n in own] for own in listed]
   held = Held(policy.decoder, policy.tokenizer, policy.completion, policy.mesh)
-  ids = [run.encoder.ids(rows, r) for r in range(len(rows))]
+  ids = [encoder.ids(rows, r) for r in range(len(rows))]
   texts = held(params, ids, answers).texts
   encode = policy.tokenizer.encode
   heads = [
@@ -91,7 +95,7 @@ def read(run: Run, params: Any, rows: Any, listed: list[list[int]]) -> tuple:
     [[encode(answer + ANSWER_CLOSE) for answer in own] for own in answers],
     max(map(len, listed)),
   )
-  return (*run.encoder.batch(rows, np.arange(len(rows))), packed)
+  return (*encoder.batch(rows, np.arange(len(rows))), packed)
 
 
 def earned(run: Run, rows: Any, listed: list[list[int]]) -> np.ndarray:

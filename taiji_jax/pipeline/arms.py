@@ -111,8 +111,8 @@ class ArmsConfig:
     start: the supervised arm that reinforced ones begin with: the best on
       validation rows, see `experiments.taiji --validate`.
     rl_rows: so many evaluation rows, one sample for all, are answered by the
-      models that reinforcement makes: their seeds differ more than users do; 0
-      takes all.
+      models that reinforcement makes: in paired differences their seeds differ
+      more than users do; 0 takes all.
     asked: whether the arms whose teacher is the endpoint of `cot.openai` are
       made; a table of what is there shows them either way.
     validation_rows: so many validation rows are answered at the most where an

@@ -16,8 +16,9 @@ from taiji_jax.pipeline.run import Run
 from taiji_jax.types import Rows
 
 _UNMEASURED = (
-  'It was not measured: no validation answers of this arm, or an answer that'
-  ' names no item that could come.'
+  'Not known: the answer names no item that could come, or this arm with this'
+  ' seed answered no validation rows; experiments.taiji has that of its'
+  ' arms.start, free and held, and of popo, with the first seed.'
 )
 
 

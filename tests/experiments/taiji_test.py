@@ -164,16 +164,20 @@ class TaijiTest(absltest.TestCase):
 
   def test_what_an_arm_says_to_one_user_and_how_often_it_is_right(self):
     def recommend(*flags):
-      return tiny.finish(
-        tiny.start(
-          f'--workdir={self.folder / "whole"}', *flags, module='recommend'
-        )
+      process = tiny.start(
+        f'--workdir={self.folder / "whole"}', *flags, module='recommend'
       )
+      told, errors = process.communicate()
+      return process.returncode, told, errors
 
     for arm in ('mbr_held', 'popo'):
-      code, errors = recommend(f'--arm={arm}', '--user=3')
+      code, told, errors = recommend(f'--arm={arm}', '--user=3')
       self.assertEqual(code, 0, errors)
-    code, errors = recommend('--arm=grpo_fixed', '--user=3')
+      self.assertIn('How often such an answer was right', told)
+    # A held answer names an item, so that it is told how often it was right.
+    code, told, errors = recommend('--arm=mbr_held', '--user=3')
+    self.assertRegex(told, r'the very item, of \d+ validation')
+    code, _, errors = recommend('--arm=grpo_fixed', '--user=3')
     self.assertEqual(code, 1)
     self.assertIn("no arm 'grpo_fixed'", errors)
 

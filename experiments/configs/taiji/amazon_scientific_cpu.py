@@ -15,7 +15,7 @@ The size, by arithmetic (two cores, float32, 1.6M parameters):
 - Backbone: 1,500 steps x 8 rows x 256 tokens = 3.1M tokens of users whom no
   later stage trains on.
 - CoT: 4,000 prompts x 3 texts and the empty one, three times (RUPR, direct,
-  towards the retriever's answer); of the language model 500 x 1, twice.
+  towards the retriever's answer); of the language model 300 x 1, twice.
 - SFT: `mbr` with five seeds, eight arms (with the language model's ten) with
   three, 600 steps x 8 rows x 256 tokens = 1.2M tokens each: 29 models (35).
 - RL: three arms x 20 seeds and one x 10, 20 steps x 8 prompts x 4 rollouts: 70

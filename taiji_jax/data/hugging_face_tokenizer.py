@@ -1,6 +1,7 @@
 """A tokenizer of transformers."""
 
 from collections.abc import Mapping, Sequence
+import copy
 import functools
 import os
 import re
@@ -154,6 +155,23 @@ class HuggingFaceTokenizer:
     return self._control.sub(
       lambda match: f'{sign}{match[0][0]}{sign}{match[0][1:]}{sign}', text
     )
+
+  def id_of(self, token: str) -> int | None:
+    """Returns the id of a whole token, None where there is none."""
+    return self._tokenizer.get_vocab().get(token)
+
+  def with_tokens(self, tokens: Sequence[str]) -> 'HuggingFaceTokenizer':
+    """Returns a tokenizer that has some tokens more, in order, at its end.
+
+    They are control tokens: no text becomes one, they are put in by id.
+
+    Args:
+      tokens: those that it has already stay what they are.
+    """
+    grown = copy.deepcopy(self._tokenizer)
+    new = [token for token in tokens if self.id_of(token) is None]
+    grown.add_tokens(new, special_tokens=True)
+    return HuggingFaceTokenizer(grown, self._path)
 
   def save(self, directory: str | os.PathLike[str]) -> None:
     """Writes the files that AutoTokenizer reads, chat template included.

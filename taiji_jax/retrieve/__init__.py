@@ -1,5 +1,6 @@
-"""The simple collaborative model: floor, teacher, candidates, features.
+"""The simple collaborative models: floor, teacher, candidates, features.
 
-A conditional logit over counts: what came after what, whose titles are near,
-what is popular. It lies below all stages that read it.
+`retriever` is a conditional logit over counts, of a log: what came after what,
+whose titles are near, what is popular. `mixture` mixes counts and texts by EM,
+of next-item rows. Both lie below all stages that read them.
 """

@@ -112,7 +112,8 @@ class Cells:
     cell = self.find(arm, seed)
     means = _means({name: cell.values[name] for name in self._shown})
     told = ', '.join(f'{name} {mean:.3f}' for name, mean in means.items())
-    metrics.LOG.info('%s, seed %d: %s', arm, seed, told)
+    if told:
+      metrics.LOG.info('%s, seed %d: %s', arm, seed, told)
     return cell
 
   def find(self, arm: str, seed: int) -> Cell | None:

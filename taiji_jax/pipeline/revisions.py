@@ -18,4 +18,6 @@ REVISIONS = {
   'rl': 2,
   'answers': 1,
   'evaluation': 2,
+  'mixture': 1,
+  'generator': 1,
 }

@@ -56,7 +56,13 @@ RULES = (
     ('whole', 'whole'),
   ),
   (r'(user|item)_(mlp_\d+|(click|conversion|bias)_head)/bias', ('whole',)),
+  # Semantic IDs: networks and codebooks are small.
+  (r'(encoder|decoder)_\d+/kernel', ('whole', 'whole')),
+  (r'(encoder|decoder)_\d+/bias', ('whole',)),
+  (r'(codebook|sum)_lkd', ('whole', 'whole', 'whole')),
+  (r'(use|count)_lk', ('whole', 'whole')),
 )
+# So is what lies below a node `recommender`: models over items (`spec_of`).
 
 
 def path_text(path: tuple[Any, ...]) -> str:
@@ -71,7 +77,7 @@ def spec_of(path: str, shape: tuple[int, ...], mesh: Mesh) -> P:
     UserError: no rule matches, the rule has another number of axes, an axis of
       the mesh would be used twice, or a dimension does not divide.
   """
-  if not shape:
+  if not shape or re.search(r'(^|/)recommender/', path):
     return P()
   block = re.search(r'(^|/)blocks_\d+/', path)
   stacked = re.sub(r'(^|/)blocks_\d+/', r'\1blocks/', path)

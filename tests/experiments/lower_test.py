@@ -23,6 +23,7 @@ RECIPES = sorted(
   str(path.relative_to(ROOT))
   for path in ROOT.glob('experiments/configs/*/*.py')
   if 'def get_config' in path.read_text('utf-8')
+  and path.parent.name != 'generator'  # Of another kind of recipe.
 )
 LIBTPU = importlib.util.find_spec('libtpu') is not None
 LONG = os.environ.get('TAIJI_LONG') == '1'

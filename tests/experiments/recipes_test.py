@@ -4,12 +4,16 @@ import pathlib
 from absl.testing import absltest, parameterized
 import ml_collections
 
+from experiments import generator_table
 from taiji_jax import config as config_lib
 from taiji_jax.errors import UserError
+from taiji_jax.pipeline import generator_recipe
 from taiji_jax.pipeline import recipe as recipe_lib
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'experiments' / 'configs'
-FILES = sorted(CONFIGS.rglob('*.py'))
+EVERY = sorted(CONFIGS.rglob('*.py'))
+GENERATORS = [p for p in EVERY if p.parent.name == 'generator']
+FILES = [p for p in EVERY if p not in GENERATORS]
 
 
 def config_of(path):
@@ -46,6 +50,16 @@ class RecipesTest(parameterized.TestCase):
     parts = recipe.mesh.data * recipe.mesh.fsdp
     self.assertEqual(recipe.sft.batch % parts, 0)
     self.assertEqual(recipe.rl.prompts % parts, 0)
+
+  @parameterized.named_parameters(
+    (str(p.relative_to(CONFIGS)), p) for p in GENERATORS
+  )
+  def test_generators_build(self, path):
+    config, doc = config_of(path)
+    recipe = generator_recipe.from_config(config)
+    self.assertEqual(recipe.name, str(path.relative_to(CONFIGS))[:-3])
+    self.assertTrue(doc)
+    self.assertNotEmpty(generator_table.plan(recipe).cells())
 
   def test_there_are_some(self):
     self.assertNotEmpty(FILES)

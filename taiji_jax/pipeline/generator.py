@@ -1,0 +1,328 @@
+"""One run of a generator's table: models by arm and seed, and their lists."""
+
+import dataclasses
+import functools
+import pathlib
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from taiji_jax import metrics
+from taiji_jax.config import deviations
+from taiji_jax.data.next_items import NextItems
+from taiji_jax.decode import trie as trie_lib
+from taiji_jax.decode.trie import Trie
+from taiji_jax.errors import UserError
+from taiji_jax.evaluate import ranking
+from taiji_jax.modules.decoder_config import DecoderConfig
+from taiji_jax.modules.item_decoder import ItemDecoderConfig
+from taiji_jax.modules.sasrec import SequenceModelConfig
+from taiji_jax.modules.weights import tree
+from taiji_jax.pipeline import compiled, generator_data
+from taiji_jax.pipeline.generator_arms import (
+  GENERATOR,
+  GIVEN,
+  MIXTURE,
+  RERANK,
+  SEQUENCE,
+  TOKENS,
+  GeneratorArm,
+  GeneratorPlan,
+)
+from taiji_jax.pipeline.generator_data import Shared
+from taiji_jax.pipeline.generator_recipe import GeneratorRecipe, TrainedConfig
+from taiji_jax.pipeline.revisions import REVISIONS
+from taiji_jax.products import Product, Products
+from taiji_jax.rank import rerank
+from taiji_jax.rank.rerank import Reranker
+from taiji_jax.recommender import (
+  Generator,
+  Recommender,
+  SequenceRecommender,
+  TokenGenerator,
+)
+from taiji_jax.retrieve import transitions
+from taiji_jax.semantic_ids import SemanticIds
+from taiji_jax.semantic_ids import make as make_ids
+from taiji_jax.sft import row_fit
+from taiji_jax.sft import rows as rows_lib
+from taiji_jax.sft.rows import LabelledRows
+
+TRAIN, VALID, TEST = 'train', 'valid', 'test'
+_TOP = 10
+
+
+class GeneratorRun:
+  """A recipe in a work directory; what is asked for is made.
+
+  Attributes:
+    recipe: the configuration.
+    plan: its arms.
+    workdir: where it writes.
+    shared: rows, vectors, the collaborative model.
+  """
+
+  def __init__(
+    self, recipe: GeneratorRecipe, workdir: pathlib.Path, plan: GeneratorPlan
+  ):
+    """Opens a run; nothing is made before it is asked for.
+
+    Args:
+      recipe, workdir, plan: see the attributes.
+    """
+    compiled.keep(recipe.compilation_cache)
+    self.recipe, self.workdir, self.plan = recipe, workdir, plan
+    self.products = Products(workdir / 'products')
+    self.mesh = recipe.mesh.make()
+    self.shared = Shared(recipe, self.products)
+
+  def rows(self, part: str) -> NextItems:
+    """Returns the rows of a part: 'train', 'valid' or 'test'."""
+    return getattr(self.shared.data, part)
+
+  @functools.cached_property
+  def frequency_n(self) -> np.ndarray:
+    """Returns how often training takes each item, int64 `[N]`."""
+    catalog = self.shared.data.catalog
+    return transitions.popularity(self.rows(TRAIN), len(catalog))
+
+  def codes(self, ids: str) -> np.ndarray:
+    """Returns the semantic IDs of all items, int32 `[N, L]`.
+
+    Args:
+      ids: 'given' or 'own'.
+
+    Raises:
+      UserError: the files give none.
+    """
+    if ids != GIVEN:
+      return self.own_ids.code_nl
+    code_nl = self.shared.data.catalog.codes_nl
+    if code_nl is None:
+      raise UserError(
+        "these rows come without semantic IDs; use arms whose ids are 'own'."
+      )
+    return code_nl
+
+  @functools.cached_property
+  def own_ids(self) -> SemanticIds:
+    """Returns semantic IDs made of the items' texts."""
+    text_nd = self.shared.text_nd(self.recipe.ids_width)
+    return make_ids(text_nd, self.recipe.semantic_ids)
+
+  def trie(self, ids: str) -> Trie:
+    """Returns the trie of the catalogue."""
+    return trie_lib.build(self.codes(ids), self._count(ids), self.frequency_n)
+
+  def _count(self, ids: str) -> int:
+    """Returns K of a level."""
+    recipe = self.recipe
+    return recipe.data.codes if ids == GIVEN else recipe.semantic_ids.codes
+
+  def recommender(self, arm: GeneratorArm, beams: int = 0) -> Recommender:
+    """Returns the functions of an arm's model.
+
+    Args:
+      arm: no re-ranker.
+      beams: of a decode; those of the recipe where 0.
+    """
+    items = len(self.shared.data.catalog)
+    config = self._config(arm)
+    text_nd = self.shared.text_nd(config.text_width)
+    fields = dataclasses.asdict(config.model) | dict(arm.model)
+    fields |= {'num_items': items, 'text_width': config.text_width}
+    if arm.kind == SEQUENCE:
+      return SequenceRecommender(
+        SequenceModelConfig(**fields), text_nd, self.mesh
+      )
+    code_nl = self.codes(arm.ids)
+    levels = (self._count(arm.ids),) * code_nl.shape[1]
+    if arm.kind == TOKENS:
+      model = config.model
+      sizes = DecoderConfig(
+        vocab_size=1 + sum(levels),
+        num_layers=model.num_layers,
+        width=model.width,
+        num_heads=model.num_heads,
+        num_kv_heads=model.num_heads,
+        mlp_width=model.mlp_width,
+        stacked=False,
+      )
+      width = beams or self.recipe.generator.beams
+      trie = self.trie(arm.ids)
+      return TokenGenerator(sizes, code_nl, trie, self.mesh, width)
+    return Generator(
+      ItemDecoderConfig(codes=levels, **fields),
+      code_nl,
+      self.trie(arm.ids),
+      text_nd,
+      self.mesh,
+      beams or self.recipe.generator.beams,
+    )
+
+  def _config(self, arm: GeneratorArm) -> TrainedConfig:
+    own = self.recipe.generator
+    return self.recipe.sequence if arm.kind == SEQUENCE else own
+
+  def labelled(self, config: TrainedConfig, share: float) -> LabelledRows:
+    """Returns the training rows and their labels.
+
+    Args:
+      config: how many labels the teacher gives.
+      share: of the teacher.
+    """
+    rows = self.rows(TRAIN)
+    history = generator_data.histories(rows, self.recipe.data.history)
+    if not share:
+      return rows_lib.one_hot(*history, rows.target_b)
+    teacher = self.shared.teacher(config.labels)
+    return rows_lib.mixed(*history, rows.target_b, *teacher, share)
+
+  def model(self, name: str, seed: int) -> tuple[Any, Product]:
+    """Returns (parameters on the mesh, the product that holds them).
+
+    Args:
+      name: of an arm that is trained.
+      seed: of what its training draws.
+    """
+    arm = self.plan.get(name)
+    config = self._config(arm)
+    share = config.share if arm.share is None else arm.share
+    recommender = self.recommender(arm)
+
+    def build(part: pathlib.Path, scratch: pathlib.Path) -> float:
+      found = row_fit.fit(
+        recommender.loss,
+        self.labelled(config, share),
+        config.fit,
+        start=recommender.init(seed),
+        mesh=self.mesh,
+        scratch=scratch,
+        writer=metrics.Writer(self.workdir),
+        judge=lambda params: self._judged(recommender, params),
+        seed=seed,
+        stage=f'{name}_{seed}',
+        saving=self.recipe.saving,
+      )
+      tree.save(part / 'params.safetensors', found.params)
+      return found.seconds
+
+    inputs = {
+      'data': self.shared.digest,
+      'arm': deviations(dataclasses.replace(arm, seeds=0)),
+      'config': deviations(config),
+      'share': share,
+      'seed': seed,
+      'codes': self._ids_key(arm),
+      'history': self.recipe.data.history,
+      'mixture': deviations(self.recipe.mixture),
+      'tfidf': deviations(self.recipe.tfidf),
+    }
+    made = self.products.make(
+      f'model_{name}_{seed}', inputs, build, revision=REVISIONS['generator']
+    )
+    like = jax.eval_shape(lambda: recommender.init(0))
+    params = tree.load(made.folder / 'params.safetensors', like)
+    return params, made
+
+  def _ids_key(self, arm: GeneratorArm) -> Any:
+    if arm.kind not in (GENERATOR, TOKENS) or arm.ids == GIVEN:
+      return arm.ids
+    return deviations(self.recipe.semantic_ids)
+
+  def _judged(self, recommender: Any, params: Any) -> float:
+    """Returns NDCG@10 on the validation rows, item level."""
+    rows = self.rows(VALID)
+    history = generator_data.histories(rows, self.recipe.data.history)
+    found = recommender.lists(params, *history, _TOP)
+    rank_b = ranking.in_lists(found.item_rk, rows.target_b)
+    return float(ranking.metrics(rank_b, (_TOP,))[f'NDCG@{_TOP}'].mean())
+
+  def lists(
+    self, name: str, seed: int, part: str, count: int
+  ) -> tuple[np.ndarray, float]:
+    """Returns (items int32 `[R, count]`, -1 for none; seconds they took).
+
+    Args:
+      name: an arm, or 'mixture'.
+      seed: of it.
+      part: which rows.
+      count: of each list.
+    """
+    rows = self.rows(part)
+    begin = time.monotonic()
+    if name == MIXTURE:
+      source = self.shared.folds if part == TRAIN else self.shared.mixture
+      return source.best(rows, count), time.monotonic() - begin
+    arm = self.plan.get(name)
+    if arm.kind == RERANK:
+      item_rk = self._reordered(name, seed, part, count)
+      return item_rk, time.monotonic() - begin
+    recommender = self.recommender(arm, count)
+    params, _ = self.model(name, seed)
+    history = generator_data.histories(rows, self.recipe.data.history)
+    begin = time.monotonic()
+    found = recommender.lists(params, *history, count)
+    return found.item_rk, time.monotonic() - begin
+
+  def _reordered(
+    self, name: str, seed: int, part: str, count: int
+  ) -> np.ndarray:
+    """Returns the lists of an arm's base in another order."""
+    base, config = self.plan.get(name).base, self.recipe.rerank
+    reranker = self.reranker(name, seed)
+    item_rk, _ = self.lists(base, seed, part, config.beams)
+    feature = self.features(part, item_rk)
+    return reranker.order(item_rk, feature, count)
+
+  def reranker(self, name: str, seed: int) -> Reranker:
+    """Returns the re-ranker of an arm, trained on the training rows alone.
+
+    Args:
+      name: of the arm.
+      seed: of its base's model, and of its own training.
+    """
+    base, config = self.plan.get(name).base, self.recipe.rerank
+    rows = self.rows(TRAIN)
+    item_rk, _ = self.lists(base, seed, TRAIN, config.beams)
+    place_r = ranking.in_lists(item_rk, rows.target_b)
+    feature = self.features(TRAIN, item_rk)
+    begin = time.monotonic()
+    found = rerank.fit(feature, item_rk >= 0, place_r, config.fit, seed)
+    metrics.LOG.info(
+      '%s_%d: %d of %d lists hold the next item; trained in %.1f s',
+      name,
+      seed,
+      int((place_r >= 0).sum()),
+      len(place_r),
+      time.monotonic() - begin,
+    )
+    return found
+
+  def features(self, part: str, item_rk: np.ndarray) -> np.ndarray:
+    """Returns what the re-ranker reads of items, float32 `[R, K, F]`.
+
+    log p of each component of the collaborative model (of training rows without
+    the row's own user), how often training takes the item, whether it is in the
+    history, and how much is known of the row.
+
+    Args:
+      part: which rows.
+      item_rk: int, -1 for none.
+    """
+    rows = self.rows(part)
+    source = self.shared.folds if part == TRAIN else self.shared.mixture
+    parts = [source.features(rows, item_rk)]
+    own_n = self.frequency_n.astype(np.float32)
+    safe_rk = np.maximum(item_rk, 0)
+    parts.append(np.log1p(own_n)[safe_rk][..., None])
+    recent_rs = rows.recent_bs(self.recipe.data.history)
+    seen_rks = item_rk[..., None] == recent_rs[:, None]
+    parts.append(seen_rks.any(-1)[..., None].astype(np.float32))
+    parts.append((seen_rks[..., :1]).astype(np.float32))
+    length_r = (recent_rs >= 0).sum(1)
+    known_r11 = np.log1p(length_r)[:, None, None]
+    parts.append(np.broadcast_to(known_r11, parts[1].shape))
+    return np.concatenate(parts, -1).astype(np.float32)

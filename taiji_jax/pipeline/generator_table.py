@@ -1,0 +1,310 @@
+"""The generator's table: cells by (arm, seed), floors, comparison."""
+
+from collections.abc import Mapping, Sequence
+import hashlib
+import json
+import pathlib
+import resource
+from typing import Any
+
+import numpy as np
+
+from taiji_jax import files, markdown, metrics
+from taiji_jax.config import deviations
+from taiji_jax.evaluate import cells as cells_lib
+from taiji_jax.evaluate import (
+  compare,
+  judged_rows,
+  list_floors,
+  ranking,
+  sid_lists,
+  target_groups,
+)
+from taiji_jax.evaluate import result as result_lib
+from taiji_jax.evaluate import table as table_lib
+from taiji_jax.evaluate.cells import Cell, Cells, Stamp
+from taiji_jax.evaluate.judged_rows import JudgedRows
+from taiji_jax.evaluate.table import Table
+from taiji_jax.pipeline.generator import TEST, GeneratorRun
+from taiji_jax.pipeline.generator_arms import GIVEN, MIXTURE, GeneratorPlan
+from taiji_jax.pipeline.generator_recipe import GeneratorRecipe
+from taiji_jax.pipeline.revisions import REVISIONS
+
+RANK, SID_RANK = 'rank', 'sid_rank'
+RESULT, MARKDOWN = 'result.json', 'table.md'
+SID = 'sid_'
+LIST = 50
+METRICS = tuple(
+  f'{level}{name}@{k}'
+  for level in ('', SID)
+  for name in ('HR', 'NDCG')
+  for k in ranking.TOPS
+)
+
+
+def make(
+  run: GeneratorRun,
+  table: Table,
+  folder: pathlib.Path,
+  only: Sequence[str] = (),
+) -> dict[str, Any] | None:
+  """Returns the result, every cell of it in the folder; None where `only` is.
+
+  Args:
+    run: makes models and lists.
+    table: what is compared.
+    folder: of the cells.
+    only: the arms whose cells are made, without a result; all where ().
+
+  Raises:
+    UserError: an unknown arm, or a cell of another recipe or other data.
+  """
+  for name in only:
+    run.plan.get(name)
+  stamps = stamps_of(run.recipe, run.plan, run.shared.digest)
+  cells = Cells(folder, stamps, (RANK, SID_RANK))
+  found: dict[str, list[Cell]] = {}
+  for name, seed in run.plan.cells():
+    if only and name not in only:
+      continue
+    cell = cells.find(name, seed)
+    if cell is None:
+      cells.make(name, seed, lambda n=name, s=seed: _cell(run, n, s))
+      cell = cells.find(name, seed)
+    found.setdefault(name, []).append(scored(cell))
+    means = {
+      m: float(found[name][-1].values[m].mean()) for m in table.shown[:2]
+    }
+    told = ', '.join(f'{m} {mean:.4f}' for m, mean in means.items())
+    metrics.LOG.info('%s, seed %d: %s', name, seed, told)
+  if only:
+    return None
+  rows = _rows(run, folder)
+  result = compare.result(table, found, rows, {})
+  groups = groups_of(run)
+  return {
+    'config': run.recipe.digest(),
+    **result,
+    'by_target': _by_target(found, rows, groups, table),
+    'data': told_of(run),
+  }
+
+
+def write(to: pathlib.Path, result: Mapping[str, Any], table: Table) -> None:
+  """Returns once result.json and table.md stand in the folder `to`."""
+  to.mkdir(parents=True, exist_ok=True)
+  result_lib.write(to / RESULT, result, table)
+  text = table_lib.text(result, table, sections(result))
+  files.write_text(to / MARKDOWN, text)
+  metrics.LOG.info('%s', to / MARKDOWN)
+
+
+def sections(result: Mapping[str, Any]) -> list[str]:
+  """Returns what the Markdown of the table has at its end."""
+  data = result['data']
+  share = data['train']
+  if data['official_train']:
+    share = (
+      f'{data["train"]:,} of the official {data["official_train"]:,}'
+      f' ({data["train"] / data["official_train"]:.0%})'
+    )
+  lines = [
+    '## Rows',
+    f'Trained on {share}, chosen on {data["valid"]:,}, judged on'
+    f' {data["test"]:,} rows; {data["items"]:,} items,'
+    f' {data["sequences"]:,} different semantic IDs.',
+    '## By the target',
+    'Groups that look at the truth: where hits come from. Mean over seeds.',
+  ]
+  groups = result['by_target']
+  arms = list(next(iter(groups.values()))['means'])
+  for metric in next(iter(groups.values()))['means'][arms[0]]:
+    lines += [
+      f'{metric}:',
+      markdown.table(
+        ('', *groups),
+        [
+          ('rows', *(str(found['rows']) for found in groups.values())),
+          *(
+            (
+              arm,
+              *(f'{g["means"][arm][metric]:.4f}' for g in groups.values()),
+            )
+            for arm in arms
+          ),
+        ],
+      ),
+    ]
+  return lines
+
+
+def stamps_of(
+  recipe: GeneratorRecipe, plan: GeneratorPlan, data: str
+) -> dict[str, Stamp]:
+  """Returns arm -> what its cells follow from: recipe, revisions, data."""
+  found = {}
+  for name, arm in plan.arms.items():
+    chain, at = [deviations(arm)], arm
+    while at.base and at.base != MIXTURE:
+      at = plan.arms[at.base]
+      chain.append(deviations(at))
+    key = recipe.key()
+    if not arm.base:
+      key.pop('rerank', None)
+    own = {
+      'recipe': key,
+      'arms': chain,
+      'stages': {s: REVISIONS[s] for s in ('mixture', 'generator')},
+    }
+    found[name] = Stamp(_hash(own), data)
+  return found
+
+
+def scored(cell: Cell) -> Cell:
+  """Returns a cell with the metrics of its ranks.
+
+  Args:
+    cell: with 'rank' and 'sid_rank', from 0 on, -1 for none.
+  """
+  values = {}
+  for level, name in (('', RANK), (SID, SID_RANK)):
+    found = ranking.metrics(cell.values[name])
+    values |= {f'{level}{metric}': v for metric, v in found.items()}
+  return Cell(cell.arm, cell.seed, cell.seconds, values, cell.peak_rss_gib)
+
+
+def told_of(run: GeneratorRun) -> dict[str, Any]:
+  """Returns how many rows, items and sequences there are."""
+  data = run.shared.data
+  codes = data.catalog.codes_nl
+  return {
+    'train': len(data.train),
+    'official_train': data.official_train,
+    'valid': len(data.valid),
+    'test': len(data.test),
+    'items': len(data.catalog),
+    'sequences': 0 if codes is None else len(np.unique(codes, axis=0)),
+  }
+
+
+def groups_of(run: GeneratorRun) -> dict[str, np.ndarray]:
+  """Returns name -> bool `[R]`, groups of test rows by their target."""
+  data = run.shared.data
+  rows, items = data.test, len(data.catalog)
+  found = {'all': np.ones(len(rows), bool)}
+  if run.recipe.data.left_out:
+    kept = ranking.without(
+      rows.target_b, data.catalog.ids, run.recipe.data.left_out
+    )
+    found[f'without {"/".join(run.recipe.data.left_out)}'] = kept
+  found |= target_groups.by_novelty(rows, data.train, items)
+  found |= target_groups.by_frequency(rows, data.train, items)
+  found |= target_groups.by_length(rows)
+  return {name: part for name, part in found.items() if part.any()}
+
+
+def _cell(run: GeneratorRun, name: str, seed: int) -> Cell:
+  """Returns the ranks of the targets in an arm's lists of the test rows."""
+  item_rk, seconds = run.lists(name, seed, TEST, LIST)
+  spent = {'lists': seconds}
+  model = f'model_{name}_{seed}'
+  if model in run.products.seconds:
+    spent['model'] = run.products.seconds[model]
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+  return Cell(name, seed, spent, _ranks(run, item_rk), peak)
+
+
+def _ranks(run: GeneratorRun, item_rk: np.ndarray) -> dict[str, np.ndarray]:
+  """Returns ranks of items, and of semantic IDs of the given kind."""
+  target_r = run.rows(TEST).target_b
+  values = {RANK: ranking.in_lists(item_rk, target_r).astype(np.float32)}
+  sid_n = _sids(run)
+  sid_rk = sid_lists.of_items(item_rk, sid_n)
+  values[SID_RANK] = ranking.in_lists(sid_rk, sid_n[target_r]).astype(
+    np.float32
+  )
+  return values
+
+
+def _sids(run: GeneratorRun) -> np.ndarray:
+  """Returns the number of each item's given semantic ID, or of the item."""
+  codes = run.shared.data.catalog.codes_nl
+  if codes is None:
+    return np.arange(len(run.shared.data.catalog))
+  return sid_lists.numbers(run.codes(GIVEN))
+
+
+def _rows(run: GeneratorRun, folder: pathlib.Path) -> JudgedRows:
+  """Returns users and floors: read where they stand and fit, else made."""
+  stamp = Stamp(
+    _hash({'recipe': run.recipe.key(), 'mixture': REVISIONS['mixture']}),
+    run.shared.digest,
+  )
+  path = folder / judged_rows.NAME
+  if path.exists():
+    record = files.read_json(path)
+    if stamp.fits(Stamp.of(record, path)):
+      return _floors_scored(judged_rows.read(folder, stamp))
+  data = run.shared.data
+  items = len(data.catalog)
+  lists = {
+    'popularity': list_floors.popular(data.train, data.test, items, LIST),
+    'markov': list_floors.markov(data.train, data.test, items, LIST),
+    'text': list_floors.neighbours(
+      run.shared.near, data.test, data.train, LIST
+    ),
+    MIXTURE: run.lists(MIXTURE, 0, TEST, LIST)[0],
+  }
+  user = np.unique(data.test.user, return_inverse=True)[1].ravel()
+  rows = JudgedRows(
+    user,
+    {},
+    {name: _ranks(run, item_rk) for name, item_rk in lists.items()},
+    seconds=dict(run.products.seconds),
+  )
+  folder.mkdir(parents=True, exist_ok=True)
+  judged_rows.write(folder, rows, stamp)
+  return _floors_scored(judged_rows.read(folder, stamp))
+
+
+def _floors_scored(rows: JudgedRows) -> JudgedRows:
+  floors = {
+    name: scored(Cell(name, 0, {}, values)).values
+    for name, values in rows.floors.items()
+  }
+  best = dict.fromkeys(METRICS, MIXTURE)
+  return JudgedRows(
+    rows.user_r, rows.groups, floors, '', best, rows.seconds, None
+  )
+
+
+def _by_target(
+  found: Mapping[str, Sequence[Cell]],
+  rows: JudgedRows,
+  groups: Mapping[str, np.ndarray],
+  table: Table,
+) -> dict[str, Any]:
+  """Returns group -> rows and the means of arms and floors."""
+  stacked = {arm: compare.stack(each) for arm, each in found.items()}
+  floors = {
+    name: {m: v[None] for m, v in values.items()}
+    for name, values in rows.floors.items()
+  }
+  return {
+    name: {
+      'rows': int(part.sum()),
+      'means': {
+        arm: {
+          m: cells_lib.round_to(float(values[m][:, part].mean()))
+          for m in table.shown
+        }
+        for arm, values in (floors | stacked).items()
+      },
+    }
+    for name, part in groups.items()
+  }
+
+
+def _hash(value: Any) -> str:
+  text = json.dumps(value, sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,120 @@
+"""A generator of semantic IDs over an item trunk."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+import numpy as np
+
+from taiji_jax.decode import beams as beams_lib
+from taiji_jax.decode.trie import Trie
+from taiji_jax.errors import UserError
+from taiji_jax.modules.item_decoder import ItemDecoder, ItemDecoderConfig
+from taiji_jax.recommender import base
+from taiji_jax.recommender.base import Base
+
+
+class Generator(Base):
+  """A generator of semantic IDs: an item trunk, code heads, beams over a trie.
+
+  Attributes:
+    network: the `ItemDecoder`.
+    trie: of the catalogue.
+    mesh: where it lies.
+  """
+
+  def __init__(
+    self,
+    config: ItemDecoderConfig,
+    code_nl: np.ndarray,
+    trie: Trie,
+    text_nd: np.ndarray | None = None,
+    mesh: Mesh | None = None,
+    width: int = 50,
+  ):
+    """Makes the functions; no parameters yet.
+
+    Args:
+      config: sizes of the network.
+      code_nl: int, the sequence of each item.
+      trie: of these.
+      text_nd: float, the items' text vectors; None where text is not read.
+      mesh: where it lies; one device where None.
+      width: beams a row.
+
+    Raises:
+      UserError: arrays of other sizes than the config's.
+    """
+    constants = base.given(config, text_nd)
+    code_nl = np.asarray(code_nl, np.int32)
+    if code_nl.shape != (config.num_items, len(config.codes)):
+      raise UserError(
+        f'codes have the shape {code_nl.shape}, the model has'
+        f' {config.num_items} items of {len(config.codes)} codes; they belong'
+        ' to different code spaces.'
+      )
+    if trie.capacity.codes != config.codes:
+      raise UserError(
+        f'the trie has codes of {trie.capacity.codes}, the model of'
+        f' {config.codes}; build it of the same semantic IDs.'
+      )
+    constants['embedding']['code_nl'] = jnp.asarray(code_nl)
+    super().__init__(ItemDecoder(config), constants, mesh)
+    self.trie, self._width = trie, width
+
+  def loss(
+    self, params: Any, batch: dict, key: jax.Array
+  ) -> tuple[jax.Array, jax.Array]:
+    """Returns (sum of the rows' cross entropies, rows that count).
+
+    Of a row sum_j w_j (-log p(codes of item j)): against soft labels, where an
+    item of one sequence with others is credited for all of them.
+
+    Args:
+      params: the parameters.
+      batch: see `sft.rows.LabelledRows.batch`.
+      key: of dropout.
+    """
+    variables = self.variables(params)
+    train = self.network.config.dropout > 0
+    state_bd = base.state_of(self.network, variables, batch, train, key)
+    code_nl = self._constants['embedding']['code_nl']
+    logp_bjl = self.network.apply(
+      variables, state_bd, code_nl[batch['label_bj']], method='logp'
+    )
+    return base.cross_entropy(logp_bjl.sum(-1), batch['weight_bj'])
+
+  def beams(
+    self, params: Any, batch: dict, width: int, **only: Any
+  ) -> beams_lib.Items:
+    """Returns the best items of a batch; inside a jitted function.
+
+    Args:
+      params: the parameters.
+      batch: with `history_bs` and `length_b`.
+      width: beams, and items, a row.
+      **only: `excluded_bx`, `allowed_bn`; see `item_filter.of`.
+    """
+    variables = self.variables(params)
+    state_bd = base.state_of(self.network, variables, batch, False, None)
+
+    def logits(state: jax.Array, code_l: jax.Array) -> jax.Array:
+      return self.network.apply(variables, state, code_l, method='logits')
+
+    def step(prefix_bml, level, parent_bm, code_bm):
+      del level
+      before = jnp.take_along_axis(prefix_bml, parent_bm[..., None], 1)
+      prefix_bml = jnp.concatenate([before, code_bm[..., None]], -1)
+      shape = (*code_bm.shape, state_bd.shape[-1])
+      state_bmd = jnp.broadcast_to(state_bd[:, None], shape)
+      return logits(state_bmd, prefix_bml), prefix_bml
+
+    b = len(state_bd)
+    first_bv = logits(state_bd, jnp.zeros((b, 0), jnp.int32))
+    none_bml = jnp.zeros((b, 1, 0), jnp.int32)
+    return beams_lib.search(first_bv, none_bml, step, self.trie, width, **only)
+
+  def _best(self, params: Any, batch: dict, count: int):
+    found = self.beams(params, batch, max(count, self._width))
+    return found.item_bk[:, :count], found.logp_bk[:, :count]

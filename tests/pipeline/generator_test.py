@@ -1,0 +1,219 @@
+import json
+import os
+import pathlib
+import tempfile
+from unittest import mock
+
+# Small programs, compiled once each.
+os.environ['XLA_FLAGS'] = ' '.join(
+  (
+    os.environ.get('XLA_FLAGS', ''),
+    '--xla_backend_optimization_level=0',
+    '--xla_llvm_disable_expensive_passes=true',
+  )
+)
+
+from absl.testing import absltest, parameterized
+import numpy as np
+
+from taiji_jax.data.next_items import NextItems
+from taiji_jax.errors import UserError
+from taiji_jax.evaluate.table import Table
+from taiji_jax.pipeline import generator_data, generator_recipe, generator_table
+from taiji_jax.pipeline.generator import TEST, GeneratorRun
+from taiji_jax.pipeline.generator_arms import GeneratorArm, GeneratorPlan
+from taiji_jax.rank import rerank
+
+WORDS = (
+  *('oak', 'elm', 'ash', 'fir', 'yew', 'box'),
+  *('bay', 'fig', 'nut', 'pea', 'rye', 'oat'),
+)
+ARMS = {
+  'generator': GeneratorArm(ids='own'),
+  'plain': GeneratorArm('sequence', share=0.0),
+  'reranked': GeneratorArm('rerank', base='generator'),
+}
+TABLE = Table(
+  name='generator',
+  title='A test',
+  metrics=generator_table.METRICS,
+  shown=('HR@10', 'NDCG@10'),
+  pairs=(('reranked', 'generator'),),
+  primary=('reranked-best', 'NDCG@10', 'all'),
+)
+
+
+def _write_log(folder: pathlib.Path) -> None:
+  """Sixty users who each go round a circle of twelve items."""
+  rng = np.random.default_rng(0)
+  sequences = {}
+  for user in range(60):
+    at, length = rng.integers(12), rng.integers(4, 9)
+    sequences[f'u{user}'] = [int((at + i) % 12) for i in range(length)]
+  items = {
+    str(n): {
+      'title': f'{word} {WORDS[n // 3]}',
+      'brand': '',
+      'categories': '',
+      'description': '',
+    }
+    for n, word in enumerate(WORDS)
+  }
+  (folder / 'X.inter.json').write_text(json.dumps(sequences))
+  (folder / 'X.item.json').write_text(json.dumps(items))
+
+
+def _recipe(path: pathlib.Path, **more):
+  fit = {'opt': {'lr': 0.02, 'steps': 60}, 'batch': 32, 'rounds': 3}
+  small = {'width': 16, 'num_layers': 1, 'num_heads': 2, 'mlp_width': 16}
+  return generator_recipe.from_config(
+    {
+      'name': 'test',
+      'compilation_cache': 'off',
+      'data': {
+        'source': 'leave_one_out',
+        'log': {'source': 'item_sequences', 'path': str(path)},
+        'history': 4,
+      },
+      'tfidf': {'least': 1, 'most': 1.0},
+      'mixture': {'folds': 2, 'steps': 20},
+      'semantic_ids': {'levels': 2, 'codes': 4, 'iterations': 5},
+      'ids_width': 6,
+      'generator': {
+        'fit': fit,
+        'labels': 4,
+        'text_width': 6,
+        'beams': 12,
+        'model': small | {'head_width': 16, 'dropout': 0.0},
+      },
+      'sequence': {'fit': fit, 'text_width': 0, 'model': small},
+      'rerank': {'beams': 12, 'fit': {'epochs': 3, 'batch': 32}},
+    }
+    | more
+  )
+
+
+class GeneratorRunTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.root = pathlib.Path(
+      cls.enterClassContext(tempfile.TemporaryDirectory())
+    )
+    _write_log(cls.root)
+    cls.run_ = GeneratorRun(
+      _recipe(cls.root), cls.root / 'run', GeneratorPlan(ARMS, (0,))
+    )
+
+  def test_the_circle_is_learnt_and_lists_are_items(self):
+    target = self.run_.rows(TEST).target_b
+    for name in ('generator', 'plain'):
+      item_rk, _ = self.run_.lists(name, 0, TEST, 12)
+      for row in item_rk:
+        self.assertCountEqual(row[row >= 0].tolist(), set(row[row >= 0]))
+        self.assertLess(row.max(), 12)
+      self.assertGreater((item_rk[:, :3] == target[:, None]).any(1).mean(), 0.8)
+
+  def test_what_is_ordered_anew_is_the_base_s_list(self):
+    base, _ = self.run_.lists('generator', 0, TEST, 12)
+    other, _ = self.run_.lists('reranked', 0, TEST, 12)
+    np.testing.assert_array_equal(np.sort(base, 1), np.sort(other, 1))
+
+  def test_cells_and_table_stand_in_files_and_are_not_made_twice(self):
+    folder = self.root / 'cells'
+    result = generator_table.make(self.run_, TABLE, folder)
+    generator_table.write(folder, result, TABLE)
+    self.assertCountEqual(
+      [p.name for p in folder.glob('*-0.json')],
+      ['generator-0.json', 'plain-0.json', 'reranked-0.json'],
+    )
+    self.assertCountEqual(
+      result['floors'], ['popularity', 'markov', 'text', 'mixture']
+    )
+    item_rk, _ = self.run_.lists('generator', 0, TEST, 50)
+    hit = (item_rk[:, :10] == self.run_.rows(TEST).target_b[:, None]).any(1)
+    self.assertAlmostEqual(
+      result['arms']['generator']['HR@10']['mean'], hit.mean(), places=5
+    )
+    text = (folder / generator_table.MARKDOWN).read_text()
+    self.assertIn('## By the target', text)
+    self.assertIn('Trained on ', text)
+    with mock.patch.object(
+      GeneratorRun, 'lists', side_effect=AssertionError('made again')
+    ):
+      again = generator_table.make(self.run_, TABLE, folder)
+    self.assertEqual(again['arms'], result['arms'])
+
+  def test_a_cell_of_another_recipe_is_refused(self):
+    folder = self.root / 'others'
+    generator_table.make(self.run_, TABLE, folder, ('plain',))
+    recipe = _recipe(self.root, seed=1)
+    other = GeneratorRun(recipe, self.root / 'other', self.run_.plan)
+    with self.assertRaisesRegex(UserError, 'another recipe'):
+      generator_table.make(other, TABLE, folder, ('plain',))
+
+  def test_features_of_training_rows_do_not_know_the_rows_user(self):
+    train = self.run_.rows('train')
+    item_rk = np.stack([train.target_b, np.zeros_like(train.target_b)], 1)
+    item_rk[:, 1] = -1
+    own = self.run_.features('train', item_rk)
+    want = self.run_.shared.folds.features(train, item_rk)
+    np.testing.assert_array_equal(own[..., : want.shape[-1]], want)
+    self.assertTrue(np.isfinite(own).all())
+
+  def test_an_interrupted_re_ranking_does_not_lose_the_model(self):
+    dies = mock.patch.object(rerank, 'fit', side_effect=KeyboardInterrupt)
+    with dies, self.assertRaises(KeyboardInterrupt):
+      self.run_.reranker('reranked', 0)
+    folder = self.run_.model('generator', 0)[1].folder
+    self.assertTrue((folder / 'params.safetensors').exists())
+
+
+class HistoriesTest(absltest.TestCase):
+  def test_oldest_first_padded_on_the_right(self):
+    rows = NextItems.of(['a', 'b'], [[5, 6, 7], [8]], [0, 0])
+    history_rs, length_r = generator_data.histories(rows, 2)
+    self.assertEqual(history_rs.tolist(), [[6, 7], [8, 0]])
+    self.assertEqual(length_r.tolist(), [2, 1])
+
+
+class RecipeTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ({'data': {'path': 'x', 'source': 'csv'}}, 'data.source'),
+    ({'data': {'source': 'minionerec'}}, "data.path is ''"),
+    ({'data': {'source': 'leave_one_out'}}, 'needs a log'),
+    ({'ids_width': 0}, 'ids_width is 0'),
+    ({'typo': 1}, 'typo'),
+    ({'arms': {'seeds': (1, 1)}}, 'all different'),
+  )
+  def test_what_is_wrong(self, more, text):
+    with self.assertRaisesRegex(UserError, text):
+      _recipe(pathlib.Path('x'), **more)
+
+  def test_arms(self):
+    plan = GeneratorPlan(ARMS, (0, 1))
+    self.assertEqual(
+      plan.only(('reranked',)).cells(),
+      [('generator', 0), ('reranked', 0), ('generator', 1), ('reranked', 1)],
+    )
+    with self.assertRaisesRegex(UserError, 'choose among generator'):
+      plan.only(('none',))
+    with self.assertRaisesRegex(ValueError, 'no arm before it'):
+      GeneratorPlan({'a': GeneratorArm('rerank', base='b')}, (0,))
+    with self.assertRaisesRegex(ValueError, 'needs a base'):
+      GeneratorArm('rerank')
+
+
+class IndustrialTest(absltest.TestCase):
+  @absltest.skipUnless(os.environ.get('TAIJI_DATA'), 'needs TAIJI_DATA')
+  def test_rows_and_codes_of_the_official_files(self):
+    path = pathlib.Path(os.environ['TAIJI_DATA']) / 'minionerec_industrial'
+    config = generator_recipe.NextItemsConfig(path=str(path))
+    data = generator_data.read(config)
+    self.assertLen(data.valid, 4532)
+    self.assertLen(data.test, 4533)
+    self.assertEqual(data.catalog.codes_nl.shape, (3686, 3))
+
+
+if __name__ == '__main__':
+  absltest.main()

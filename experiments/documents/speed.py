@@ -158,22 +158,6 @@ def retrieve(sources: Sources) -> str:
   return framed(markdown.grid(head, rows), made)
 
 
-def held_answers(sources: Sources) -> str:
-  """Returns users a second of answers held to candidates, by contender."""
-  made = sources.benchmark('held_answers')
-  rows = [
-    (
-      f'`{name}`',
-      f'{one["users_per_second"]:,.1f}',
-      ratio(one['ours_is_faster_by'], 'that'),
-      f'{one["difference"]:.1g}',
-    )
-    for name, one in made.result['contenders'].items()
-  ]
-  head = ('', 'users/s', 'ours against it', 'difference, nats')
-  return framed(markdown.grid(head, rows), made)
-
-
 def beams(sources: Sources) -> str:
   """Returns prompts a second of beams over a trie."""
   made = sources.benchmark('beams')
@@ -240,7 +224,6 @@ TABLES = {
   'popo_step': popo_step,
   'popo_step_memory': popo_step_memory,
   'retrieve': retrieve,
-  'held_answers': held_answers,
   'beams': beams,
   'trie_masks': trie_masks,
 }

@@ -158,59 +158,6 @@ def retrieve(sources: Sources) -> str:
   return framed(markdown.grid(head, rows), made)
 
 
-def beams(sources: Sources) -> str:
-  """Returns prompts a second of beams over a trie."""
-  made = sources.benchmark('beams')
-  found = made.result
-  names = {
-    'ours': 'all tokens scored, as published',
-    'children': "the level's codes alone: the default",
-    'free': 'the same without a catalogue',
-    'hugging_face': '`generate`, `prefix_allowed_tokens_fn`',
-  }
-  speeds = found['prompts_per_second']
-  own = speeds['ours']
-  rows = [
-    (told, f'{speeds[name]:,.1f}', f'{speeds[name] / own:.2f}')
-    for name, told in names.items()
-    if name in speeds
-  ]
-  head = ('50 beams, batch 8', 'prompts/s', 'share of ours')
-  return framed(markdown.grid(head, rows), made)
-
-
-def trie_masks(sources: Sources) -> str:
-  """Returns milliseconds of masking and selecting by number of sequences."""
-  made = sources.benchmark('trie_masks')
-  columns = ('free', 'ours', 'ours_vocabulary', 'flat', 'binary', 'dense')
-  rows = [
-    (
-      f'{int(items):,}',
-      *(_milliseconds(found.get(f'{name}_ms')) for name in columns),
-      f'{found["ours_to_flat"]:.2f}',
-      f'{found["ours_to_free"]:.2f}',
-    )
-    for items, found in made.result.items()
-    if items.isdigit()
-  ]
-  head = (
-    'sequences',
-    'no constraint',
-    'ours',
-    'ours, all codes',
-    'flat (STATIC)',
-    'binary search',
-    'dense mask',
-    'ours / flat',
-    'ours / none',
-  )
-  return framed(markdown.grid(head, rows), made)
-
-
-def _milliseconds(value: float | None) -> str:
-  return '-' if value is None else f'{value:,.1f}'
-
-
 def _costs(found: Mapping[str, Any], case: str) -> tuple[str, str]:
   return (
     f'**{found[f"ratio_{case}"]:.2f}x**',
@@ -224,6 +171,4 @@ TABLES = {
   'popo_step': popo_step,
   'popo_step_memory': popo_step_memory,
   'retrieve': retrieve,
-  'beams': beams,
-  'trie_masks': trie_masks,
 }

@@ -26,6 +26,7 @@ def _tokenizer():
     {sign: i for i, sign in enumerate([*signs, '</s>'])}, []
   )
   made = tokenizers.Tokenizer(model)
+  made.decoder = tokenizers.decoders.Fuse()
   return HuggingFaceTokenizer(
     transformers.PreTrainedTokenizerFast(
       tokenizer_object=made, eos_token='</s>'

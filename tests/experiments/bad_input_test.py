@@ -196,9 +196,11 @@ class BadInputTest(absltest.TestCase):
         # Last come the fields of a recipe, where there is one to give.
         self.assertEqual(
           '  --config: ' in output,
-          '\n  rl.group: G, rollouts a prompt. (default: 4)\n' in output,
+          '\n  name: the work directory is runs/NAME' in output,
         )
     self.assertIn('--config: ', self.helps['experiments.compile'][1])
+    rollouts = '\n  rl.group: G, rollouts a prompt. (default: 4)\n'
+    self.assertIn(rollouts, self.helps['experiments.popo'][1])
 
 
 if __name__ == '__main__':

@@ -62,7 +62,6 @@ def stand_in():
 
   return types.SimpleNamespace(
     policy=Policy(PolicyConfig(model, completion=3), Signs()),
-    encoder=Encoder(),
     logs=types.SimpleNamespace(catalog=CATALOG),
     rewards=lambda rows, values: judged,
     values=lambda rows: None,
@@ -73,7 +72,7 @@ class ExpectedGradientTest(absltest.TestCase):
   def test_a_stand_in(self):
     run, rows = stand_in(), range(3)
     params = jax.jit(run.policy.init)()
-    batch = expected_gradient.read(run, params, rows, LISTED)
+    batch = expected_gradient.read(run, Encoder(), params, rows, LISTED)
     reward_bck = expected_gradient.earned(run, rows, LISTED)
     np.testing.assert_allclose(reward_bck[0, :2, 2], [0.1, 0.75])
     np.testing.assert_array_equal(reward_bck[2, :, :2], REWARD[[1, 2, 0]])

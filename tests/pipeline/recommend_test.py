@@ -121,7 +121,7 @@ class RecommendTest(parameterized.TestCase):
       self.recommend(parts=[Part(-np.inf, np.inf, 0.5, 0.1, 9)], logp=-np.inf),
     ):
       self.assertIsNone(found.to_json()['reliability'])
-      self.assertIn('It was not measured', str(found))
+      self.assertIn('Not known: ', str(found))
 
   def test_json(self):
     values = json.loads(json.dumps(self.recommend().to_json()))

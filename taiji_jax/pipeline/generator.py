@@ -20,7 +20,7 @@ from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.item_decoder import ItemDecoderConfig
 from taiji_jax.modules.sasrec import SequenceModelConfig
 from taiji_jax.modules.weights import tree
-from taiji_jax.pipeline import compiled, generator_data
+from taiji_jax.pipeline import compiled, generator_data, generator_rerank
 from taiji_jax.pipeline.generator_arms import (
   GENERATOR,
   GIVEN,
@@ -35,7 +35,6 @@ from taiji_jax.pipeline.generator_data import Shared
 from taiji_jax.pipeline.generator_recipe import GeneratorRecipe, TrainedConfig
 from taiji_jax.pipeline.revisions import REVISIONS
 from taiji_jax.products import Product, Products
-from taiji_jax.rank import rerank
 from taiji_jax.rank.rerank import Reranker
 from taiji_jax.recommender import (
   Generator,
@@ -43,7 +42,6 @@ from taiji_jax.recommender import (
   SequenceRecommender,
   TokenGenerator,
 )
-from taiji_jax.retrieve import transitions
 from taiji_jax.semantic_ids import SemanticIds
 from taiji_jax.semantic_ids import make as make_ids
 from taiji_jax.sft import row_fit
@@ -82,12 +80,6 @@ class GeneratorRun:
     """Returns the rows of a part: 'train', 'valid' or 'test'."""
     return getattr(self.shared.data, part)
 
-  @functools.cached_property
-  def frequency_n(self) -> np.ndarray:
-    """Returns how often training takes each item, int64 `[N]`."""
-    catalog = self.shared.data.catalog
-    return transitions.popularity(self.rows(TRAIN), len(catalog))
-
   def codes(self, ids: str) -> np.ndarray:
     """Returns the semantic IDs of all items, int32 `[N, L]`.
 
@@ -114,7 +106,9 @@ class GeneratorRun:
 
   def trie(self, ids: str) -> Trie:
     """Returns the trie of the catalogue."""
-    return trie_lib.build(self.codes(ids), self._count(ids), self.frequency_n)
+    return trie_lib.build(
+      self.codes(ids), self._count(ids), self.shared.frequency_n
+    )
 
   def _count(self, ids: str) -> int:
     """Returns K of a level."""
@@ -166,19 +160,25 @@ class GeneratorRun:
     own = self.recipe.generator
     return self.recipe.sequence if arm.kind == SEQUENCE else own
 
-  def labelled(self, config: TrainedConfig, share: float) -> LabelledRows:
+  def labelled(
+    self, config: TrainedConfig, share: float, teacher: str
+  ) -> LabelledRows:
     """Returns the training rows and their labels.
 
     Args:
       config: how many labels the teacher gives.
       share: of the teacher.
+      teacher: one of `generator_recipe.TEACHERS`.
     """
     rows = self.rows(TRAIN)
     history = generator_data.histories(rows, self.recipe.data.history)
     if not share:
       return rows_lib.one_hot(*history, rows.target_b)
-    teacher = self.shared.teacher(config.labels)
-    return rows_lib.mixed(*history, rows.target_b, *teacher, share)
+    if teacher == MIXTURE:
+      lists = self.shared.teacher(config.labels)
+    else:
+      lists = generator_rerank.teacher(self.shared, config.labels)
+    return rows_lib.mixed(*history, rows.target_b, *lists, share)
 
   def model(self, name: str, seed: int) -> tuple[Any, Product]:
     """Returns (parameters on the mesh, the product that holds them).
@@ -190,12 +190,13 @@ class GeneratorRun:
     arm = self.plan.get(name)
     config = self._config(arm)
     share = config.share if arm.share is None else arm.share
+    teacher = arm.teacher or config.teacher
     recommender = self.recommender(arm)
 
     def build(part: pathlib.Path, scratch: pathlib.Path) -> float:
       found = row_fit.fit(
         recommender.loss,
-        self.labelled(config, share),
+        self.labelled(config, share, teacher),
         config.fit,
         start=recommender.init(seed),
         mesh=self.mesh,
@@ -220,6 +221,8 @@ class GeneratorRun:
       'mixture': deviations(self.recipe.mixture),
       'tfidf': deviations(self.recipe.tfidf),
     }
+    if share and teacher != MIXTURE:
+      inputs['rerank'] = deviations(self.recipe.rerank)
     made = self.products.make(
       f'model_{name}_{seed}', inputs, build, revision=REVISIONS['generator']
     )
@@ -274,7 +277,7 @@ class GeneratorRun:
     base, config = self.plan.get(name).base, self.recipe.rerank
     reranker = self.reranker(name, seed)
     item_rk, _ = self.lists(base, seed, part, config.beams)
-    feature = self.features(part, item_rk)
+    feature = generator_rerank.features(self.shared, part, item_rk)
     return reranker.order(item_rk, feature, count)
 
   def reranker(self, name: str, seed: int) -> Reranker:
@@ -284,45 +287,6 @@ class GeneratorRun:
       name: of the arm.
       seed: of its base's model, and of its own training.
     """
-    base, config = self.plan.get(name).base, self.recipe.rerank
-    rows = self.rows(TRAIN)
-    item_rk, _ = self.lists(base, seed, TRAIN, config.beams)
-    place_r = ranking.in_lists(item_rk, rows.target_b)
-    feature = self.features(TRAIN, item_rk)
-    begin = time.monotonic()
-    found = rerank.fit(feature, item_rk >= 0, place_r, config.fit, seed)
-    metrics.LOG.info(
-      '%s_%d: %d of %d lists hold the next item; trained in %.1f s',
-      name,
-      seed,
-      int((place_r >= 0).sum()),
-      len(place_r),
-      time.monotonic() - begin,
-    )
-    return found
-
-  def features(self, part: str, item_rk: np.ndarray) -> np.ndarray:
-    """Returns what the re-ranker reads of items, float32 `[R, K, F]`.
-
-    log p of each component of the collaborative model (of training rows without
-    the row's own user), how often training takes the item, whether it is in the
-    history, and how much is known of the row.
-
-    Args:
-      part: which rows.
-      item_rk: int, -1 for none.
-    """
-    rows = self.rows(part)
-    source = self.shared.folds if part == TRAIN else self.shared.mixture
-    parts = [source.features(rows, item_rk)]
-    own_n = self.frequency_n.astype(np.float32)
-    safe_rk = np.maximum(item_rk, 0)
-    parts.append(np.log1p(own_n)[safe_rk][..., None])
-    recent_rs = rows.recent_bs(self.recipe.data.history)
-    seen_rks = item_rk[..., None] == recent_rs[:, None]
-    parts.append(seen_rks.any(-1)[..., None].astype(np.float32))
-    parts.append((seen_rks[..., :1]).astype(np.float32))
-    length_r = (recent_rs >= 0).sum(1)
-    known_r11 = np.log1p(length_r)[:, None, None]
-    parts.append(np.broadcast_to(known_r11, parts[1].shape))
-    return np.concatenate(parts, -1).astype(np.float32)
+    base = self.plan.get(name).base
+    item_rk, _ = self.lists(base, seed, TRAIN, self.recipe.rerank.beams)
+    return generator_rerank.fit(self.shared, item_rk, name, seed)

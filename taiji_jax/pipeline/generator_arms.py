@@ -28,6 +28,7 @@ class GeneratorArm:
     model: fields of the section `generator.model` or `sequence.model` that
       differ.
     share: of the teacher in the labels; that of the recipe where None.
+    teacher: see `generator_recipe.TrainedConfig`; that of the recipe where ''.
     seeds: so many of the recipe's seeds at the most; 0 takes all.
   """
 
@@ -36,6 +37,7 @@ class GeneratorArm:
   base: str = ''
   model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   share: float | None = None
+  teacher: str = ''
   seeds: int = 0
 
   def __post_init__(self):

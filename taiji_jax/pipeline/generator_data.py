@@ -1,5 +1,6 @@
 """What all arms of a generator's table share: rows, vectors, the teacher."""
 
+from collections.abc import Callable
 import functools
 import hashlib
 import pathlib
@@ -15,12 +16,17 @@ from taiji_jax.pipeline.generator_recipe import GeneratorRecipe, NextItemsConfig
 from taiji_jax.pipeline.revisions import REVISIONS
 from taiji_jax.products import Product, Products
 from taiji_jax.retrieve import mixture as mixture_lib
-from taiji_jax.retrieve import tfidf, top
+from taiji_jax.retrieve import tfidf, top, transitions
 from taiji_jax.retrieve.components import Tables
 from taiji_jax.retrieve.mixture import Mixture
 from taiji_jax.retrieve.sparse import Sparse
 from taiji_jax.retrieve.user_folds import UserFolds
 from taiji_jax.semantic_ids import vectors
+
+Build = Callable[[pathlib.Path, pathlib.Path], None]
+"""(the product's folder, a folder for what is unfinished) -> its files."""
+
+_ITEMS, _PROBABILITIES = 'items.npy', 'probabilities.npy'
 
 
 def read(config: NextItemsConfig) -> NextItemData:
@@ -45,7 +51,11 @@ def read(config: NextItemsConfig) -> NextItemData:
 
 
 class Shared:
-  """Rows, text vectors and the collaborative model; each made when asked."""
+  """Rows, text vectors and the collaborative model; each made when asked.
+
+  Attributes:
+    recipe: of the run.
+  """
 
   def __init__(self, recipe: GeneratorRecipe, products: Products):
     """Opens them; nothing is read.
@@ -54,12 +64,12 @@ class Shared:
       recipe: of the run.
       products: where what takes long is kept.
     """
-    self._recipe, self._products = recipe, products
+    self.recipe, self._products = recipe, products
 
   @functools.cached_property
   def data(self) -> NextItemData:
     """Returns catalogue and rows."""
-    return read(self._recipe.data)
+    return read(self.recipe.data)
 
   @functools.cached_property
   def digest(self) -> str:
@@ -75,14 +85,19 @@ class Shared:
     return found.hexdigest()[:16]
 
   @functools.cached_property
+  def frequency_n(self) -> np.ndarray:
+    """Returns how often training takes each item, int64 `[N]`."""
+    return transitions.popularity(self.data.train, len(self.data.catalog))
+
+  @functools.cached_property
   def vectors(self) -> Sparse:
     """Returns the TF-IDF vectors of the items' texts."""
-    return tfidf.vectors(self.data.catalog.texts, self._recipe.tfidf)
+    return tfidf.vectors(self.data.catalog.texts, self.recipe.tfidf)
 
   @functools.cached_property
   def near(self) -> Sparse:
     """Returns each item's text neighbours."""
-    return tfidf.nearest(self.vectors, self._recipe.mixture.neighbours)
+    return tfidf.nearest(self.vectors, self.recipe.mixture.neighbours)
 
   def text_nd(self, width: int) -> np.ndarray | None:
     """Returns text vectors of unit mean norm, float32; None for width 0.
@@ -114,14 +129,14 @@ class Shared:
     def build(part: pathlib.Path, scratch: pathlib.Path) -> None:
       del scratch
       found = mixture_lib.fit(
-        self.data.train, self.data.valid, self.near, self._recipe.mixture
+        self.data.train, self.data.valid, self.near, self.recipe.mixture
       )
       values = np.append(found.weight_c, found.nll)
       np.save(part / 'weights.npy', values, allow_pickle=False)
 
     made = self._make('mixture', {}, build)
     values = np.load(made.folder / 'weights.npy', allow_pickle=False)
-    config = self._recipe.mixture
+    config = self.recipe.mixture
     tables = Tables.of(self.data.train, self.near, config)
     return Mixture(tables, values[:-1], config, float(values[-1]))
 
@@ -151,17 +166,28 @@ class Shared:
           own = index[at : at + len(p_bn)]
           item_rj[own] = found = top.best(p_bn, labels)
           p_rj[own] = np.take_along_axis(p_bn, np.maximum(found, 0), 1)
-      np.save(part / 'items.npy', item_rj, allow_pickle=False)
-      np.save(part / 'probabilities.npy', p_rj, allow_pickle=False)
+      save_lists(part, item_rj, p_rj)
 
-    made = self._make('teacher', {'labels': labels}, build)
+    return self.kept_lists('teacher', {'labels': labels}, build)
+
+  def kept_lists(
+    self, stage: str, more: dict[str, Any], build: Build
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (items, probabilities), made once.
+
+    Args:
+      stage: what they are.
+      more: what they follow from, besides data and collaborative model.
+      build: writes them by `save_lists`.
+    """
+    made = self._make(stage, more, build)
     return (
-      np.load(made.folder / 'items.npy', allow_pickle=False),
-      np.load(made.folder / 'probabilities.npy', allow_pickle=False),
+      np.load(made.folder / _ITEMS, allow_pickle=False),
+      np.load(made.folder / _PROBABILITIES, allow_pickle=False),
     )
 
-  def _make(self, stage: str, more: dict[str, Any], build: Any) -> Product:
-    recipe = self._recipe
+  def _make(self, stage: str, more: dict[str, Any], build: Build) -> Product:
+    recipe = self.recipe
     inputs = {
       'data': self.digest,
       'tfidf': deviations(recipe.tfidf),
@@ -171,6 +197,20 @@ class Shared:
     return self._products.make(
       f'next_{stage}', inputs, build, revision=REVISIONS['mixture']
     )
+
+
+def save_lists(
+  folder: pathlib.Path, item_rj: np.ndarray, p_rj: np.ndarray
+) -> None:
+  """Writes lists as `Shared.kept_lists` reads them.
+
+  Args:
+    folder: of the product.
+    item_rj: int32 `[R, J]`, -1 for none.
+    p_rj: float32, their probabilities.
+  """
+  np.save(folder / _ITEMS, item_rj, allow_pickle=False)
+  np.save(folder / _PROBABILITIES, p_rj, allow_pickle=False)
 
 
 def histories(rows: NextItems, size: int) -> tuple[np.ndarray, np.ndarray]:

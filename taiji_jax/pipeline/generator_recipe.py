@@ -19,6 +19,7 @@ from taiji_jax.sharding import MeshConfig
 
 SOURCES = ('minionerec', 'global_split', 'leave_one_out')
 FORMS = ('sasrec', 'hstu')
+TEACHERS = ('mixture', 'reranked')
 _HOW = (
   'name',
   'save_seconds',
@@ -112,17 +113,25 @@ class TrainedConfig:
     share: of the teacher in the labels, 0 to 1; 0 trains on what came next
       alone.
     labels: so many of the teacher's likeliest items are labels.
+    teacher: 'mixture', the collaborative model, or 'reranked', the re-ranker's
+      softmax over the best `rerank.beams` items of it; both without the row's
+      own user.
     text_width: of the text vectors that items are read by; 0 for none.
   """
 
   fit: RowFitConfig
   share: float = 0.6
   labels: int = 30
+  teacher: str = 'mixture'
   text_width: int = 128
 
   def __post_init__(self):
     if not 0 <= self.share <= 1:
       raise UserError(f'share is {self.share}; give 0 to 1.')
+    if self.teacher not in TEACHERS:
+      raise UserError(
+        f'teacher is {self.teacher!r}; choose one of {", ".join(TEACHERS)}.'
+      )
     if self.labels < 1 or self.text_width < 0:
       raise UserError(
         f'labels is {self.labels} and text_width {self.text_width}; give at'

@@ -149,7 +149,9 @@ def stamps_of(
       at = plan.arms[at.base]
       chain.append(deviations(at))
     key = recipe.key()
-    if not arm.base:
+    sections = (recipe.generator, recipe.sequence)
+    teachers = {arm.teacher, *(section.teacher for section in sections)}
+    if not arm.base and not teachers - {'', MIXTURE}:
       key.pop('rerank', None)
     own = {
       'recipe': key,

@@ -19,7 +19,12 @@ import numpy as np
 from taiji_jax.data.next_items import NextItems
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate.table import Table
-from taiji_jax.pipeline import generator_data, generator_recipe, generator_table
+from taiji_jax.pipeline import (
+  generator_data,
+  generator_recipe,
+  generator_rerank,
+  generator_table,
+)
 from taiji_jax.pipeline.generator import TEST, GeneratorRun
 from taiji_jax.pipeline.generator_arms import GeneratorArm, GeneratorPlan
 from taiji_jax.rank import rerank
@@ -156,7 +161,7 @@ class GeneratorRunTest(parameterized.TestCase):
     train = self.run_.rows('train')
     item_rk = np.stack([train.target_b, np.zeros_like(train.target_b)], 1)
     item_rk[:, 1] = -1
-    own = self.run_.features('train', item_rk)
+    own = generator_rerank.features(self.run_.shared, 'train', item_rk)
     want = self.run_.shared.folds.features(train, item_rk)
     np.testing.assert_array_equal(own[..., : want.shape[-1]], want)
     self.assertTrue(np.isfinite(own).all())
@@ -167,6 +172,18 @@ class GeneratorRunTest(parameterized.TestCase):
       self.run_.reranker('reranked', 0)
     folder = self.run_.model('generator', 0)[1].folder
     self.assertTrue((folder / 'params.safetensors').exists())
+
+  def test_a_re_ranked_teacher_orders_the_mixture_s_lists(self):
+    shared = self.run_.shared
+    item_rj, p_rj = generator_rerank.teacher(shared, 4)
+    lists = shared.folds.best(shared.data.train, 12)
+    for row, own in zip(item_rj, lists, strict=True):
+      self.assertContainsSubset(row[row >= 0], own)
+    self.assertTrue((np.diff(p_rj, axis=1) <= 0).all())
+    self.assertTrue((p_rj.sum(1) <= 1 + 1e-5).all())
+    # The circle is easy: the next item has nearly all of it.
+    target = shared.data.train.target_b
+    self.assertGreater((item_rj[:, 0] == target).mean(), 0.8)
 
 
 class HistoriesTest(absltest.TestCase):

@@ -1,0 +1,110 @@
+"""The re-ranker of a generator's table, and the teacher that it can be."""
+
+import pathlib
+import time
+
+import numpy as np
+
+from taiji_jax import metrics
+from taiji_jax.config import deviations
+from taiji_jax.evaluate import ranking
+from taiji_jax.pipeline.generator_data import Shared, save_lists
+from taiji_jax.rank import rerank
+from taiji_jax.rank.rerank import Reranker
+from taiji_jax.retrieve import top
+
+
+def features(shared: Shared, part: str, item_rk: np.ndarray) -> np.ndarray:
+  """Returns what the re-ranker reads of items, float32 `[R, K, F]`.
+
+  log p of each component of the collaborative model (of training rows without
+  the row's own user) and of the whole, how often training takes the item,
+  whether it is in the history, whether it is the last of it, and how much is
+  known of the row.
+
+  Args:
+    shared: rows and models.
+    part: which rows: 'train', 'valid' or 'test'.
+    item_rk: int, -1 for none.
+  """
+  rows = getattr(shared.data, part)
+  source = shared.folds if part == 'train' else shared.mixture
+  safe_rk = np.maximum(item_rk, 0)
+  recent_rs = rows.recent_bs(shared.recipe.data.history)
+  seen_rks = item_rk[..., None] == recent_rs[:, None]
+  known_r = np.log1p((recent_rs >= 0).sum(1))
+  parts = [
+    source.features(rows, item_rk),
+    np.log1p(shared.frequency_n)[safe_rk][..., None],
+    seen_rks.any(-1)[..., None],
+    seen_rks[..., :1],
+    np.broadcast_to(known_r[:, None, None], (*item_rk.shape, 1)),
+  ]
+  return np.concatenate(parts, -1).astype(np.float32)
+
+
+def fit(shared: Shared, item_rk: np.ndarray, name: str, seed: int) -> Reranker:
+  """Returns a re-ranker, trained on the training rows alone.
+
+  Args:
+    shared: rows and models.
+    item_rk: int, the lists of the training rows.
+    name: of it, in the log.
+    seed: of its training.
+  """
+  place_r = ranking.in_lists(item_rk, shared.data.train.target_b)
+  feature_rkf = features(shared, 'train', item_rk)
+  config = shared.recipe.rerank.fit
+  begin = time.monotonic()
+  found = rerank.fit(feature_rkf, item_rk >= 0, place_r, config, seed)
+  metrics.LOG.info(
+    '%s_%d: %d of %d lists hold the next item; trained in %.1f s',
+    name,
+    seed,
+    int((place_r >= 0).sum()),
+    len(place_r),
+    time.monotonic() - begin,
+  )
+  return found
+
+
+def teacher(shared: Shared, labels: int) -> tuple[np.ndarray, np.ndarray]:
+  """Returns (items, probabilities) of the training rows, `[R, J]` each.
+
+  The collaborative model's lists, ordered anew: a softmax of the re-ranker's
+  scores. A row is scored by counts without its user, and by a re-ranker that
+  was trained without the users of its fold.
+
+  Args:
+    shared: rows and models.
+    labels: J.
+  """
+  config = shared.recipe.rerank
+
+  def build(part: pathlib.Path, scratch: pathlib.Path) -> None:
+    del scratch
+    rows = shared.data.train
+    item_rk = shared.folds.best(rows, config.beams)
+    there_rk = item_rk >= 0
+    place_r = ranking.in_lists(item_rk, rows.target_b)
+    feature_rkf = features(shared, 'train', item_rk)
+    fold_r = shared.folds.folds(rows)
+    score_rk = np.empty(item_rk.shape, np.float32)
+    for fold in np.unique(fold_r).tolist():
+      own, others = fold_r == fold, fold_r != fold
+      found = rerank.fit(
+        feature_rkf[others], there_rk[others], place_r[others], config.fit, fold
+      )
+      score_rk[own] = found.scores(feature_rkf[own], there_rk[own])
+    score_rk -= score_rk.max(1, keepdims=True)
+    p_rk = np.exp(score_rk)
+    p_rk /= p_rk.sum(1, keepdims=True)
+    place_rj = top.best(p_rk, labels)
+    p_rj = np.take_along_axis(p_rk, np.maximum(place_rj, 0), 1)
+    item_rj = np.take_along_axis(item_rk, np.maximum(place_rj, 0), 1)
+    item_rj = np.where((place_rj >= 0) & (p_rj > 0), item_rj, -1)
+    save_lists(part, item_rj.astype(np.int32), p_rj)
+
+  return shared.kept_lists(
+    'reranked_teacher', {'labels': labels, 'rerank': deviations(config)}, build
+  )

@@ -142,7 +142,7 @@ class ItemDecoder(nn.Module):
     x_bsd = self.drop(x_bsd, deterministic=not train)
     if self.is_initializing():  # Of all heads.
       none_bjl = jnp.zeros((len(item_bs), 1, len(self.heads)), jnp.int32)
-      self.logp(x_bsd[:, 0], none_bjl)
+      self.levels(x_bsd[:, 0], none_bjl)
     return x_bsd
 
   def logits(self, state: jax.Array, code_l: jax.Array) -> jax.Array:
@@ -158,11 +158,10 @@ class ItemDecoder(nn.Module):
       before += self.so_far[at][code_l[..., at]]
     return self.heads[level](state, before)
 
-  def logp(self, state_bd: jax.Array, code_bjl: jax.Array) -> jax.Array:
-    """Returns log-probabilities `[b, j, L]` of the codes of whole sequences.
-
-    Over all codes of a level; see `decode.trie_sampling.given_logp` for those
-    over the children.
+  def levels(
+    self, state_bd: jax.Array, code_bjl: jax.Array
+  ) -> tuple[jax.Array, ...]:
+    """Returns the logits along whole sequences, float32 `[b, j, K]` a level.
 
     Args:
       state_bd: float32.
@@ -176,12 +175,8 @@ class ItemDecoder(nn.Module):
       if level:
         state = jnp.broadcast_to(state, (b, j, state_bd.shape[-1]))
       logits = self.logits(state, code_bjl[:, : state.shape[1], :level])
-      logp = jax.nn.log_softmax(logits)
-      logp = jnp.broadcast_to(logp, (b, j, logp.shape[-1]))
-      out.append(
-        jnp.take_along_axis(logp, code_bjl[..., level, None], -1)[..., 0]
-      )
-    return jnp.stack(out, -1)
+      out.append(jnp.broadcast_to(logits, (b, j, logits.shape[-1])))
+    return tuple(out)
 
 
 class CodeHead(nn.Module):

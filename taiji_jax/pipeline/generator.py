@@ -154,6 +154,7 @@ class GeneratorRun:
       text_nd,
       self.mesh,
       beams or self.recipe.generator.beams,
+      self.recipe.generator.normalize,
     )
 
   def _config(self, arm: GeneratorArm) -> TrainedConfig:

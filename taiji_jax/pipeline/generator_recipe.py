@@ -8,6 +8,7 @@ from typing import Any
 
 from taiji_jax import config as config_lib
 from taiji_jax.data.config import DataConfig
+from taiji_jax.decode.children import NORMALIZE
 from taiji_jax.errors import UserError
 from taiji_jax.loop import Saving
 from taiji_jax.rank.rerank import RerankConfig
@@ -146,13 +147,21 @@ class GeneratorTrained(TrainedConfig):
   Attributes:
     model: its sizes.
     beams: of a decode, which is how many items a list has.
+    normalize: over which codes probabilities sum to 1, in training and in
+      beams: 'children', those that lead to an item, or 'vocabulary', all.
   """
 
   model: ModelConfig = ModelConfig()
   beams: int = 50
+  normalize: str = 'children'
 
   def __post_init__(self):
     super().__post_init__()
+    if self.normalize not in NORMALIZE:
+      raise UserError(
+        f'normalize is {self.normalize!r}; choose one of'
+        f' {", ".join(NORMALIZE)}.'
+      )
     if self.beams < 1:
       raise UserError(f'beams is {self.beams}; it must be at least 1.')
 

@@ -19,5 +19,5 @@ REVISIONS = {
   'answers': 1,
   'evaluation': 2,
   'mixture': 1,
-  'generator': 1,
+  'generator': 2,
 }

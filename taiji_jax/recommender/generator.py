@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 import numpy as np
 
 from taiji_jax.decode import beams as beams_lib
+from taiji_jax.decode import trie_sampling
 from taiji_jax.decode.trie import Trie
 from taiji_jax.errors import UserError
 from taiji_jax.modules.item_decoder import ItemDecoder, ItemDecoderConfig
@@ -32,6 +33,7 @@ class Generator(Base):
     text_nd: np.ndarray | None = None,
     mesh: Mesh | None = None,
     width: int = 50,
+    normalize: str = 'children',
   ):
     """Makes the functions; no parameters yet.
 
@@ -42,6 +44,8 @@ class Generator(Base):
       text_nd: float, the items' text vectors; None where text is not read.
       mesh: where it lies; one device where None.
       width: beams a row.
+      normalize: over which codes probabilities sum to 1, in training and in
+        beams; see `decode.children.children`.
 
     Raises:
       UserError: arrays of other sizes than the config's.
@@ -61,7 +65,7 @@ class Generator(Base):
       )
     constants['embedding']['code_nl'] = jnp.asarray(code_nl)
     super().__init__(ItemDecoder(config), constants, mesh)
-    self.trie, self._width = trie, width
+    self.trie, self._width, self._normalize = trie, width, normalize
 
   def loss(
     self, params: Any, batch: dict, key: jax.Array
@@ -80,8 +84,10 @@ class Generator(Base):
     train = self.network.config.dropout > 0
     state_bd = base.state_of(self.network, variables, batch, train, key)
     code_nl = self._constants['embedding']['code_nl']
-    logp_bjl = self.network.apply(
-      variables, state_bd, code_nl[batch['label_bj']], method='logp'
+    code_bjl = code_nl[batch['label_bj']]
+    logits = self.network.apply(variables, state_bd, code_bjl, method='levels')
+    logp_bjl = trie_sampling.given_logp(
+      logits, code_bjl, self.trie, self._normalize
     )
     return base.cross_entropy(logp_bjl.sum(-1), batch['weight_bj'])
 
@@ -113,7 +119,15 @@ class Generator(Base):
     b = len(state_bd)
     first_bv = logits(state_bd, jnp.zeros((b, 0), jnp.int32))
     none_bml = jnp.zeros((b, 1, 0), jnp.int32)
-    return beams_lib.search(first_bv, none_bml, step, self.trie, width, **only)
+    return beams_lib.search(
+      first_bv,
+      none_bml,
+      step,
+      self.trie,
+      width,
+      normalize=self._normalize,
+      **only,
+    )
 
   def _best(self, params: Any, batch: dict, count: int):
     found = self.beams(params, batch, max(count, self._width))

@@ -47,18 +47,27 @@ def _text_nd():
   return np.random.default_rng(1).normal(size=(ITEMS, 3)).astype(np.float32)
 
 
-def _generator(mesh=None, **fields):
+def _generator(mesh=None, normalize='children', **fields):
   config = ItemDecoderConfig(
     ITEMS, (CODES, CODES), head_width=8, text_width=3, **SMALL | fields
   )
   code_nl = _code_nl()
   trie = trie_lib.build(code_nl, CODES)
-  return Generator(config, code_nl, trie, _text_nd(), mesh, width=16)
+  text_nd = _text_nd()
+  return Generator(config, code_nl, trie, text_nd, mesh, 16, normalize)
 
 
 def _sequence(form='sasrec', mesh=None, **fields):
   config = SequenceModelConfig(ITEMS, form, text_width=3, **SMALL | fields)
   return SequenceRecommender(config, _text_nd(), mesh)
+
+
+def _children(code_l):
+  """The codes that lead from a prefix to an item."""
+  level = len(code_l)
+  return sorted(
+    {c[level] for c in _code_nl().tolist() if c[:level] == code_l.tolist()}
+  )
 
 
 def _large(params):
@@ -91,12 +100,7 @@ class GeneratorTest(parameterized.TestCase):
         total = 0.0
         for level in range(2):
           logits = self._logits(model, params, one, code_nl[item, :level])
-          there = {
-            c[level]
-            for c in code_nl.tolist()
-            if c[:level] == code_nl[item, :level].tolist()
-          }
-          own = np.exp(logits[sorted(there)]).sum()
+          own = np.exp(logits[_children(code_nl[item, :level])]).sum()
           total += logits[code_nl[item, level]] - np.log(own)
         want.append(total)
       np.testing.assert_allclose(found.score_rk[row], want, atol=1e-4)
@@ -109,8 +113,9 @@ class GeneratorTest(parameterized.TestCase):
     logits = model.network.apply(variables, state_bd, code_bl, method='logits')
     return np.asarray(logits[0], float)
 
-  def test_the_loss_by_hand(self):
-    model = _generator()
+  @parameterized.parameters('children', 'vocabulary')
+  def test_the_loss_by_hand(self, normalize):
+    model = _generator(normalize=normalize)
     params, batch = _large(model.init(0)), _batch()
     total, count = model.loss(params, batch, jax.random.key(0))
     self.assertEqual(float(count), 3)
@@ -122,7 +127,10 @@ class GeneratorTest(parameterized.TestCase):
       ):
         for level in range(2):
           logits = self._logits(model, params, one, code_nl[item, :level])
-          logp = logits[code_nl[item, level]] - np.log(np.exp(logits).sum())
+          own = logits
+          if normalize == 'children':
+            own = logits[_children(code_nl[item, :level])]
+          logp = logits[code_nl[item, level]] - np.log(np.exp(own).sum())
           want -= weight * logp
     self.assertAlmostEqual(float(total), want, places=3)
 

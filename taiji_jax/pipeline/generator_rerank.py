@@ -11,7 +11,6 @@ from taiji_jax.evaluate import ranking
 from taiji_jax.pipeline.generator_data import Shared, save_lists
 from taiji_jax.rank import rerank
 from taiji_jax.rank.rerank import Reranker
-from taiji_jax.retrieve import top
 
 
 def features(shared: Shared, part: str, item_rk: np.ndarray) -> np.ndarray:
@@ -99,12 +98,12 @@ def teacher(shared: Shared, labels: int) -> tuple[np.ndarray, np.ndarray]:
     score_rk -= score_rk.max(1, keepdims=True)
     p_rk = np.exp(score_rk)
     p_rk /= p_rk.sum(1, keepdims=True)
-    place_rj = top.best(p_rk, labels)
-    p_rj = np.take_along_axis(p_rk, np.maximum(place_rj, 0), 1)
-    item_rj = np.take_along_axis(item_rk, np.maximum(place_rj, 0), 1)
-    item_rj = np.where((place_rj >= 0) & (p_rj > 0), item_rj, -1)
-    save_lists(part, item_rj.astype(np.int32), p_rj)
+    order_rk = np.argsort(-p_rk, axis=1, kind='stable')
+    p_rk = np.take_along_axis(p_rk, order_rk, 1)
+    item_rk = np.take_along_axis(item_rk, order_rk, 1)
+    save_lists(part, np.where(p_rk > 0, item_rk, -1), p_rk)
 
-  return shared.kept_lists(
-    'reranked_teacher', {'labels': labels, 'rerank': deviations(config)}, build
+  item_rk, p_rk = shared.kept_lists(
+    'reranked_teacher', {'rerank': deviations(config)}, build
   )
+  return item_rk[:, :labels], p_rk[:, :labels]

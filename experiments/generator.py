@@ -4,9 +4,9 @@ Run: TAIJI_DATA=FOLDER python -m experiments.generator \\
   --config=experiments/configs/generator/industrial_cpu.py
 
 Every finished cell (arm, seed) is a small JSON in the folder of results; the
-same command goes on from what is there. Writes result.json and table.md beside
-them. --arms makes the cells of some arms only. --validate prints HR@10 and
-NDCG@10 of arms (of --arms, where given) on validation rows, and reads no test
+same command goes on from what is there. Writes result.json, table.md and
+lists.png beside them. --arms makes the cells of some arms only. --validate
+prints HR@10 and NDCG@10 of arms (of --arms, where given) on validation rows, and reads no test
 row.
 """
 
@@ -15,7 +15,7 @@ import pathlib
 from absl import flags
 
 from experiments import entry, generator_table
-from experiments.generator_table import TABLE
+from experiments.generator_table import PUBLISHED, TABLE
 from taiji_jax import files, markdown
 from taiji_jax.evaluate import ranking
 from taiji_jax.pipeline import generator_recipe
@@ -48,7 +48,8 @@ def main() -> None:
   folder = pathlib.Path(_RESULTS.value or workdir / 'cells')
   result = engine.make(run, TABLE, folder, tuple(_ARMS.value or ()))
   if result is not None:
-    engine.write(folder, result, TABLE)
+    published = PUBLISHED.get(recipe.data.category, {})
+    engine.write(folder, result, TABLE, published)
 
 
 def _validated(run: GeneratorRun, names: tuple[str, ...]) -> str:

@@ -16,7 +16,9 @@ from taiji_jax.evaluate import (
   compare,
   judged_rows,
   list_floors,
+  plots,
   ranking,
+  ranking_plot,
   sid_lists,
   target_groups,
 )
@@ -31,7 +33,7 @@ from taiji_jax.pipeline.generator_recipe import GeneratorRecipe
 from taiji_jax.pipeline.revisions import REVISIONS
 
 RANK, SID_RANK = 'rank', 'sid_rank'
-RESULT, MARKDOWN = 'result.json', 'table.md'
+RESULT, MARKDOWN, FIGURE = 'result.json', 'table.md', 'lists.png'
 SID = 'sid_'
 LIST = 50
 METRICS = tuple(
@@ -90,12 +92,26 @@ def make(
   }
 
 
-def write(to: pathlib.Path, result: Mapping[str, Any], table: Table) -> None:
-  """Returns once result.json and table.md stand in the folder `to`."""
+def write(
+  to: pathlib.Path,
+  result: Mapping[str, Any],
+  table: Table,
+  published: ranking_plot.Published,
+) -> None:
+  """Returns once result.json, table.md and lists.png stand in a folder.
+
+  Args:
+    to: the folder.
+    result: as `make` returns it.
+    table: what is shown.
+    published: what others report, drawn at the level of semantic IDs.
+  """
   to.mkdir(parents=True, exist_ok=True)
   result_lib.write(to / RESULT, result, table)
   text = table_lib.text(result, table, sections(result))
   files.write_text(to / MARKDOWN, text)
+  drawn = ranking_plot.points(result, SID, published)
+  plots.save(ranking_plot.figure(drawn), to / FIGURE)
   metrics.LOG.info('%s', to / MARKDOWN)
 
 

@@ -127,7 +127,7 @@ class GeneratorRunTest(parameterized.TestCase):
   def test_cells_and_table_stand_in_files_and_are_not_made_twice(self):
     folder = self.root / 'cells'
     result = generator_table.make(self.run_, TABLE, folder)
-    generator_table.write(folder, result, TABLE)
+    generator_table.write(folder, result, TABLE, {'S-GRec': {'HR@10': 0.16}})
     self.assertCountEqual(
       [p.name for p in folder.glob('*-0.json')],
       ['generator-0.json', 'plain-0.json', 'reranked-0.json'],
@@ -143,6 +143,7 @@ class GeneratorRunTest(parameterized.TestCase):
     text = (folder / generator_table.MARKDOWN).read_text()
     self.assertIn('## By the target', text)
     self.assertIn('Trained on ', text)
+    self.assertGreater((folder / generator_table.FIGURE).stat().st_size, 9999)
     with mock.patch.object(
       GeneratorRun, 'lists', side_effect=AssertionError('made again')
     ):

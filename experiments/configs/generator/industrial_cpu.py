@@ -22,6 +22,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.data = ml_collections.ConfigDict()
   config.data.source = 'minionerec'
   config.data.path = '$TAIJI_DATA/minionerec_industrial'
+  config.data.category = 'Industrial_and_Scientific'
   # One product listed twice, under one semantic ID.
   config.data.left_out = ('181', '182')
 

@@ -6,8 +6,8 @@ Run: TAIJI_DATA=FOLDER python -m experiments.generator \\
 Every finished cell (arm, seed) is a small JSON in the folder of results; the
 same command goes on from what is there. Writes result.json, table.md and
 lists.png beside them. --arms makes the cells of some arms only. --validate
-prints HR@10 and NDCG@10 of arms (of --arms, where given) on validation rows, and reads no test
-row.
+prints HR@10 and NDCG@10 of arms (of --arms, where given) on validation rows,
+and reads no test row.
 """
 
 import pathlib

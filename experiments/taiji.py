@@ -89,18 +89,15 @@ def main() -> None:
 def _make(run: Run, config: dict[str, Any], folder: pathlib.Path) -> None:
   """Makes all cells and the table; what an endpoint must answer comes last.
 
-  So that where it is out of reach all else stands.
+  So that where it is out of reach all else stands, the record of the work
+  directory too.
   """
-  own, asked = taiji_table.by_teacher(run.plan)
-  table.make(run, TABLE, folder, own)
-  table.rows_of(run, folder)
-  run.record(config)
-  _write_table(run.recipe, folder)
-  _write_reports(run, own)
-  if asked:
-    table.make(run, TABLE, folder, asked)
+  for names in filter(None, taiji_table.by_teacher(run.plan)):
+    table.make(run, TABLE, folder, names)
+    table.rows_of(run, folder)
+    run.record(config)
     _write_table(run.recipe, folder)
-    _write_reports(run, asked)
+    _write_reports(run, names)
 
 
 def _check_flags() -> None:

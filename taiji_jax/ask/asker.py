@@ -128,9 +128,10 @@ class Asker:
     if len(self.failures) > self._config.max_failed * len(questions):
       row, sample, reason = self.failures[0]
       raise UserError(
-        f'{len(self.failures)} of {len(questions)} samples have no answer (row'
-        f' {row}, sample {sample}: {reason}){self.tally.kept}. Run the same'
-        ' command again to ask for these alone, or raise max_failed.'
+        f'{len(self.failures)} of {len(questions)} samples have no answer from'
+        f' {self._config.base_url} (row {row}, sample {sample}: {reason})'
+        f'{self.tally.kept}. See to the server and run the same command again,'
+        ' which asks for these alone, or raise max_failed.'
       )
 
 

@@ -25,7 +25,8 @@ class PromptConfig:
     candidate_order: 'answer_first' is the retriever's one answer of minimum
       Bayes risk and then its likeliest items, 'likeliest' the likeliest alone,
       'shuffled' those of 'answer_first' in an order drawn for each row. The
-      prompt says which. `Choice:` the first, on validation rows of Amazon.
+      prompt says which. `Choice:` the first; no figures that chose it are
+      recorded. Taiji's table measures it against 'shuffled'.
     candidate_source: who proposes them: 'retriever', or 'random', items drawn
       from the catalogue: a control.
   """

@@ -201,8 +201,10 @@ def _listed(items: Sequence[Found], name: str) -> str:
 def user_row(run: Run, user_id: str) -> Rows:
   """Returns the row of a user after the last event of the log.
 
+  Of a user without a click the history is empty (one -1), which is told.
+
   Raises:
-    UserError: the log has no such user, or nothing of theirs to read.
+    UserError: the log has no such user.
   """
   log = run.logs.log
   if user_id not in log.user_ids:
@@ -215,7 +217,8 @@ def user_row(run: Run, user_id: str) -> Rows:
   mine = np.flatnonzero((log.user_e == user) & log.click_e)
   if not len(mine):
     metrics.LOG.warning(
-      'user %r has no history: the prompt shows none, and what is popular',
+      'user %r has no history: the prompt shows none, and its candidates, if'
+      ' any, are those that are popular',
       user_id,
     )
     return _row(user, np.full(1, -1))

@@ -1,4 +1,4 @@
-"""What a work directory says of the runs that were finished in it."""
+"""What a work directory says of the runs whose models were made in it."""
 
 from collections.abc import Iterator, Mapping
 import contextlib
@@ -38,7 +38,7 @@ def read(path: pathlib.Path) -> dict[str, Any]:
 
 
 def opened(workdir: pathlib.Path, arm: str = '') -> tuple[Recipe, Plan]:
-  """Returns the recipe and the arms of a run that was finished.
+  """Returns the recipe and the arms of a run that was recorded, see `write`.
 
   Args:
     workdir: several experiments may have run there.
@@ -81,8 +81,11 @@ def write(
 ) -> None:
   """Writes what `Run.open` reads: the recipe's fields as given, and the arms.
 
-  Once all models are made, so that a start that fails loses nothing. Beside
-  what other experiments wrote that ran in this work directory.
+  Once models are made, so that a start that fails loses nothing: all those of
+  the run; of Taiji's table those that need no endpoint, which may be out of
+  reach, or those of `--arms`. The plan names every arm, and one whose model is
+  not there is refused where it is opened. Beside what other experiments wrote
+  that ran in this work directory.
   """
   path = workdir / CONFIG
   records = {}

@@ -117,7 +117,7 @@ class Run:
   def record(
     self, config: dict[str, Any], result: pathlib.Path | None = None
   ) -> None:
-    """Writes what `open` reads, once all models are made: see `record.write`.
+    """Writes what `open` reads; see `record.write` for when.
 
     Args:
       config: the recipe's fields as given.

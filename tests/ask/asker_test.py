@@ -70,7 +70,8 @@ class AskerTest(absltest.TestCase):
     client = FakeClient(lambda messages: Declined('too long'))
     self.assertEqual(self.ask(client, [0]), [None])
     client = FakeClient(lambda messages: Passing('busy'))
-    with self.assertRaisesRegex(UserError, '1 of 2 samples.*busy'):
+    told = '1 of 2 samples .* https://api.openai.com/v1 .*busy.*same command'
+    with self.assertRaisesRegex(UserError, told):
       self.ask(client, [0, 1])
     self.assertLen(client.names, 2)
     self.assertEqual(self.asker.failures, [(1, 0, 'busy')])

@@ -33,8 +33,8 @@ class ChatServer(http.server.ThreadingHTTPServer):
 
   daemon_threads = True
 
-  def __init__(self, script: Callable[[int, dict], str]):
-    super().__init__(('127.0.0.1', 0), _Handler)
+  def __init__(self, script: Callable[[int, dict], str], port: int = 0):
+    super().__init__(('127.0.0.1', port), _Handler)
     self.script = script
     self.asked = collections.Counter()
     self.answered = collections.Counter()
@@ -46,6 +46,11 @@ class ChatServer(http.server.ThreadingHTTPServer):
   def url(self) -> str:
     return f'http://127.0.0.1:{self.server_port}/v1'
 
+  def die(self) -> None:
+    """Refuses connections from now on; those that are open stay."""
+    self.shutdown()
+    self.server_close()
+
   def handle_error(self, request, client_address):
     """A client that was killed is no error of ours."""
 
@@ -53,8 +58,9 @@ class ChatServer(http.server.ThreadingHTTPServer):
 @contextlib.contextmanager
 def serving(
   script: Callable[[int, dict], str] = lambda tries, body: 'good',
+  port: int = 0,
 ) -> Iterator[ChatServer]:
-  server = ChatServer(script)
+  server = ChatServer(script, port)
   thread = threading.Thread(target=server.serve_forever, args=(0.01,))
   thread.start()
   try:

@@ -183,10 +183,12 @@ class ListsConfig:
 
   Attributes:
     beams: items of a list that is ordered anew.
+    text_width: of the text vectors whose cosines are read; 0 for none.
     fit: sizes and training.
   """
 
   beams: int = 100
+  text_width: int = 128
   fit: RerankConfig = RerankConfig()
 
   def __post_init__(self):

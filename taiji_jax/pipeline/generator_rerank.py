@@ -12,14 +12,17 @@ from taiji_jax.pipeline.generator_data import Shared, save_lists
 from taiji_jax.rank import rerank
 from taiji_jax.rank.rerank import Reranker
 
+_ROWS = 512
+
 
 def features(shared: Shared, part: str, item_rk: np.ndarray) -> np.ndarray:
   """Returns what the re-ranker reads of items, float32 `[R, K, F]`.
 
-  log p of each component of the collaborative model (of training rows without
-  the row's own user) and of the whole, how often training takes the item,
-  whether it is in the history, whether it is the last of it, and how much is
-  known of the row.
+  log p of each component of the collaborative model and of the whole, and how
+  much evidence there is (of training rows without the row's own user); the
+  cosines of its text with the last item's and with the nearest one's of the
+  history; how often training takes it, whether it is in the history, whether it
+  is the last of it, and how long the history is.
 
   Args:
     shared: rows and models.
@@ -34,12 +37,36 @@ def features(shared: Shared, part: str, item_rk: np.ndarray) -> np.ndarray:
   known_r = np.log1p((recent_rs >= 0).sum(1))
   parts = [
     source.features(rows, item_rk),
+    source.evidence(rows, item_rk),
+    _cosines(shared, recent_rs, item_rk),
     np.log1p(shared.frequency_n)[safe_rk][..., None],
     seen_rks.any(-1)[..., None],
     seen_rks[..., :1],
     np.broadcast_to(known_r[:, None, None], (*item_rk.shape, 1)),
   ]
   return np.concatenate(parts, -1).astype(np.float32)
+
+
+def _cosines(
+  shared: Shared, recent_rs: np.ndarray, item_rk: np.ndarray
+) -> np.ndarray:
+  """Returns cosines of texts, float32 `[R, K, 2]`: last item's, nearest one's.
+
+  Of the latent vectors, 0 where there is no text.
+  """
+  found = np.zeros((*item_rk.shape, 2), np.float32)
+  text_nd = shared.text_nd(shared.recipe.rerank.text_width)
+  if text_nd is None:
+    return found
+  norm_n1 = np.linalg.norm(text_nd, axis=1, keepdims=True)
+  text_nd = text_nd / np.where(norm_n1 > 0, norm_n1, 1.0)
+  for at in range(0, len(item_rk), _ROWS):
+    own = slice(at, at + _ROWS)
+    before_rsd = text_nd[recent_rs[own]] * (recent_rs[own] >= 0)[..., None]
+    item_rkd = text_nd[np.maximum(item_rk[own], 0)]
+    cosine_rks = item_rkd @ before_rsd.swapaxes(1, 2)
+    found[own] = np.stack([cosine_rks[..., 0], cosine_rks.max(-1)], -1)
+  return found
 
 
 def fit(shared: Shared, item_rk: np.ndarray, name: str, seed: int) -> Reranker:

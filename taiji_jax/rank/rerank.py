@@ -30,7 +30,7 @@ class RerankConfig:
   """
 
   hidden: tuple[int, ...] = (64, 32)
-  epochs: int = 10
+  epochs: int = 5
   batch: int = 256
   lr: float = 3e-3
   weight_decay: float = 1e-2

@@ -13,6 +13,7 @@ import numpy as np
 from taiji_jax.data.next_items import NextItemData, NextItems
 from taiji_jax.errors import UserError
 from taiji_jax.retrieve import em, tfidf, top
+from taiji_jax.retrieve import evidence as evidence_lib
 from taiji_jax.retrieve.components import Tables
 from taiji_jax.retrieve.mixture_config import MixtureConfig
 from taiji_jax.retrieve.sparse import Sparse
@@ -109,6 +110,32 @@ class Mixture:
         p_bk = np.take_along_axis(p_bn, np.maximum(item, 0), 1)
         found[part, :, c] = np.where(item >= 0, p_bk, 0.0)
     return np.log(np.maximum(found, np.float32(self.config.floor)))
+
+  def logp(self, rows: NextItems, item_bk: np.ndarray) -> np.ndarray:
+    """Returns log p of some items, float32 `[B, K]`, in nats.
+
+    Args:
+      rows, item_bk: see `features`; for -1 the floor's logarithm.
+    """
+    found = np.full(item_bk.shape, self.config.floor, np.float32)
+    for start, p_bn in self.chunks(rows):
+      item = item_bk[start : start + len(p_bn)]
+      p_bk = np.take_along_axis(p_bn, np.maximum(item, 0), 1)
+      found[start : start + len(p_bn)] = np.where(item >= 0, p_bk, 0.0)
+    return np.log(np.maximum(found, np.float32(self.config.floor)))
+
+  def evidence(self, rows: NextItems, item_bk: np.ndarray) -> np.ndarray:
+    """Returns how much is known of some items, float32 `[B, K, E]`.
+
+    Args:
+      rows, item_bk: see `features`.
+
+    Returns:
+      log p of the mixture, then what `evidence.evidence` says.
+    """
+    recent_bs = rows.recent_bs(self.config.history)
+    found = evidence_lib.evidence(self.tables, recent_bs, item_bk)
+    return np.concatenate([self.logp(rows, item_bk)[..., None], found], -1)
 
 
 def fit(

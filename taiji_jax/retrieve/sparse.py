@@ -1,6 +1,6 @@
 """Sparse matrices by rows: gathers and segment sums, in numpy alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import dataclasses
 import functools
 
@@ -10,6 +10,7 @@ _CELLS = 1 << 22
 # Of a matrix with fewer empty cells than that share rows are read densely.
 _DENSE = 8
 _LARGEST = 1 << 26
+_NO_CELL = np.iinfo(np.int64).max
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,6 +195,22 @@ class Sparse:
       column_q.astype(np.int32),
       value_q,
     )
+
+  def reader(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Returns (row, column) -> cells, float32, of both broadcast together."""
+    if self.rows * self.columns <= _LARGEST:
+      dense_nm = self.dense()
+      return lambda row, column: dense_nm[row, column]
+    # One more that is no cell's, so that each search ends at an entry.
+    key_q = np.append(self.row_q * self.columns + self.column_q, _NO_CELL)
+    value_q = np.append(self.value_q, np.float32(0))
+
+    def cells(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+      key = row.astype(np.int64) * self.columns + column
+      at = np.searchsorted(key_q, key)
+      return np.where(key_q[at] == key, value_q[at], np.float32(0))
+
+    return cells
 
   def dense(self) -> np.ndarray:
     """Returns all cells, float32 `[N, M]`."""

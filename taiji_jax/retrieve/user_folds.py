@@ -5,7 +5,7 @@ from such scores learns to trust them, and on new rows they do not hold. So the
 users are parted into folds, and a row is scored by counts without its fold.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import dataclasses
 import functools
 
@@ -16,6 +16,8 @@ from taiji_jax.errors import UserError
 from taiji_jax.retrieve.components import Tables
 from taiji_jax.retrieve.mixture import Mixture
 from taiji_jax.retrieve.sparse import Sparse
+
+Read = Callable[[Mixture, NextItems, np.ndarray], np.ndarray]
 
 
 class UserFolds:
@@ -92,10 +94,29 @@ class UserFolds:
       rows: the contexts.
       item_bk: int32 `[B, K]`, candidates; -1 is none.
     """
-    width = len(self._mixture.weight_c)
-    found = np.empty((*item_bk.shape, width), np.float32)
-    for index, mixture in self._parts(rows):
-      found[index] = mixture.features(rows.take(index), item_bk[index])
+    return self._joined(Mixture.features, rows, item_bk)
+
+  def evidence(self, rows: NextItems, item_bk: np.ndarray) -> np.ndarray:
+    """Returns float32 `[B, K, E]`; see `Mixture.evidence`.
+
+    Args:
+      rows, item_bk: see `features`.
+    """
+    return self._joined(Mixture.evidence, rows, item_bk)
+
+  def _joined(
+    self, read: Read, rows: NextItems, item_bk: np.ndarray
+  ) -> np.ndarray:
+    parts = [
+      (index, read(mixture, rows.take(index), item_bk[index]))
+      for index, mixture in self._parts(rows)
+    ]
+    if not parts:
+      return read(self._mixture, rows, item_bk)
+    shape = (*item_bk.shape, parts[0][1].shape[-1])
+    found = np.empty(shape, np.float32)
+    for index, part in parts:
+      found[index] = part
     return found
 
   def _parts(self, rows: NextItems) -> Iterator[tuple[np.ndarray, Mixture]]:

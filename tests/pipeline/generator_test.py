@@ -166,6 +166,9 @@ class GeneratorRunTest(parameterized.TestCase):
     want = self.run_.shared.folds.features(train, item_rk)
     np.testing.assert_array_equal(own[..., : want.shape[-1]], want)
     self.assertTrue(np.isfinite(own).all())
+    at = want.shape[-1]
+    want = self.run_.shared.folds.evidence(train, item_rk)
+    np.testing.assert_array_equal(own[..., at : at + want.shape[-1]], want)
 
   def test_an_interrupted_re_ranking_does_not_lose_the_model(self):
     dies = mock.patch.object(rerank, 'fit', side_effect=KeyboardInterrupt)

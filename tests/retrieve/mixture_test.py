@@ -8,6 +8,7 @@ import numpy as np
 from taiji_jax.data import minionerec, next_items
 from taiji_jax.data.next_items import NextItems
 from taiji_jax.errors import UserError
+from taiji_jax.retrieve import evidence
 from taiji_jax.retrieve import mixture as mixture_lib
 from taiji_jax.retrieve.mixture_config import (
   COMPONENTS,
@@ -168,6 +169,28 @@ class MixtureTest(parameterized.TestCase):
       np.testing.assert_allclose(found[:, :2, c], expected, rtol=1e-3)
     np.testing.assert_allclose(found[:, 2], np.log(CONFIG.floor), rtol=1e-6)
 
+  def test_evidence_by_loops(self):
+    mixture = made()
+    _, raw = dense(sequences(), cosines(), CONFIG)
+    item_bk = np.array([[5, 11, 3, -1]] * 7, np.int32)
+    found = mixture.evidence(CONTEXTS, item_bk)
+    self.assertEqual(found.shape, (7, 4, 1 + 4 * len(evidence.KINDS)))
+    logp_bn = np.log(np.maximum(mixture.scores(CONTEXTS), CONFIG.floor))
+    np.testing.assert_allclose(
+      found[:, :3, 0], logp_bn[:, item_bk[0, :3]], atol=1e-5
+    )
+    for b, history in enumerate(HISTORIES):
+      recent = history[::-1][: CONFIG.history]
+      for k in range(3):
+        want = []
+        for kind in evidence.KINDS:
+          entry = [raw[kind][h, item_bk[b, k]] for h in recent] or [0.0]
+          decayed = sum(evidence.DECAY**s * e for s, e in enumerate(entry))
+          read = entry[0], decayed, max(entry)
+          log = (lambda x: x) if kind == 'text' else np.log1p
+          want += [*(log(x) for x in read), sum(e > 0 for e in entry)]
+        np.testing.assert_allclose(found[b, k, 1:], want, atol=1e-5)
+
   def test_without_texts_and_without_smoothing(self):
     none = Sparse.of(ITEMS, ITEMS, *(np.zeros(0, int),) * 3)
     config = MixtureConfig(
@@ -202,6 +225,7 @@ class UserFoldsTest(absltest.TestCase):
     scores = folds.scores(train)
     features = folds.features(train, np.full((len(train), 1), 3, np.int32))
     best = folds.best(train, 2)
+    evidence_r1e = folds.evidence(train, np.full((len(train), 1), 3, np.int32))
     for fold in range(3):
       others = {u: s for u, s in found.items() if of_user[u] != fold}
       apart = mixture_lib.Mixture(
@@ -216,6 +240,11 @@ class UserFoldsTest(absltest.TestCase):
         rtol=1e-5,
       )
       np.testing.assert_array_equal(best[own], apart.best(part, 2))
+      np.testing.assert_allclose(
+        evidence_r1e[own],
+        apart.evidence(part, np.full((len(own), 1), 3, np.int32)),
+        rtol=1e-5,
+      )
 
   def test_a_users_own_rows_change_nothing_for_them(self):
     found, near = sequences(), near_of(cosines())

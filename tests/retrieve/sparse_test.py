@@ -66,6 +66,15 @@ class SparseTest(parameterized.TestCase):
     matrix.add_rows(out, row_b, weight_b)
     np.testing.assert_allclose(out, expected, rtol=1e-6)
 
+  @parameterized.product(share=(0.0, 0.2, 1.0), largest=(0, 1 << 26))
+  def test_cells_are_read_densely_or_not(self, share, largest):
+    rng = np.random.default_rng(0)
+    matrix, dense = random(rng, 9, 30, share)
+    row, column = rng.integers(9, size=(5, 1)), rng.integers(30, size=(1, 8))
+    with mock.patch.object(sparse, '_LARGEST', largest):
+      found = matrix.reader()(row, column)
+    np.testing.assert_array_equal(found, dense[row, column])
+
   def test_expand(self):
     matrix = Sparse.of(
       3, 4, np.array([0, 2, 2]), np.array([3, 0, 1]), np.array([1, 2, 3])

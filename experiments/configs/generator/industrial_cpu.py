@@ -28,7 +28,8 @@ def get_config() -> ml_collections.ConfigDict:
 
   config.generator = ml_collections.ConfigDict()
   config.generator.share = 0.6
-  config.generator.labels = 30
+  config.generator.teacher = 'reranked'
+  config.generator.labels = 16
   config.generator.beams = 50
   config.generator.fit = _fit(steps=1600, rounds=8)
   config.generator.model = ml_collections.ConfigDict()
@@ -36,7 +37,14 @@ def get_config() -> ml_collections.ConfigDict:
 
   config.sequence = ml_collections.ConfigDict()
   config.sequence.share = 0.6
+  config.sequence.teacher = 'reranked'
+  config.sequence.labels = 16
   config.sequence.fit = _fit(steps=1600, rounds=8)
+
+  config.rerank = ml_collections.ConfigDict()
+  config.rerank.beams = 100
+  config.rerank.fit = ml_collections.ConfigDict()
+  config.rerank.fit.models = 3
 
   config.arms = ml_collections.ConfigDict()
   config.arms.names = ('generator', 'sasrec', 'generator_reranked')

@@ -52,10 +52,11 @@ def figure(found: Found, codes: Mapping[str, np.ndarray]) -> Figure:
   size = (_PANEL * max(levels, 4), _HEIGHT)
   drawn = Figure(figsize=size, layout='constrained')
   above, below = drawn.subfigures(2, 1)
-  _use(above.subplots(1, levels, squeeze=False)[0], found, codes)
+  axes = above.subplots(1, levels, sharey=True, squeeze=False)[0]
+  _use(axes, found, codes)
   error, perplexity, shared, near = below.subplots(1, 4)
   _bars(error, found, lambda s: s.fitted, '{:.3f}')
-  _name(error, 'error, over that of the mean', '', '')
+  _name(error, 'error of the means, over all spread', '', '')
   _perplexity(perplexity, found)
   _bars(shared, found, lambda s: s.shared_items, '{:,.0f}')
   _name(shared, 'items that share their ID', '', '')
@@ -78,10 +79,12 @@ def _use(
       place_k = np.arange(1, one.codes + 1)
       ax.plot(place_k, use_k, color=color, drawstyle='steps-mid')
   for level, ax in enumerate(axes, 1):
-    _name(ax, f'level {level}', 'code, most used first', 'items')
-    # Linear below one item, so that codes without any are seen.
-    ax.set_yscale('symlog', linthresh=1)
-    ax.set_ylim(bottom=0)
+    what = 'items of a code' if level == 1 else ''
+    _name(ax, f'level {level}', 'code, most used first', what)
+  # Linear below one item, so that codes without any are seen.
+  axes[0].set_yscale('symlog', linthresh=1)
+  axes[0].set_ylim(bottom=0)
+  axes[0].yaxis.set_major_formatter('{x:,.0f}')
 
 
 def _bars(
@@ -91,7 +94,8 @@ def _bars(
   width = [value(one) for one in found.values()]
   color = [color for color, _ in _colored(found)]
   bars = ax.barh(list(found), width, color=color, height=0.6)
-  ax.bar_label(bars, [form.format(v) for v in width], padding=3)
+  told = [form.format(v) for v in width]
+  ax.bar_label(bars, told, padding=3, fontsize=_SMALL)
   ax.set_xlim(0, 1.3 * max(max(width), 1e-9))
   ax.invert_yaxis()
   ax.tick_params(axis='y', length=0)

@@ -66,8 +66,8 @@ def write(
     code_nl: int, at least 0; at most 26 levels.
 
   Raises:
-    UserError: there is no item, one comes twice, the numbers of items and IDs differ, or the
-      file can't be written.
+    UserError: there is no item, one comes twice, the numbers of items and IDs
+      differ, or the file can't be written.
   """
   code_nl = keys.check(code_nl, 1 << 30, 'the IDs')
   if not len(item_ids):

@@ -32,6 +32,11 @@ EXAMPLES = {
   'cot_data.py': r'^[1-9]\d* of \d+ kept, R [1-9]',
   'two_losses.py': r'^ 1000 losses .* weights ',
   'answers.py': r"^'After tea comes ' -> 'milk' .*, end\)$",
+  'trie_beams.py': r'^programs compiled: 1$',
+  # The new item is found, first for the user who likes it.
+  'semantic_ids.py': (
+    r'^and new ones: \[\[7, .*\], \[1900, .*\]\]\nprograms compiled: 1$'
+  ),
 }
 PARETO_NEEDS = ('jax', 'chex', 'optax', 'numpy')
 

@@ -80,6 +80,27 @@ def read(
   return NextItemData(catalog, train, valid, test, official)
 
 
+def read_items(path: str | pathlib.Path) -> dict[str, tuple[str, str, str]]:
+  """Returns id -> (title, text, brand) of a `.item.json`, sorted by the ids.
+
+  Args:
+    path: of the file, `{id: {"title": ..., "description": ..., ...}}`.
+
+  Raises:
+    UserError: it is missing or malformed, holds no items, or one has no title.
+  """
+  path = pathlib.Path(path)
+  found = json_object.read(path)
+  if not found:
+    raise UserError(
+      f'{path} holds no items; give a file like {{"7": {{"title": "Hex nut",'
+      ' "description": "Of steel"}, ...}.'
+    )
+  return {
+    item: _item(found[item], f'{path}: item {item}') for item in sort_ids(found)
+  }
+
+
 def _train(
   folder: pathlib.Path, category: str, catalog: ItemCatalog, history: int
 ) -> tuple[NextItems, int | None]:
@@ -106,12 +127,9 @@ def _one(folder: pathlib.Path, pattern: str) -> pathlib.Path:
 def _catalog(
   items: pathlib.Path, index: pathlib.Path, codes: int
 ) -> ItemCatalog:
-  found = json_object.read(items)
-  if not found:
-    raise UserError(f'{items} holds no items; fetch it again.')
-  ids = sort_ids(found)
-  rows = [_item(found[item], f'{items}: item {item}') for item in ids]
-  titles, texts, brands = map(tuple, zip(*rows, strict=True))
+  found = read_items(items)
+  ids = tuple(found)
+  titles, texts, brands = map(tuple, zip(*found.values(), strict=True))
   codes_nl = sid_index.read(index, ids, codes)
   return ItemCatalog(ids, titles, texts, brands, codes_nl)
 

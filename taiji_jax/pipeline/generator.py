@@ -20,7 +20,12 @@ from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.item_decoder import ItemDecoderConfig
 from taiji_jax.modules.sasrec import SequenceModelConfig
 from taiji_jax.modules.weights import tree
-from taiji_jax.pipeline import compiled, generator_data, generator_rerank
+from taiji_jax.pipeline import (
+  compiled,
+  generator_data,
+  generator_rerank,
+  item_vectors,
+)
 from taiji_jax.pipeline.generator_arms import (
   GENERATOR,
   GIVEN,
@@ -44,10 +49,12 @@ from taiji_jax.recommender import (
 )
 from taiji_jax.semantic_ids import SemanticIds
 from taiji_jax.semantic_ids import make as make_ids
+from taiji_jax.semantic_ids.item_encoder import ItemEncoder
 from taiji_jax.sft import row_fit
 from taiji_jax.sft import rows as rows_lib
 from taiji_jax.sft.rows import LabelledRows
 
+_IDS = ('ids_width', 'ids_sources', 'ids_embedder')
 TRAIN, VALID, TEST = 'train', 'valid', 'test'
 _TOP = 10
 
@@ -100,9 +107,13 @@ class GeneratorRun:
 
   @functools.cached_property
   def own_ids(self) -> SemanticIds:
-    """Returns semantic IDs made of the items' texts."""
-    text_nd = self.shared.text_nd(self.recipe.ids_width)
-    return make_ids(text_nd, self.recipe.semantic_ids)
+    """Returns semantic IDs made of the items' vectors."""
+    return make_ids(self.item_vectors[0], self.recipe.semantic_ids)
+
+  @functools.cached_property
+  def item_vectors(self) -> tuple[np.ndarray, ItemEncoder]:
+    """Returns what our own IDs are made of, see `item_vectors.make`."""
+    return item_vectors.make(self)
 
   def trie(self, ids: str) -> Trie:
     """Returns the trie of the catalogue."""
@@ -234,7 +245,9 @@ class GeneratorRun:
   def _ids_key(self, arm: GeneratorArm) -> Any:
     if arm.kind not in (GENERATOR, TOKENS) or arm.ids == GIVEN:
       return arm.ids
-    return deviations(self.recipe.semantic_ids)
+    found = deviations(self.recipe)
+    vectors = {name: found[name] for name in _IDS if name in found}
+    return found.get('semantic_ids', {}) | vectors
 
   def _judged(self, recommender: Any, params: Any) -> float:
     """Returns NDCG@10 on the validation rows, item level."""

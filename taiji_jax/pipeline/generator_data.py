@@ -116,7 +116,7 @@ class Shared:
       v = self.vectors
       shape = (v.rows, v.columns)
       matrix = csr_array((v.value_q, v.column_q, v.start_n), shape)
-      vector_nd = vectors.latent(matrix, width)
+      vector_nd = vectors.latent(matrix, width).vector_nd
       np.save(part / 'text.npy', vector_nd, allow_pickle=False)
 
     made = self._make('text', {'width': width}, build)

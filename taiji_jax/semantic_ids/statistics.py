@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from scipy import sparse
 
 from taiji_jax.retrieve import neighbours
 from taiji_jax.semantic_ids import collisions, keys, vectors
@@ -16,6 +17,8 @@ class Statistics:
     items, levels, codes: N, L, K.
     error: mean squared distance of a vector from what its ID stands for, over
       that from the mean vector; None where nothing is known to decode it.
+    fitted: the same where each code stands for the mean of what the levels
+      before leave (`level_means`): known of any IDs, whatever made them.
     used_l: codes of each level that an item has.
     perplexity_l: exp of the entropy of each level's codes, in [1, K]; K where
       all are used equally.
@@ -32,6 +35,7 @@ class Statistics:
   levels: int
   codes: int
   error: float | None
+  fitted: float
   used_l: tuple[int, ...]
   perplexity_l: tuple[float, ...]
   unique: float
@@ -40,6 +44,16 @@ class Statistics:
   neighbours: int
   near_l: tuple[float, ...]
   chance_l: tuple[float, ...]
+
+  @property
+  def shared_items(self) -> int:
+    """Returns how many items share their ID with another one."""
+    return round((1 - self.unique) * self.items)
+
+  @property
+  def shared_ids(self) -> int:
+    """Returns how many IDs several items have."""
+    return round((self.distinct - self.unique) * self.items)
 
 
 def describe(
@@ -82,6 +96,7 @@ def describe(
     levels=levels,
     codes=codes,
     error=None if decoded_nd is None else _error(vector_nd, decoded_nd),
+    fitted=_error(vector_nd, level_means(code_nl, codes, vector_nd)),
     used_l=tuple(int((share_k > 0).sum()) for share_k in share_lk),
     perplexity_l=tuple(map(_perplexity, share_lk)),
     unique=1 - float(collisions.sharing(code_nl, codes).mean()),
@@ -94,6 +109,34 @@ def describe(
       for level in range(1, levels + 1)
     ),
   )
+
+
+def level_means(
+  code_nl: np.ndarray, codes: int, vector_nd: np.ndarray
+) -> np.ndarray:
+  """Returns what codes stand for, float64 `[n, d]`, as these vectors say.
+
+  The mean vector, and of each level in turn the mean of what is left of the
+  items that have the code. Codes that say nothing explain some of it too,
+  about as many of N parts as there are codes: compare with random ones.
+
+  Args:
+    code_nl: int in [0, K).
+    codes: K.
+    vector_nd: float, of the same items.
+  """
+  mean_d = np.mean(vector_nd, 0, dtype=np.float64)
+  rest_nd = np.asarray(vector_nd, np.float64) - mean_d
+  decoded_nd = np.tile(mean_d, (len(rest_nd), 1))
+  place = np.arange(len(rest_nd) + 1)
+  for code_n in code_nl.T:
+    shape = (len(rest_nd), codes)
+    has_nk = sparse.csr_array((np.ones(len(rest_nd)), code_n, place), shape)
+    count_k = np.maximum(np.bincount(code_n, minlength=codes), 1)
+    part_nd = ((has_nk.T @ rest_nd) / count_k[:, None])[code_n]
+    decoded_nd += part_nd
+    rest_nd -= part_nd
+  return decoded_nd
 
 
 def _perplexity(share_k: np.ndarray) -> float:

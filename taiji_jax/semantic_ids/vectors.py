@@ -1,6 +1,7 @@
 """What items are like, as vectors: who follows whom, and several joined."""
 
 from collections.abc import Iterable, Sequence
+import dataclasses
 
 import numpy as np
 from scipy import sparse
@@ -79,8 +80,8 @@ def co_occurrence(
   begin_n = np.random.default_rng(seed).normal(size=items)
   u_nd, s_d, _ = linalg.svds(matrix, k=width, v0=begin_n)
   order = np.argsort(-s_d, kind='stable')
-  u_nd, s_d = _signed(u_nd[:, order]), s_d[order]
-  vector_nd = u_nd * np.sqrt(np.maximum(s_d, 0))
+  u_nd, s_d = u_nd[:, order], s_d[order]
+  vector_nd = u_nd * _signs(u_nd) * np.sqrt(np.maximum(s_d, 0))
   alone_n = np.diff(matrix.indptr) == 0
   return np.where(alone_n[:, None], 0.0, vector_nd).astype(np.float32)
 
@@ -154,12 +155,24 @@ def joined(
   return np.concatenate(parts, 1).astype(np.float32)
 
 
-def latent(
-  vector_nv: sparse.csr_array, width: int, seed: int = 0
-) -> np.ndarray:
-  """Returns dense vectors of sparse ones, float32 `[n, d]`, mean norm 1.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Latent:
+  """Dense vectors of sparse ones, and what makes them of any.
 
-  Latent semantic analysis: the truncated singular value decomposition U S.
+  Attributes:
+    vector_nd: float32, mean norm 1.
+    projection_vd: float32; sparse rows times this are dense ones.
+  """
+
+  vector_nd: np.ndarray
+  projection_vd: np.ndarray
+
+
+def latent(vector_nv: sparse.csr_array, width: int, seed: int = 0) -> Latent:
+  """Returns dense vectors of sparse ones.
+
+  Latent semantic analysis: the truncated singular value decomposition U S,
+  which is X V; another row x of the same terms has the vector x V.
 
   Args:
     vector_nv: of the items, such as TF-IDF of their texts.
@@ -176,13 +189,17 @@ def latent(
       f' {vector_nv.shape[1]} terms; give at least 1 and fewer than {least}.'
     )
   begin = np.random.default_rng(seed).normal(size=least)
-  u_nd, s_d, _ = linalg.svds(vector_nv.astype(np.float64), k=width, v0=begin)
+  u_nd, s_d, v_dv = linalg.svds(vector_nv.astype(np.float64), k=width, v0=begin)
   order = np.argsort(-s_d, kind='stable')
-  vector_nd = _signed(u_nd[:, order]) * s_d[order]
-  return joined([vector_nd])
+  sign_d = _signs(u_nd[:, order])
+  vector_nd = u_nd[:, order] * sign_d * s_d[order]
+  norm = np.linalg.norm(vector_nd, axis=1).mean()
+  scaled_nd = joined([vector_nd])
+  projection_vd = v_dv[order].T * sign_d / norm
+  return Latent(scaled_nd, projection_vd.astype(np.float32))
 
 
-def _signed(u_nd: np.ndarray) -> np.ndarray:
-  """Returns the columns with their largest part positive: both are right."""
+def _signs(u_nd: np.ndarray) -> np.ndarray:
+  """Returns what makes each column's largest part positive: both are right."""
   largest = np.abs(u_nd).argmax(0)
-  return u_nd * np.where(u_nd[largest, np.arange(u_nd.shape[1])] < 0, -1.0, 1.0)
+  return np.where(u_nd[largest, np.arange(u_nd.shape[1])] < 0, -1.0, 1.0)

@@ -94,6 +94,19 @@ class IndexFileTest(parameterized.TestCase):
     with self.assertRaisesRegex(UserError, "can't be read .No such file"):
       index_file.read(self.path)
 
+  def test_no_text_and_a_folder(self):
+    self.path.write_bytes(b'{"a": ["\xff"]}')
+    with self.assertRaisesRegex(UserError, "can't be read .*; give a file"):
+      index_file.read(self.path)
+    with self.assertRaisesRegex(UserError, "can't be read .Is a directory"):
+      index_file.read(self.path.parent)
+
+  def test_an_empty_catalogue(self):
+    with self.assertRaisesRegex(UserError, 'holds no item; give a file like'):
+      self.read(TEXT, [])
+    with self.assertRaisesRegex(UserError, 'give at least one item'):
+      index_file.write(self.path.parent / 'none', [], np.zeros((0, 3), int))
+
   @parameterized.parameters(
     (['a'], [[1], [2]], '1 items and IDs of the shape'),
     (['a', 'a'], [[1], [2]], '1 items come twice'),

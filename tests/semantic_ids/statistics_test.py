@@ -37,6 +37,7 @@ class StatisticsTest(absltest.TestCase):
     self.assertAlmostEqual(found.unique, 0.6)
     self.assertAlmostEqual(found.distinct, 0.8)
     self.assertEqual(found.largest, 2)
+    self.assertEqual((found.shared_items, found.shared_ids), (2, 1))
     # The nearest of 0, 1, 2, 3 shares the first code, and that of 2 and 3 the
     # second; that of 4 is 1 or 3 (a tie at -.77, 1 comes first): shares one.
     np.testing.assert_allclose(found.near_l, [1.0, 0.4])
@@ -48,6 +49,22 @@ class StatisticsTest(absltest.TestCase):
     found = statistics.describe(CODES, 4, VECTORS, mean_nd, count=1)
     self.assertAlmostEqual(found.error, 1.0, places=6)
     self.assertIsNone(statistics.describe(CODES, 4, VECTORS).error)
+
+  def test_level_means(self):
+    # Mean 4. Level 0: -3.5 of 0 and 1, +3.5 of 7 and 8. Level 1: what is left
+    # is -.5, .5, -.5, .5; code 0 has the first and the last (mean 0), 1 the
+    # second, 2 the third.
+    vector_nd = np.array([[0.0], [1.0], [7.0], [8.0]])
+    code_nl = np.array([[0, 0], [0, 1], [1, 2], [1, 0]])
+    found = statistics.level_means(code_nl, 3, vector_nd)
+    np.testing.assert_allclose(found[:, 0], [0.5, 1.0, 7.0, 7.5])
+    told = statistics.describe(code_nl, 3, vector_nd)
+    # .25 + .25 over 16 + 9 + 9 + 16.
+    self.assertAlmostEqual(told.fitted, 0.5 / 50)
+
+  def test_means_of_one_code_explain_nothing(self):
+    found = statistics.describe(np.zeros((5, 2), int), 4, VECTORS)
+    self.assertAlmostEqual(found.fitted, 1.0)
 
   def test_equal_use_is_the_most_perplexing(self):
     code_nl = np.arange(64)[:, None] % 8

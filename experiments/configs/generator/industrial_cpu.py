@@ -26,6 +26,11 @@ def get_config() -> ml_collections.ConfigDict:
   # One product listed twice, under one semantic ID.
   config.data.left_out = ('181', '182')
 
+  # Of the arms whose IDs are our own.
+  config.semantic_ids = ml_collections.ConfigDict()
+  config.semantic_ids.method = 'rq_kmeans'
+  config.semantic_ids.collisions = 'none'
+
   config.generator = ml_collections.ConfigDict()
   config.generator.share = 0.6
   config.generator.teacher = 'reranked'

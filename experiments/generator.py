@@ -18,7 +18,7 @@ from experiments import entry, generator_table
 from experiments.generator_table import PUBLISHED, TABLE
 from taiji_jax import files, markdown
 from taiji_jax.evaluate import ranking
-from taiji_jax.pipeline import generator_recipe
+from taiji_jax.pipeline import generator_llm, generator_recipe
 from taiji_jax.pipeline import generator_table as engine
 from taiji_jax.pipeline.generator import VALID, GeneratorRun
 
@@ -32,6 +32,9 @@ _RESULTS = flags.DEFINE_string(
 _ARMS = flags.DEFINE_list(
   'arms', None, 'Only the cells of these, without the table; all if not given.'
 )
+_EXPORT = flags.DEFINE_string(
+  'export', None, 'Write the language model (--arms, or llm) to this directory.'
+)
 _VALIDATE = flags.DEFINE_bool('validate', False, 'Only on validation rows.')
 
 
@@ -40,6 +43,11 @@ def main() -> None:
   recipe = generator_recipe.from_config(_CONFIG.value)
   workdir = entry.workdir(_WORKDIR.value, f'runs/{recipe.name}')
   run = GeneratorRun(recipe, workdir, generator_table.plan(recipe))
+  if _EXPORT.value:
+    name = (_ARMS.value or [generator_table.LLM])[0]
+    generator_llm.export_arm(run, name, _EXPORT.value)
+    print(f'{_EXPORT.value}: load it by transformers, vLLM or source.')
+    return
   if _VALIDATE.value:
     text = _validated(run, tuple(_ARMS.value or run.plan.arms))
     files.write_text(workdir / 'validation.md', text)

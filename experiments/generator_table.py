@@ -2,6 +2,7 @@
 
 from taiji_jax.evaluate.table import Table
 from taiji_jax.pipeline.generator_arms import (
+  LANGUAGE_MODEL,
   MIXTURE,
   RERANK,
   SEQUENCE,
@@ -25,12 +26,15 @@ ARMS = {
   'generator_reranked': GeneratorArm(RERANK, base='generator'),
   'mixture_reranked': GeneratorArm(RERANK, base=MIXTURE),
 }
+LLM = 'llm'
+"""The arm of a recipe that has a section `language_model`."""
 PAIRS = (
   ('generator', 'undistilled'),
   ('generator', 'tiger'),
   ('generator', 'own_ids'),
   ('generator', 'sasrec'),
   ('sasrec', 'sasrec_undistilled'),
+  ('generator', LLM),
   ('generator_reranked', 'generator'),
   ('generator_reranked', 'mixture_reranked'),
 )
@@ -75,4 +79,8 @@ TABLE = Table(
 
 def plan(recipe: GeneratorRecipe) -> GeneratorPlan:
   """Returns the arms of a recipe and their seeds."""
-  return GeneratorPlan(ARMS, recipe.arms.seeds).only(recipe.arms.names)
+  arms = dict(ARMS)
+  if recipe.language_model is not None:
+    seeds = _FEW if recipe.language_model.trained else 1
+    arms[LLM] = GeneratorArm(LANGUAGE_MODEL, seeds=seeds)
+  return GeneratorPlan(arms, recipe.arms.seeds).only(recipe.arms.names)

@@ -2,15 +2,17 @@
 
 One builder for supervised training, RL and evaluation, so that a model is asked
 as it was trained. The alignment tasks are those of MiniOneRec
-(https://arxiv.org/abs/2510.24431, 3.2); the wording is ours.
+(https://arxiv.org/abs/2510.24431, 3.2); the wording is ours, or that of a
+published checkpoint (`code_wording`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from taiji_jax.data.batches import Example
 from taiji_jax.data.code_tokens import CodeTokens
+from taiji_jax.data.code_wording import PLAIN, Wording
 from taiji_jax.data.next_items import ItemCatalog, NextItems
 from taiji_jax.data.tokenizer import Tokenizer
 from taiji_jax.errors import UserError
@@ -19,10 +21,6 @@ NEXT = 'codes_to_codes'
 OF_ROWS = (NEXT, 'codes_to_title', 'titles_to_title', 'titles_to_codes')
 OF_ITEMS = ('item_to_title', 'title_to_item')
 TASKS = (*OF_ROWS, *OF_ITEMS)
-_ASKED = {
-  'codes': 'Which item comes next? ID:',
-  'title': 'Which item comes next? Title:',
-}
 
 
 class CodePrompts:
@@ -39,6 +37,7 @@ class CodePrompts:
     tokens: CodeTokens,
     tokenizer: Tokenizer,
     title_tokens: int = 24,
+    wording: Wording = PLAIN,
   ):
     """Encodes the titles.
 
@@ -48,6 +47,7 @@ class CodePrompts:
       tokens: of the codes.
       tokenizer: of the texts.
       title_tokens: a longer title is cut.
+      wording: what stands around a history.
 
     Raises:
       UserError: items and IDs differ in number.
@@ -62,6 +62,21 @@ class CodePrompts:
       tokenizer.encode(' ' + title)[:title_tokens] for title in catalog.titles
     ]
     self._text = tokenizer.encode
+    self._begin = [
+      token for part in wording.begin for token in tokenizer.encode(part)
+    ]
+    if wording.always_begins or tokenizer.bos_id != tokenizer.eos_id:
+      self._begin.insert(0, tokenizer.bos_id)
+    self._between = tokenizer.encode(wording.between)
+    self._behind_title = tokenizer.encode(wording.behind_title)
+    self._ask = {
+      said: tokenizer.encode(part) for said, part in wording.ask.items()
+    }
+
+  @property
+  def titles(self) -> list[list[int]]:
+    """Returns the tokens of each item's title."""
+    return self._titles
 
   def prompt(self, history: Sequence[int], task: str = NEXT) -> list[int]:
     """Returns what a model reads of a history.
@@ -80,13 +95,13 @@ class CodePrompts:
         f' {known} of the catalogue.'
       )
     read, _, said = task.partition('_to_')
-    own = self._codes if read == 'codes' else self._titles
-    ids = [self._tokenizer.bos_id, *self._text('The user took, in order:')]
-    for item in history:
-      ids += own[item]
-      if read != 'codes':
-        ids += self._text(';')
-    return [*ids, *self._text(f'\n{_ASKED[said]}')]
+    ids = [*self._begin]
+    for place, item in enumerate(history):
+      if read == 'codes':
+        ids += [*(self._between if place else ()), *self._codes[item]]
+      else:
+        ids += [*self._titles[item], *self._behind_title]
+    return [*ids, *self._ask[said]]
 
   def completion(self, item: int, task: str = NEXT) -> list[int]:
     """Returns what the model is to say, the end token with it.
@@ -150,4 +165,33 @@ def examples(
       )
     source = prompts.of_items(task) if task in OF_ITEMS else None
     found += source or prompts.of_rows(rows, task)
+  return found
+
+
+def weighted(
+  prompts: CodePrompts,
+  rows: NextItems,
+  weight: Mapping[str, float],
+  seed: int = 0,
+) -> list[Example]:
+  """Returns the examples of some tasks, each so many times.
+
+  Args:
+    prompts: the builder.
+    rows: of training.
+    weight: task -> passes over its examples in one pass over all; of a part of
+      one, examples drawn by seed.
+    seed: of these draws.
+
+  Raises:
+    UserError: an unknown task.
+  """
+  found: list[Example] = []
+  for task, passes in weight.items():
+    every = examples(prompts, rows, (task,)) if passes else []
+    whole, rest = divmod(round(passes * len(every)), max(len(every), 1))
+    drawn = np.random.default_rng((seed, TASKS.index(task))).permutation(
+      len(every)
+    )
+    found += every * whole + [every[i] for i in np.sort(drawn[:rest])]
   return found

@@ -61,21 +61,33 @@ def names(levels: int, codes: int) -> list[str]:
   return [f'<{LETTERS[at]}_{c}>' for at in range(levels) for c in range(codes)]
 
 
-def find(tokenizer: Vocabulary, levels: int, codes: int) -> CodeTokens:
+def find(
+  tokenizer: Vocabulary,
+  levels: int,
+  codes: int,
+  code_nl: np.ndarray | None = None,
+) -> CodeTokens:
   """Returns the tokens of a tokenizer that knows all codes.
 
   Args:
     tokenizer: of a model that says codes.
     levels, codes: L and K.
+    code_nl: int `[N, L]`, of a catalogue: where given, only its codes must be
+      known. Published checkpoints have no tokens of others; those have token 0
+      here, which no beam over a trie reaches.
 
   Raises:
-    UserError: it lacks some of them.
+    UserError: it lacks some of them, or knows codes beyond them.
   """
-  found = [tokenizer.id_of(name) for name in names(levels, codes)]
+  every = names(levels, codes)
+  found = [tokenizer.id_of(name) for name in every]
+  needed = set(every)
+  if code_nl is not None:
+    needed = {every[level * codes + code] for level, code, _ in used(code_nl)}
   lacking = [
     name
-    for name, token in zip(names(levels, codes), found, strict=True)
-    if token is None
+    for name, token in zip(every, found, strict=True)
+    if token is None and name in needed
   ]
   if lacking:
     raise UserError(
@@ -84,7 +96,23 @@ def find(tokenizer: Vocabulary, levels: int, codes: int) -> CodeTokens:
       ' was trained on these semantic IDs, or let them be added'
       ' (tokenizer.with_tokens).'
     )
-  return CodeTokens(np.array(found, np.int32).reshape(levels, codes))
+  beyond = [
+    name for name in _beyond(levels, codes) if tokenizer.id_of(name) is not None
+  ]
+  if beyond:
+    raise UserError(
+      f'the tokenizer knows {beyond[0]}, a code beyond {levels} levels of'
+      f' {codes}: it is of another code space; give the tokenizer of a model'
+      ' that was trained on these semantic IDs.'
+    )
+  token = [0 if token is None else token for token in found]
+  return CodeTokens(np.array(token, np.int32).reshape(levels, codes))
+
+
+def _beyond(levels: int, codes: int) -> list[str]:
+  """Returns the next code of every level, and the first of one level more."""
+  found = [f'<{LETTERS[at]}_{codes}>' for at in range(levels)]
+  return found + [f'<{letter}_0>' for letter in LETTERS[levels : levels + 1]]
 
 
 def used(code_nl: np.ndarray) -> list[tuple[int, int, np.ndarray]]:

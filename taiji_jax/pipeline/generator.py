@@ -29,6 +29,7 @@ from taiji_jax.pipeline import (
 from taiji_jax.pipeline.generator_arms import (
   GENERATOR,
   GIVEN,
+  LANGUAGE_MODEL,
   MIXTURE,
   RERANK,
   SEQUENCE,
@@ -37,6 +38,7 @@ from taiji_jax.pipeline.generator_arms import (
   GeneratorPlan,
 )
 from taiji_jax.pipeline.generator_data import Shared
+from taiji_jax.pipeline.generator_llm import LoadedModel
 from taiji_jax.pipeline.generator_recipe import GeneratorRecipe, TrainedConfig
 from taiji_jax.pipeline.revisions import REVISIONS
 from taiji_jax.products import Product, Products
@@ -82,6 +84,7 @@ class GeneratorRun:
     self.products = Products(workdir / 'products')
     self.mesh = recipe.mesh.make()
     self.shared = Shared(recipe, self.products)
+    self._language_models: dict[str, LoadedModel] = {}
 
   def rows(self, part: str) -> NextItems:
     """Returns the rows of a part: 'train', 'valid' or 'test'."""
@@ -118,13 +121,19 @@ class GeneratorRun:
   def trie(self, ids: str) -> Trie:
     """Returns the trie of the catalogue."""
     return trie_lib.build(
-      self.codes(ids), self._count(ids), self.shared.frequency_n
+      self.codes(ids), self.codes_of_level(ids), self.shared.frequency_n
     )
 
-  def _count(self, ids: str) -> int:
+  def codes_of_level(self, ids: str) -> int:
     """Returns K of a level."""
     recipe = self.recipe
     return recipe.data.codes if ids == GIVEN else recipe.semantic_ids.codes
+
+  def language_model(self, ids: str) -> LoadedModel:
+    """Returns the recipe's language model, which says some semantic IDs."""
+    if ids not in self._language_models:
+      self._language_models[ids] = LoadedModel(self, ids)
+    return self._language_models[ids]
 
   def recommender(self, arm: GeneratorArm, beams: int = 0) -> Recommender:
     """Returns the functions of an arm's model.
@@ -133,6 +142,8 @@ class GeneratorRun:
       arm: no re-ranker.
       beams: of a decode; those of the recipe where 0.
     """
+    if arm.kind == LANGUAGE_MODEL:
+      return self.language_model(arm.ids).recommender(beams)
     items = len(self.shared.data.catalog)
     config = self._config(arm)
     text_nd = self.shared.text_nd(config.text_width)
@@ -143,7 +154,7 @@ class GeneratorRun:
         SequenceModelConfig(**fields), text_nd, self.mesh
       )
     code_nl = self.codes(arm.ids)
-    levels = (self._count(arm.ids),) * code_nl.shape[1]
+    levels = (self.codes_of_level(arm.ids),) * code_nl.shape[1]
     if arm.kind == TOKENS:
       model = config.model
       sizes = DecoderConfig(
@@ -200,6 +211,8 @@ class GeneratorRun:
       seed: of what its training draws.
     """
     arm = self.plan.get(name)
+    if arm.kind == LANGUAGE_MODEL:
+      return self.language_model(arm.ids).model(name, seed)
     config = self._config(arm)
     share = config.share if arm.share is None else arm.share
     teacher = arm.teacher or config.teacher

@@ -8,7 +8,8 @@ from taiji_jax.errors import UserError
 
 GENERATOR, TOKENS = 'generator', 'tokens'
 SEQUENCE, RERANK = 'sequence', 'rerank'
-KINDS = (GENERATOR, TOKENS, SEQUENCE, RERANK)
+LANGUAGE_MODEL = 'language_model'
+KINDS = (GENERATOR, TOKENS, SEQUENCE, RERANK, LANGUAGE_MODEL)
 GIVEN = 'given'
 MIXTURE = 'mixture'
 
@@ -19,8 +20,10 @@ class GeneratorArm:
 
   Attributes:
     kind: 'generator' (codes behind a trunk over items), 'tokens' (codes behind
-      a decoder over codes), 'sequence' (SASRec or HSTU over all items), or
-      'rerank' (the lists of another arm in another order).
+      a decoder over codes), 'sequence' (SASRec or HSTU over all items),
+      'language_model' (codes behind text, by the model of the recipe's section
+      `language_model`), or 'rerank' (the lists of another arm in another
+      order).
     ids: which semantic IDs a generator says: 'given', those of the files, or a
       name in the recipe's section `semantic_ids`.
     base: of 'rerank' alone: the arm whose lists are ordered anew, or

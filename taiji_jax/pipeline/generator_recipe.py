@@ -11,6 +11,7 @@ from taiji_jax.data.config import DataConfig
 from taiji_jax.decode.children import NORMALIZE
 from taiji_jax.errors import UserError
 from taiji_jax.loop import Saving
+from taiji_jax.pipeline.generator_llm_config import LanguageModelConfig
 from taiji_jax.rank.rerank import RerankConfig
 from taiji_jax.retrieve.mixture_config import MixtureConfig
 from taiji_jax.retrieve.tfidf import TfidfConfig
@@ -238,6 +239,7 @@ class GeneratorRecipe:
     generator: the generator.
     sequence: the rivals over all items.
     rerank: the re-ranker.
+    language_model: the generator on a loaded language model.
     mesh: how many devices lie along each axis.
     arms: which are made, and their seeds.
   """
@@ -256,6 +258,7 @@ class GeneratorRecipe:
   generator: GeneratorTrained
   sequence: SequenceTrained
   rerank: ListsConfig = ListsConfig()
+  language_model: LanguageModelConfig | None = None
   mesh: MeshConfig = MeshConfig()
   arms: ArmsConfig = ArmsConfig()
 
@@ -277,6 +280,8 @@ class GeneratorRecipe:
     found = config_lib.deviations(self)
     for name in _HOW:
       found.pop(name, None)
+    # Of one arm alone, see `generator_table.stamps_of`.
+    found.pop('language_model', None)
     found['data'].pop('path', None)
     return found
 

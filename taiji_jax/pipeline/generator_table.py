@@ -27,8 +27,14 @@ from taiji_jax.evaluate import table as table_lib
 from taiji_jax.evaluate.cells import Cell, Cells, Stamp
 from taiji_jax.evaluate.judged_rows import JudgedRows
 from taiji_jax.evaluate.table import Table
+from taiji_jax.pipeline import generator_llm
 from taiji_jax.pipeline.generator import TEST, GeneratorRun
-from taiji_jax.pipeline.generator_arms import GIVEN, MIXTURE, GeneratorPlan
+from taiji_jax.pipeline.generator_arms import (
+  GIVEN,
+  LANGUAGE_MODEL,
+  MIXTURE,
+  GeneratorPlan,
+)
 from taiji_jax.pipeline.generator_recipe import GeneratorRecipe
 from taiji_jax.pipeline.revisions import REVISIONS
 
@@ -169,6 +175,8 @@ def stamps_of(
     teachers = {arm.teacher, *(section.teacher for section in sections)}
     if not arm.base and not teachers - {'', MIXTURE}:
       key.pop('rerank', None)
+    if at.kind == LANGUAGE_MODEL:
+      key['language_model'] = generator_llm.key(recipe.language_model)
     own = {
       'recipe': key,
       'arms': chain,

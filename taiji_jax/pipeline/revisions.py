@@ -20,4 +20,5 @@ REVISIONS = {
   'evaluation': 2,
   'mixture': 1,
   'generator': 2,
+  'language_model': 1,
 }

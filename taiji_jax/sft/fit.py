@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import hashlib
 import os
+import pathlib
 from typing import Any
 
 import jax
@@ -16,6 +17,7 @@ from taiji_jax.data import lengths
 from taiji_jax.data.batches import Example, Grain, packed_batches
 from taiji_jax.errors import UserError
 from taiji_jax.policy import Policy
+from taiji_jax.sft.best import Best, Judged
 from taiji_jax.sft.config import FitConfig
 from taiji_jax.sft.step import sft_step
 
@@ -31,6 +33,7 @@ def fit(
   seed: int = 0,
   stage: str = 'sft',
   saving: loop.Saving = loop.SAVING,
+  judged: Judged | None = None,
 ) -> tuple[Any, float]:
   """Returns what was trained, on the mesh, and the seconds it took.
 
@@ -45,13 +48,14 @@ def fit(
     seed: of the order of the examples.
     stage: its name in logs and metrics.
     saving: when checkpoints are saved.
+    judged: where given, the best of its rounds is returned.
 
   Raises:
     UserError: the batch does not divide over the mesh, no examples or one that
-      is too long, a folder of another training, a loss that became NaN or
-      infinite.
+      is too long, more rounds than updates, a folder of another training, a
+      loss or a judge's value that became NaN or infinite.
   """
-  mesh = policy.mesh
+  mesh, rounds = policy.mesh, 1
   _check(policy, examples)
   sharding.check_batch(config.batch, mesh, f'{stage}.batch')
   batches = packed_batches(
@@ -72,19 +76,37 @@ def fit(
   )
   identity = {'stage': stage, 'config': deviations(config), 'seed': seed}
   identity |= _identity(examples, (start, policy.frozen))
+  best = None
+  if judged is not None:
+    rounds = judged.rounds
+    if rounds > config.opt.steps:
+      raise UserError(
+        f'rounds is {rounds}, above the {config.opt.steps} updates that there'
+        ' are.'
+      )
+    best = Best(pathlib.Path(scratch), judged.patience, start)
+    scratch = pathlib.Path(scratch) / 'steps'
   checkpointer = Checkpointer(scratch, identity=identity)
-  state, seconds = loop.run(
-    lambda state, batch: update(
-      state, sharding.place_batch(batch, mesh), policy.frozen
-    ),
-    state,
-    Grain(batches),
-    checkpointer,
-    writer,
-    loop.LoopConfig(stage, config.opt.steps, saving, write_every=5),
-  )
+  seconds = 0.0
+  for number in range(1, rounds + 1):
+    steps = config.opt.steps * number // rounds
+    state, seconds = loop.run(
+      lambda state, batch: update(
+        state, sharding.place_batch(batch, mesh), policy.frozen
+      ),
+      state,
+      Grain(batches),
+      checkpointer,
+      writer,
+      loop.LoopConfig(stage, steps, saving, write_every=5),
+    )
+    if best and best.take(number, state.params, judged.judge, stage):
+      break
   checkpointer.close()
-  return state.params, seconds
+  if best is None:
+    return state.params, seconds
+  like = sharding.state_sharding(start, mesh)
+  return sharding.place(best.load(), like), seconds
 
 
 def _identity(examples: Sequence[Example], variables: Any) -> dict[str, Any]:

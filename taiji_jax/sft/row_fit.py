@@ -12,12 +12,12 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 import numpy as np
 
-from taiji_jax import files, loop, metrics, sharding, train_state
+from taiji_jax import loop, metrics, sharding, train_state
 from taiji_jax.checkpoint import Checkpointer
 from taiji_jax.config import deviations
 from taiji_jax.errors import UserError
-from taiji_jax.modules.weights import tree
 from taiji_jax.sft import rows as rows_lib
+from taiji_jax.sft.best import Best
 from taiji_jax.sft.row_step import Loss, row_step
 from taiji_jax.sft.rows import LabelledRows
 from taiji_jax.train_state import OptimizerConfig
@@ -121,7 +121,7 @@ def fit(
     'start': train_state.digest(start),
   }
   checkpointer = Checkpointer(scratch / 'steps', identity=identity)
-  best = _Best(scratch, config.patience, start)
+  best = Best(scratch, config.patience, start)
   seconds = 0.0
   for number in range(1, max(config.rounds, 1) + 1):
     steps = config.opt.steps * number // max(config.rounds, 1)
@@ -143,38 +143,6 @@ def fit(
     seconds,
     tuple(best.values),
   )
-
-
-class _Best:
-  """The values of the rounds, and the parameters of the best, in files."""
-
-  def __init__(self, scratch: pathlib.Path, patience: int, like: Any):
-    self._values = scratch / 'values.json'
-    self._params = scratch / 'best.safetensors'
-    self._patience, self._like = patience, like
-    self.values: list[float] = []
-    if self._values.exists():
-      self.values = list(files.read_json(self._values)['values'])
-
-  def take(
-    self, number: int, params: Any, judge: Callable[[Any], float], stage: str
-  ) -> bool:
-    """Returns whether it ends here; no round is judged twice."""
-    if number > len(self.values):
-      value = float(judge(params))
-      if not np.isfinite(value):
-        raise UserError(f'{stage}, round {number}: the judge says {value}.')
-      if value > max(self.values, default=-np.inf):
-        tree.save(self._params, params)
-      self.values.append(value)
-      files.write_json(self._values, {'values': self.values})
-      metrics.LOG.info('%s round %d: %.4f', stage, number, value)
-    since = number - 1 - int(np.argmax(self.values[:number]))
-    return bool(self._patience and since >= self._patience)
-
-  def load(self) -> Any:
-    """Returns the parameters of the best round."""
-    return tree.load(self._params, jax.eval_shape(lambda: self._like))
 
 
 def _digest(rows: LabelledRows) -> str:

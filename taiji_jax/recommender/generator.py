@@ -80,16 +80,34 @@ class Generator(Base):
       batch: see `sft.rows.LabelledRows.batch`.
       key: of dropout.
     """
-    variables = self.variables(params)
-    train = self.network.config.dropout > 0
-    state_bd = base.state_of(self.network, variables, batch, train, key)
     code_nl = self._constants['embedding']['code_nl']
-    code_bjl = code_nl[batch['label_bj']]
-    logits = self.network.apply(variables, state_bd, code_bjl, method='levels')
-    logp_bjl = trie_sampling.given_logp(
-      logits, code_bjl, self.trie, self._normalize
-    )
+    logp_bjl = self.logp(params, batch, code_nl[batch['label_bj']], key)
     return base.cross_entropy(logp_bjl.sum(-1), batch['weight_bj'])
+
+  def logp(
+    self,
+    params: Any,
+    batch: dict,
+    code_bgl: jax.Array,
+    key: jax.Array | None = None,
+  ) -> jax.Array:
+    """Returns the log-probability of each code, float32 `[b, g, L]`.
+
+    Of the policy that `draw` draws from at temperature 1; for training too.
+
+    Args:
+      params: the parameters.
+      batch: with `history_bs` and `length_b`.
+      code_bgl: int32, g sequences of each row.
+      key: of dropout, which is off where None.
+    """
+    variables = self.variables(params)
+    train = key is not None and self.network.config.dropout > 0
+    state_bd = base.state_of(self.network, variables, batch, train, key)
+    logits = self.network.apply(variables, state_bd, code_bgl, method='levels')
+    return trie_sampling.given_logp(
+      logits, code_bgl, self.trie, self._normalize
+    )
 
   def beams(
     self, params: Any, batch: dict, width: int, **only: Any
@@ -102,6 +120,39 @@ class Generator(Base):
       width: beams, and items, a row.
       **only: `excluded_bx`, `allowed_bn`; see `item_filter.of`.
     """
+    return beams_lib.search(
+      *self._begun(params, batch),
+      self.trie,
+      width,
+      normalize=self._normalize,
+      **only,
+    )
+
+  def draw(
+    self,
+    params: Any,
+    batch: dict,
+    seed_bg: jax.Array,
+    temperature: float = 1.0,
+  ) -> trie_sampling.Drawn:
+    """Returns g sequences of each row, drawn with replacement.
+
+    Args:
+      params: the parameters.
+      batch: with `history_bs` and `length_b`.
+      seed_bg: uint32; a sequence depends on its row and its seed alone.
+      temperature: above 0.
+    """
+    return trie_sampling.draw(
+      *self._begun(params, batch),
+      self.trie,
+      seed_bg,
+      temperature,
+      self._normalize,
+    )
+
+  def _begun(self, params: Any, batch: dict) -> tuple:
+    """Returns (logits of the first level, cache, step), see `decode.beams`."""
     variables = self.variables(params)
     state_bd = base.state_of(self.network, variables, batch, False, None)
 
@@ -119,15 +170,7 @@ class Generator(Base):
     b = len(state_bd)
     first_bv = logits(state_bd, jnp.zeros((b, 0), jnp.int32))
     none_bml = jnp.zeros((b, 1, 0), jnp.int32)
-    return beams_lib.search(
-      first_bv,
-      none_bml,
-      step,
-      self.trie,
-      width,
-      normalize=self._normalize,
-      **only,
-    )
+    return first_bv, none_bml, step
 
   def _best(self, params: Any, batch: dict, count: int):
     found = self.beams(params, batch, max(count, self._width))

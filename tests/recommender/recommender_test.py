@@ -134,6 +134,23 @@ class GeneratorTest(parameterized.TestCase):
           want -= weight * logp
     self.assertAlmostEqual(float(total), want, places=3)
 
+  def test_drawn_sequences_have_the_log_probability_that_is_trained(self):
+    model = _generator()
+    params, batch = _large(model.init(0)), _batch()
+    seed_bg = jnp.arange(4 * 200, dtype=jnp.uint32).reshape(4, 200)
+    drawn = jax.jit(model.draw)(params, batch, seed_bg)
+    logp_bgl = model.logp(params, batch, drawn.code_bgl)
+    np.testing.assert_allclose(drawn.logp_bgl, logp_bgl, atol=1e-4)
+    known = {tuple(code_l) for code_l in _code_nl().tolist()}
+    found = np.asarray(drawn.code_bgl).reshape(-1, 2).tolist()
+    self.assertContainsSubset({tuple(code_l) for code_l in found}, known)
+    # The mean of log p over draws is minus the entropy of the items.
+    every_bgl = jnp.broadcast_to(jnp.array(sorted(known)), (4, len(known), 2))
+    own_bg = model.logp(params, batch, every_bgl).sum(-1)
+    np.testing.assert_allclose(np.exp(own_bg).sum(1), 1, atol=1e-4)
+    entropy_b = -(np.exp(own_bg) * own_bg).sum(1)
+    np.testing.assert_allclose(-logp_bgl.sum(-1).mean(1), entropy_b, atol=0.35)
+
   def test_padding_says_nothing(self):
     model = _generator()
     params = _large(model.init(0))

@@ -158,7 +158,12 @@ class HuggingFaceTokenizer:
 
   def id_of(self, token: str) -> int | None:
     """Returns the id of a whole token, None where there is none."""
-    return self._tokenizer.get_vocab().get(token)
+    return self._ids_of_tokens.get(token)
+
+  @functools.cached_property
+  def _ids_of_tokens(self) -> dict[str, int]:
+    """Returns token -> id; it takes long to make."""
+    return self._tokenizer.get_vocab()
 
   def with_tokens(self, tokens: Sequence[str]) -> 'HuggingFaceTokenizer':
     """Returns a tokenizer that has some tokens more, in order, at its end.

@@ -3,7 +3,7 @@ import numpy as np
 import tokenizers
 import transformers
 
-from taiji_jax.data import code_tasks, code_tokens
+from taiji_jax.data import code_tasks, code_tokens, code_wording
 from taiji_jax.data.hugging_face_tokenizer import HuggingFaceTokenizer
 from taiji_jax.data.next_items import ItemCatalog, NextItems
 from taiji_jax.errors import UserError
@@ -58,6 +58,26 @@ class CodeTokensTest(absltest.TestCase):
   def test_levels_have_letters(self):
     with self.assertRaisesRegex(UserError, '1 to 26'):
       code_tokens.names(27, 2)
+
+  def test_only_the_codes_of_a_catalogue_need_tokens(self):
+    names = code_tokens.names(LEVELS, CODES)
+    triples = code_tokens.used(CODE_NL)
+    used = [names[level * CODES + c] for level, c, _ in triples]
+    new = _tokenizer().with_tokens(used)
+    found = code_tokens.find(new, LEVELS, CODES, CODE_NL)
+    self.assertEqual(
+      [found.ids(code_l) for code_l in CODE_NL.tolist()][1],
+      [new.id_of('<a_1>'), new.id_of('<b_1>')],
+    )
+    with self.assertRaisesRegex(UserError, 'lacks 2 of 6'):
+      code_tokens.find(new, LEVELS, CODES)
+
+  def test_codes_beyond_are_another_space(self):
+    names = code_tokens.names(LEVELS, CODES)
+    for more in ('<b_3>', '<c_0>'):
+      new = _tokenizer().with_tokens([*names, more])
+      with self.assertRaisesRegex(UserError, f'knows {more}, a code beyond'):
+        code_tokens.find(new, LEVELS, CODES)
 
   def test_used(self):
     found = [(lev, c, n.tolist()) for lev, c, n in code_tokens.used(CODE_NL)]
@@ -123,6 +143,41 @@ class CodeTasksTest(parameterized.TestCase):
     self.assertLen(found, 4 * len(ROWS) + 2 * len(CATALOG))
     with self.assertRaisesRegex(UserError, "no task 'titles'"):
       code_tasks.examples(self.prompts, ROWS, ['titles'])
+
+  def test_weights_are_passes(self):
+    passes = {'codes_to_codes': 2.5, 'item_to_title': 0, 'title_to_item': 1 / 3}
+    found = code_tasks.weighted(self.prompts, ROWS, passes)
+    rows = code_tasks.examples(self.prompts, ROWS, ['codes_to_codes'])
+    self.assertLen(found, 5 + 1)
+    self.assertEqual(found[:4], rows * 2)
+    self.assertIn(found[4], rows)
+    self.assertEqual(
+      found, code_tasks.weighted(self.prompts, ROWS, passes, seed=0)
+    )
+
+  def test_the_wording_of_published_checkpoints(self):
+    prompts = code_tasks.CodePrompts(
+      CATALOG,
+      CODE_NL,
+      code_tokens.find(self.tokenizer, LEVELS, CODES),
+      self.tokenizer,
+      wording=code_wording.of('minionerec'),
+    )
+    ids = prompts.prompt([0, 1])
+    # Letters have no bos token, and this wording does without.
+    self.assertNotEqual(ids[0], self.tokenizer.bos_id)
+    self.assertEqual(
+      self.tokenizer.decode(ids),
+      'Below is an instruction that describes a task, paired with an input that'
+      ' provides further context. Write a response that appropriately completes'
+      ' the request. \n\n### Instruction:\nCan you predict the next possible'
+      ' item that the user may expect?\n\n### User Input: \nThe user has'
+      ' interacted with items <a_0><b_2>, <a_1><b_1> in chronological order.'
+      ' Can you predict the next possible item that the user may expect?\n\n'
+      '### Response:\n',
+    )
+    with self.assertRaisesRegex(UserError, 'choose one of plain, minionerec'):
+      code_wording.of('mine')
 
   @parameterized.parameters(([],), ([3],), ([-1],))
   def test_a_history_that_is_none(self, history):

@@ -1,6 +1,7 @@
 """What all arms of a generator's table share: rows, vectors, the teacher."""
 
 from collections.abc import Callable
+import dataclasses
 import functools
 import hashlib
 import pathlib
@@ -38,6 +39,20 @@ def read(config: NextItemsConfig) -> NextItemData:
   Raises:
     UserError: a file is missing or malformed.
   """
+  found = _whole(config)
+  if not config.evaluated:
+    return found
+  fewer = {
+    part: rows.take(
+      np.linspace(0, len(rows) - 1, min(config.evaluated, len(rows)), dtype=int)
+    )
+    for part, rows in (('valid', found.valid), ('test', found.test))
+  }
+  return dataclasses.replace(found, **fewer)
+
+
+def _whole(config: NextItemsConfig) -> NextItemData:
+  """Returns all rows of a recipe."""
   if config.source == 'minionerec':
     return minionerec.read(
       sources.resolve(config.path),

@@ -40,6 +40,8 @@ def key(config: LanguageModelConfig) -> dict[str, Any]:
   """
   found = deviations(config)
   found['source'] = contents.of(pretrained.find(config.source))
+  for name in ('rows', 'unroll'):
+    found.pop(name, None)
   found['revision'] = REVISIONS['language_model']
   if not config.trained:
     for name in ('tasks', 'fit', 'rounds', 'patience', 'judged'):
@@ -88,6 +90,7 @@ class LoadedModel:
       )
     self._run, self._ids = run, ids
     self.config = run.recipe.language_model
+    self._recommenders: dict[int, LanguageModel] = {}
 
   @functools.cached_property
   def checkpoint(self) -> CodeCheckpoint:
@@ -103,31 +106,36 @@ class LoadedModel:
     )
 
   def recommender(self, beams: int = 0) -> LanguageModel:
-    """Returns what makes lists.
+    """Returns what makes lists, the same for as many beams.
 
     Args:
       beams: of a decode; those of the recipe where 0.
     """
-    config = self.config
-    trie = self._run.trie(self._ids)
+    width = beams or self.config.beams
+    if width not in self._recommenders:
+      self._recommenders[width] = self._recommender(width)
+    return self._recommenders[width]
+
+  def _recommender(self, width: int) -> LanguageModel:
+    run, config, found = self._run, self.config, self.checkpoint
+    trie = run.trie(self._ids)
     if config.normalize == VOCABULARY:
-      code_nl = self.checkpoint.code_nl
-      level_l = np.arange(code_nl.shape[1])
+      level_l = np.arange(found.code_nl.shape[1])
       trie = trie_lib.build(
-        self.checkpoint.tokens.token_lk[level_l, code_nl],
-        self.checkpoint.policy.decoder.config.vocab_size,
-        self._run.shared.frequency_n,
+        found.tokens.token_lk[level_l, found.code_nl],
+        found.policy.decoder.config.vocab_size,
+        run.shared.frequency_n,
       )
     return LanguageModel(
-      self.checkpoint.policy.decoder,
-      self.checkpoint.prompts.prompt,
-      self.checkpoint.tokens,
+      found.policy.decoder,
+      found.prompts.prompt,
+      found.tokens,
       trie,
-      mesh=self._run.mesh,
-      width=beams or config.beams,
+      mesh=run.mesh,
+      width=width,
       normalize=config.normalize,
       rows=config.rows,
-      pad_id=self.checkpoint.tokenizer.pad_id,
+      pad_id=found.tokenizer.pad_id,
     )
 
   def model(self, name: str, seed: int) -> tuple[Any, Product | None]:

@@ -42,6 +42,8 @@ class NextItemsConfig:
     category: what their names begin with; '' where there is one alone.
     history: the most items of a history.
     codes: K of the given semantic IDs, of every level.
+    evaluated: so many rows of validation and of test at the most, evenly
+      spaced, for a trial; 0 takes all.
     left_out: ids of items; all metrics are told without the rows that have them
       as targets too.
     log: the log of the two other sources, as `data` in other recipes.
@@ -52,6 +54,7 @@ class NextItemsConfig:
   category: str = ''
   history: int = 10
   codes: int = 256
+  evaluated: int = 0
   left_out: tuple[str, ...] = ()
   log: DataConfig | None = None
 
@@ -68,6 +71,8 @@ class NextItemsConfig:
       )
     if self.history < 1:
       raise UserError(f'history is {self.history}; give at least 1.')
+    if self.evaluated < 0:
+      raise UserError(f'evaluated is {self.evaluated}; give 0 or more.')
 
 
 @dataclasses.dataclass(frozen=True)

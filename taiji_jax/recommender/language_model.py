@@ -104,7 +104,7 @@ class LanguageModel:
     item_rk = np.full((len(ids), count), -1, np.int32)
     score_rk = np.full((len(ids), count), -np.inf, np.float32)
     variables = self._computed(params)
-    found = self._compiled(count)
+    found = self._compiled(max(count, self._width))
     for at in range(0, len(ids), self._rows):
       own = order_r[at : at + self._rows]
       longest = -(-int(size_r[own[-1]]) // self._bucket) * self._bucket
@@ -113,8 +113,8 @@ class LanguageModel:
       prompt = padded([ids[r] for r in filled], longest, self._pad_id)
       batch = sharding.place_batch(prompt, self.mesh)
       item_bk, score_bk = found(variables, *batch)
-      item_rk[own] = np.asarray(item_bk)[: len(own)]
-      score_rk[own] = np.asarray(score_bk)[: len(own)]
+      item_rk[own] = np.asarray(item_bk)[: len(own), :count]
+      score_rk[own] = np.asarray(score_bk)[: len(own), :count]
     return Lists(item_rk, score_rk)
 
   @functools.cached_property
@@ -131,13 +131,14 @@ class LanguageModel:
 
     return moved
 
-  def _compiled(self, count: int) -> Callable:
-    if count not in self._found:
-      best = functools.partial(self._best, count=count)
-      self._found[count] = jax.jit(sharding.on(best, self.mesh))
-    return self._found[count]
+  def _compiled(self, width: int) -> Callable:
+    """Returns the program of so many beams, whatever a list's length is."""
+    if width not in self._found:
+      best = functools.partial(self._best, width=width)
+      self._found[width] = jax.jit(sharding.on(best, self.mesh))
+    return self._found[width]
 
-  def _best(self, variables: Any, prompt_bp, length_b, count: int):
+  def _best(self, variables: Any, prompt_bp, length_b, width: int):
     decoder = Decoder(dataclasses.replace(self.decoder.config, stacked=False))
     start = code_steps.start(
       decoder,
@@ -150,7 +151,7 @@ class LanguageModel:
     found = beams_lib.search(
       *start,
       self.trie,
-      max(count, self._width),
+      width,
       normalize=self._normalize,
     )
-    return found.item_bk[:, :count], found.logp_bk[:, :count]
+    return found.item_bk, found.logp_bk

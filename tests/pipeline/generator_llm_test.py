@@ -184,9 +184,7 @@ class LoadedModelTest(parameterized.TestCase):
     self.assertEqual(len(np.unique(np.sort(item_rk, 1), axis=0)), 1)
     found = run.language_model('given').checkpoint
     history = generator_data.histories(run.rows(TEST), 3)[0][0].tolist()
-    text = tokenizer.decode(
-      run.language_model('given').checkpoint.prompts.prompt(history)
-    )
+    text = found.tokenizer.decode(found.prompts.prompt(history))
     said = ', '.join(
       ''.join(names[level * CODES + c] for level, c in enumerate(code_nl[n]))
       for n in history

@@ -1,9 +1,10 @@
 import os
 
-# Small programs, compiled once each.
+# Small programs, compiled once each, some of them for four devices.
 os.environ['XLA_FLAGS'] = ' '.join(
   (
     os.environ.get('XLA_FLAGS', ''),
+    '--xla_force_host_platform_device_count=4',
     '--xla_backend_optimization_level=0',
     '--xla_llvm_disable_expensive_passes=true',
   )
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from taiji_jax import sharding
 from taiji_jax.data import code_tasks, code_tokens
 from taiji_jax.data.next_items import ItemCatalog
 from taiji_jax.data.padding import padded
@@ -21,6 +23,7 @@ from taiji_jax.decode import trie as trie_lib
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.recommender.language_model import LanguageModel
+from taiji_jax.sharding import MeshConfig
 from tests.recommender import language_models
 
 LEVELS, CODES, ITEMS = 3, 4, 11
@@ -113,6 +116,19 @@ class LanguageModelTest(parameterized.TestCase):
       found = self.model(**more).lists(self.variables, HISTORY_RS, LENGTH_R, 4)
       np.testing.assert_array_equal(found.item_rk, want.item_rk)
       np.testing.assert_allclose(found.score_rk, want.score_rk, atol=1e-5)
+
+  def test_sharded_as_on_one_device(self):
+    mesh = MeshConfig(data=2, fsdp=2).make()
+    model = self.model(rows=4, mesh=mesh)
+    placed = sharding.place(
+      self.variables, sharding.state_sharding(self.variables, mesh)
+    )
+    found = model.lists(placed, HISTORY_RS, LENGTH_R, 4)
+    want = self.model().lists(self.variables, HISTORY_RS, LENGTH_R, 4)
+    np.testing.assert_array_equal(found.item_rk, want.item_rk)
+    np.testing.assert_allclose(found.score_rk, want.score_rk, atol=1e-5)
+    with self.assertRaisesRegex(UserError, 'rows is 2, which does not divide'):
+      self.model(mesh=mesh)
 
   def test_more_beams_than_items_leave_places_empty(self):
     found = self.model(width=20).lists(self.variables, HISTORY_RS, LENGTH_R, 20)

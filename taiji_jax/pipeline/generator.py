@@ -45,6 +45,7 @@ from taiji_jax.products import Product, Products
 from taiji_jax.rank.rerank import Reranker
 from taiji_jax.recommender import (
   Generator,
+  LanguageModel,
   Recommender,
   SequenceRecommender,
   TokenGenerator,
@@ -135,7 +136,9 @@ class GeneratorRun:
       self._language_models[ids] = LoadedModel(self, ids)
     return self._language_models[ids]
 
-  def recommender(self, arm: GeneratorArm, beams: int = 0) -> Recommender:
+  def recommender(
+    self, arm: GeneratorArm, beams: int = 0
+  ) -> Recommender | LanguageModel:
     """Returns the functions of an arm's model.
 
     Args:
@@ -203,8 +206,10 @@ class GeneratorRun:
       lists = generator_rerank.teacher(self.shared, config.labels)
     return rows_lib.mixed(*history, rows.target_b, *lists, share)
 
-  def model(self, name: str, seed: int) -> tuple[Any, Product]:
+  def model(self, name: str, seed: int) -> tuple[Any, Product | None]:
     """Returns (parameters on the mesh, the product that holds them).
+
+    A checkpoint that is taken as it is has none.
 
     Args:
       name: of an arm that is trained.

@@ -28,8 +28,8 @@ def get_config() -> ml_collections.ConfigDict:
 
   # Of the arms whose IDs are our own.
   config.semantic_ids = ml_collections.ConfigDict()
-  config.semantic_ids.method = 'rq_kmeans'
-  config.semantic_ids.collisions = 'none'
+  config.semantic_ids.method = 'balanced'
+  config.semantic_ids.collisions = 'hungarian'
 
   config.generator = ml_collections.ConfigDict()
   config.generator.share = 0.6

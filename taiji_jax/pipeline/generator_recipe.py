@@ -189,7 +189,8 @@ class ListsConfig:
 
   Attributes:
     beams: items of a list that is ordered anew.
-    text_width: of the text vectors whose cosines are read; 0 for none.
+    text_width: of the text vectors whose cosines are read, at the most; 0 for
+      none.
     fit: sizes and training.
   """
 

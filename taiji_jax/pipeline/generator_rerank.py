@@ -55,7 +55,9 @@ def _cosines(
   Of the latent vectors, 0 where there is no text.
   """
   found = np.zeros((*item_rk.shape, 2), np.float32)
-  text_nd = shared.text_nd(shared.recipe.rerank.text_width)
+  # A small catalogue has no more directions than items.
+  most = min(shared.vectors.rows, shared.vectors.columns) - 1
+  text_nd = shared.text_nd(max(min(shared.recipe.rerank.text_width, most), 0))
   if text_nd is None:
     return found
   norm_n1 = np.linalg.norm(text_nd, axis=1, keepdims=True)

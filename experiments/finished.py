@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import datetime
 import hashlib
 import pathlib
-from typing import Any
+from typing import Any, Protocol
 
 from experiments import provenance
 from taiji_jax import files
@@ -18,6 +18,7 @@ from taiji_jax.cot.report import counts
 from taiji_jax.evaluate import cells, judged_rows
 from taiji_jax.evaluate.table import Table
 from taiji_jax.pipeline import Plan, Run, report, table, tower
+from taiji_jax.pipeline.generator_arms import GeneratorPlan
 from taiji_jax.pipeline.revisions import REVISIONS
 
 RECORD, CURVES, RANKER = 'run.json', 'rl.json', 'ranker.json'
@@ -26,6 +27,14 @@ _DRAWN = ('reward_', 'weight_')
 # Flags that decide no number.
 _WHERE = ('results', 'table', 'arms', 'workdir')
 _COT_STAGES = ('tokenizer', 'backbone', 'cot')
+
+
+class HasCells(Protocol):
+  """Arms and their seeds."""
+
+  def cells(self) -> list[tuple[str, int]]:
+    """Returns (arm, seed) of each cell, always in one order."""
+    ...
 
 
 def keep(
@@ -62,7 +71,10 @@ def keep(
 
 
 def record(
-  plan: Plan, folder: pathlib.Path, date: datetime.date | None = None
+  plan: Plan | GeneratorPlan,
+  folder: pathlib.Path,
+  date: datetime.date | None = None,
+  stages: Mapping[str, int] | None = None,
 ) -> None:
   """Writes run.json, unless the cells are those that it was written of.
 
@@ -70,17 +82,20 @@ def record(
     plan: the arms.
     folder: of the cells.
     date: of the newest; None takes it from the files.
+    stages: the revisions that the cells follow from; None takes them from the
+      arms.
   """
   digest = digest_of(plan, folder)
   path = folder / RECORD
   if path.exists() and files.read_json(path).get('cells') == digest:
     return  # Its day and its machine are those of the cells.
-  revisions = {}
-  for name in plan.arms:
-    revisions |= table.stages_of(plan, name)
   made = provenance.record(
     f'experiments.{plan.table}', date or _date(plan, folder), _WHERE
   )
+  revisions = dict(stages or {})
+  if stages is None:
+    for name in plan.arms:
+      revisions |= table.stages_of(plan, name)
   files.write_json(path, {**made, 'revisions': revisions, 'cells': digest})
 
 
@@ -104,7 +119,7 @@ def keep_counts(made: pathlib.Path, kind: str, to: str | None) -> None:
   files.write_json(path, {**made_by, 'revisions': revisions, 'result': found})
 
 
-def digest_of(plan: Plan, folder: pathlib.Path) -> str:
+def digest_of(plan: HasCells, folder: pathlib.Path) -> str:
   """Returns the hash of all cells that stand, and of the floors."""
   parts = [f'{p.name} {files.sha256(p)}' for p in _places(plan, folder)]
   return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
@@ -119,12 +134,12 @@ def _trimmed(row: Mapping[str, Any]) -> dict[str, Any]:
   return {'step': row['step'], **drawn}
 
 
-def _places(plan: Plan, folder: pathlib.Path) -> list[pathlib.Path]:
+def _places(plan: HasCells, folder: pathlib.Path) -> list[pathlib.Path]:
   names = [f'{arm}-{seed}.json' for arm, seed in plan.cells()]
   paths = [folder / name for name in (*names, judged_rows.NAME)]
   return [path for path in paths if path.exists()]
 
 
-def _date(plan: Plan, folder: pathlib.Path) -> datetime.date:
+def _date(plan: HasCells, folder: pathlib.Path) -> datetime.date:
   newest = max(p.stat().st_mtime for p in _places(plan, folder))
   return datetime.date.fromtimestamp(newest)

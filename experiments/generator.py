@@ -5,22 +5,24 @@ Run: TAIJI_DATA=FOLDER python -m experiments.generator \\
 
 Every finished cell (arm, seed) is a small JSON in the folder of results; the
 same command goes on from what is there. Writes result.json, table.md and
-lists.png beside them. --arms makes the cells of some arms only. --validate
-prints HR@10 and NDCG@10 of arms (of --arms, where given) on validation rows,
-and reads no test row.
+lists.png beside them. --arms makes the cells of some arms only, --table the
+table of the cells that are there. --validate prints HR@10 and NDCG@10 of arms
+(of --arms, where given) on validation rows, and reads no test row.
 """
 
 import pathlib
 
 from absl import flags
 
-from experiments import entry, generator_table
+from experiments import entry, finished, generator_table
 from experiments.generator_table import PUBLISHED, TABLE
 from taiji_jax import files, markdown
+from taiji_jax.errors import UserError
 from taiji_jax.evaluate import ranking
 from taiji_jax.pipeline import generator_llm, generator_recipe
 from taiji_jax.pipeline import generator_table as engine
 from taiji_jax.pipeline.generator import VALID, GeneratorRun
+from taiji_jax.pipeline.revisions import REVISIONS
 
 RECIPE = 'experiments/configs/generator/industrial_cpu.py'
 
@@ -35,6 +37,7 @@ _ARMS = flags.DEFINE_list(
 _EXPORT = flags.DEFINE_string(
   'export', None, 'Write the language model (--arms, or llm) to this directory.'
 )
+_TABLE = flags.DEFINE_bool('table', False, 'Only the table of what is there.')
 _VALIDATE = flags.DEFINE_bool('validate', False, 'Only on validation rows.')
 
 
@@ -43,6 +46,8 @@ def main() -> None:
   recipe = generator_recipe.from_config(_CONFIG.value)
   workdir = entry.workdir(_WORKDIR.value, f'runs/{recipe.name}')
   run = GeneratorRun(recipe, workdir, generator_table.plan(recipe))
+  if _TABLE.value and _ARMS.value:
+    raise UserError('--table and --arms exclude each other; give one.')
   if _EXPORT.value:
     name = (_ARMS.value or [generator_table.LLM])[0]
     generator_llm.export_arm(run, name, _EXPORT.value)
@@ -54,10 +59,13 @@ def main() -> None:
     print(text)
     return
   folder = pathlib.Path(_RESULTS.value or workdir / 'cells')
-  result = engine.make(run, TABLE, folder, tuple(_ARMS.value or ()))
+  arms = tuple(_ARMS.value or ())
+  result = engine.make(run, TABLE, folder, arms, _TABLE.value)
   if result is not None:
     published = PUBLISHED.get(recipe.data.category, {})
     engine.write(folder, result, TABLE, published)
+    stages = {name: REVISIONS[name] for name in engine.STAGES}
+    finished.record(run.plan, folder, stages=stages)
 
 
 def _validated(run: GeneratorRun, names: tuple[str, ...]) -> str:

@@ -54,6 +54,23 @@ class Made:
     return files.read_json(self.folder / name, _remedy(self.record))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Standing:
+  """The cells of a result."""
+
+  seeds: Mapping[str, Sequence[int]]
+
+  def cells(self) -> list[tuple[str, int]]:
+    """Returns (arm, seed) of each, seed by seed as they are made."""
+    most = max(map(len, self.seeds.values()))
+    return [
+      (arm, each[place])
+      for place in range(most)
+      for arm, each in self.seeds.items()
+      if place < len(each)
+    ]
+
+
 class Sources:
   """The results below a folder."""
 
@@ -82,6 +99,34 @@ class Sources:
     if name not in self._runs:
       self._runs[name] = self._read(name)
     return self._runs[name]
+
+  def generator(self, name: str) -> Made:
+    """Returns a finished table of `experiments.generator`.
+
+    Args:
+      name: of its folder, and of its recipe.
+
+    Raises:
+      UserError: it is missing or damaged, or its result is not of its cells.
+    """
+    if name in self._runs:
+      return self._runs[name]
+    folder = self._folder / name
+    remedy = (
+      'run python -m experiments.generator'
+      f' --config=experiments/configs/{name}.py --results={folder} --table'
+    )
+    record = files.read_json(folder / finished.RECORD, remedy)
+    result = files.read_json(folder / table.RESULT, remedy)
+    plan = _Standing(result['cells'])
+    if finished.digest_of(plan, folder) != record.get('cells'):
+      raise UserError(
+        f'{folder} holds other cells than those its {table.RESULT} was made'
+        f' of; {remedy}.'
+      )
+    made = Made(result, record, folder, _said([], record))
+    self._runs[name] = made
+    return made
 
   def benchmark(self, name: str, module: str = '') -> Made:
     """Returns what a benchmark kept.

@@ -139,7 +139,9 @@ def _compared(result: Mapping[str, Any], table: Table) -> list[str]:
   return parts
 
 
-def interval(value: Mapping[str, float | None] | None, sign: str = '') -> str:
+def interval(
+  value: Mapping[str, float | None] | None, sign: str = '', digits: int = 3
+) -> str:
   """Returns 'mean [low, high]', '-' where there is no value.
 
   The mean alone where it has no interval.
@@ -150,7 +152,7 @@ def interval(value: Mapping[str, float | None] | None, sign: str = '') -> str:
   if value is None or value['mean'] is None:
     return '-'
   mean, low, high = (
-    '' if value[k] is None else format(value[k], f'{sign}.3f')
+    '' if value[k] is None else format(value[k], f'{sign}.{digits}f')
     for k in ('mean', 'low', 'high')
   )
   return f'{mean} [{low}, {high}]' if low else mean

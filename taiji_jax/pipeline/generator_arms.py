@@ -66,10 +66,12 @@ class GeneratorPlan:
   Attributes:
     arms: see `Arms`.
     seeds: of all that is drawn in a model's training.
+    table: its name.
   """
 
   arms: Arms
   seeds: tuple[int, ...]
+  table: str = 'generator'
 
   def __post_init__(self):
     known = {MIXTURE}

@@ -11,6 +11,7 @@ import numpy as np
 
 from taiji_jax import files, markdown, metrics
 from taiji_jax.config import deviations
+from taiji_jax.errors import UserError
 from taiji_jax.evaluate import cells as cells_lib
 from taiji_jax.evaluate import (
   compare,
@@ -41,6 +42,7 @@ from taiji_jax.pipeline.revisions import REVISIONS
 RANK, SID_RANK = 'rank', 'sid_rank'
 RESULT, MARKDOWN, FIGURE = 'result.json', 'table.md', 'lists.png'
 SID = 'sid_'
+STAGES = ('mixture', 'generator')
 LIST = 50
 METRICS = tuple(
   f'{level}{name}@{k}'
@@ -55,6 +57,7 @@ def make(
   table: Table,
   folder: pathlib.Path,
   only: Sequence[str] = (),
+  standing: bool = False,
 ) -> dict[str, Any] | None:
   """Returns the result, every cell of it in the folder; None where `only` is.
 
@@ -63,9 +66,12 @@ def make(
     table: what is compared.
     folder: of the cells.
     only: the arms whose cells are made, without a result; all where ().
+    standing: whether the result is of the cells that are there, and none is
+      made.
 
   Raises:
-    UserError: an unknown arm, or a cell of another recipe or other data.
+    UserError: an unknown arm, a cell of another recipe or other data, or no
+      cell where none is made.
   """
   for name in only:
     run.plan.get(name)
@@ -76,6 +82,8 @@ def make(
     if only and name not in only:
       continue
     cell = cells.find(name, seed)
+    if cell is None and standing:
+      continue
     if cell is None:
       cells.make(name, seed, lambda n=name, s=seed: _cell(run, n, s))
       cell = cells.find(name, seed)
@@ -87,6 +95,10 @@ def make(
     metrics.LOG.info('%s, seed %d: %s', name, seed, told)
   if only:
     return None
+  if not found:
+    raise UserError(
+      f'{folder} holds no cell of this recipe; make some without --table.'
+    )
   rows = _rows(run, folder)
   result = compare.result(table, found, rows, {})
   groups = groups_of(run)
@@ -180,7 +192,7 @@ def stamps_of(
     own = {
       'recipe': key,
       'arms': chain,
-      'stages': {s: REVISIONS[s] for s in ('mixture', 'generator')},
+      'stages': {s: REVISIONS[s] for s in STAGES},
     }
     found[name] = Stamp(_hash(own), data)
   return found

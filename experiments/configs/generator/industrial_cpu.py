@@ -8,7 +8,7 @@ Command: TAIJI_DATA=FOLDER python -m experiments.generator \
   --config=experiments/configs/generator/industrial_cpu.py
 
 The size: a trunk of two layers of width 128 over ten items, .5M parameters, and
-embeddings of items and codes; 14 passes over 28,460 rows of ten items.
+embeddings of items and codes; 11 passes over 28,460 rows of ten items.
 """
 
 import ml_collections
@@ -36,7 +36,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.generator.teacher = 'reranked'
   config.generator.labels = 16
   config.generator.beams = 50
-  config.generator.fit = _fit(steps=1600, rounds=8)
+  config.generator.fit = _fit(steps=1200, rounds=6)
   config.generator.model = ml_collections.ConfigDict()
   config.generator.model.dropout = 0.2
 
@@ -44,7 +44,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.sequence.share = 0.6
   config.sequence.teacher = 'reranked'
   config.sequence.labels = 16
-  config.sequence.fit = _fit(steps=1600, rounds=8)
+  config.sequence.fit = _fit(steps=1200, rounds=6)
 
   config.rerank = ml_collections.ConfigDict()
   config.rerank.beams = 100

@@ -130,8 +130,29 @@ def _points(sources: Sources) -> dict[str, Any]:
   return forest.points(run(sources).result, _AIM, taiji_table.CLAIMS)
 
 
+def expected_gradient(sources: Sources) -> str:
+  """Returns how sampled gradients agree with the exact one."""
+  made = sources.benchmark('expected_gradient')
+  objectives = made.result['objectives']
+  draws = list(next(iter(objectives.values()))['draws'])
+  rows = [
+    (
+      name,
+      *(
+        f'{one["draws"][m]["cosine"]:.3f}, {one["draws"][m]["error"]:.2g}'
+        f' ({one["draws"][m]["predicted"]:.2g})'
+        for m in draws
+      ),
+    )
+    for name, one in objectives.items()
+  ]
+  head = ('reward', *(f'M = {m}' for m in draws))
+  return framed(markdown.grid(head, rows), made)
+
+
 FIGURES = {'docs/taiji/forest.png': Drawing(_points, forest.figure)}
 TABLES = {
+  'taiji_expected_gradient': expected_gradient,
   'taiji_arms': arms,
   'taiji_against': against,
   'taiji_pairs': pairs,

@@ -10,18 +10,18 @@ The size, by arithmetic (two cores, float32):
 - An item is 9 tokens at a vocabulary of 2,048, so 5 items, 5 candidates and the
   profile are a prompt of 105 tokens on average (144 at most), reasoning and
   answer are 24 (48 at most).
-- SFT: 900 steps x 8 rows x 256 tokens = 1.84M tokens, 17,000 examples. A model
-  of 0.85M parameters trains about 9,000 tokens/s: 200 s.
-- RL: 40 steps x 8 prompts x 4 rollouts. A step draws 32 x 48 tokens (0.4 s),
-  embeds up to 32 answers (0.5 s) and updates on 32 x 192 tokens (0.8 s): 70 s.
+- SFT: 500 steps x 8 rows x 256 tokens = 1.02M tokens, 9,500 examples. A model
+  of 0.85M parameters trains about 11,000 tokens/s: 90 s.
+- RL: 30 steps x 8 prompts x 4 rollouts. A step draws 32 x 48 tokens (0.4 s),
+  embeds up to 32 answers (0.5 s) and updates on 32 x 192 tokens (0.8 s): 55 s.
 - ID towers: some 900 steps x 512 and 300 x 1,024, 15 s; the retriever 15 s. Two
   arms x 500 answers and the evaluation: 40 s. Compilation: 40 s.
 
-Measured, 2026-11-27, two cores, fresh clone, installation included: 4.4
-minutes on Python 3.11 (jax 0.10.2), 1.5 GiB. popo over sft, 500 events, 95 %
-intervals: r_s +.003 [-.007, .013], r_id +.110 [.061, .159], ctcvr -.056 [-.070,
--.041]; popo less the retriever, L1 -.078 [-.121, -.035]. (Runs before that day
-had r_id by min-max.)
+Measured, 2026-11-28, two cores, fresh clone, installation included: 5.2
+minutes on Python 3.11 (jax 0.10.2), 1.8 GiB (900 and 40 steps: 7.2 minutes the
+same day). popo over sft, 500 events, 95 % intervals: r_s -.010 [-.022, .003],
+r_id +.058 [.010, .106], ctcvr +.045 [.029, .062]; popo less the retriever, L1
+-.090 [-.130, -.050].
 """
 
 import ml_collections
@@ -90,7 +90,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.sft.prompt_weight = 1.0
   config.sft.opt = ml_collections.ConfigDict()
   config.sft.opt.lr = 4e-3
-  config.sft.opt.steps = 900
+  config.sft.opt.steps = 500
   config.sft.opt.warmup = 40
   config.sft.opt.schedule = 'cosine'
   config.sft.opt.weight_decay = 0.1
@@ -112,7 +112,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.rl.temperature = 1.0
   config.rl.opt = ml_collections.ConfigDict()
   config.rl.opt.lr = 3e-4
-  config.rl.opt.steps = 40
+  config.rl.opt.steps = 30
   config.rl.opt.warmup = 2
   config.rl.opt.schedule = 'constant'
   config.rl.opt.clip_norm = 1.0

@@ -86,6 +86,7 @@ class GeneratorRun:
     self.mesh = recipe.mesh.make()
     self.shared = Shared(recipe, self.products)
     self._language_models: dict[str, LoadedModel] = {}
+    self._rerankers: dict[int, Reranker] = {}
 
   def rows(self, part: str) -> NextItems:
     """Returns the rows of a part: 'train', 'valid' or 'test'."""
@@ -307,18 +308,23 @@ class GeneratorRun:
   ) -> np.ndarray:
     """Returns the lists of an arm's base in another order."""
     base, config = self.plan.get(name).base, self.recipe.rerank
-    reranker = self.reranker(name, seed)
+    reranker = self.reranker(seed)
     item_rk, _ = self.lists(base, seed, part, config.beams)
     feature = generator_rerank.features(self.shared, part, item_rk)
     return reranker.order(item_rk, feature, count)
 
-  def reranker(self, name: str, seed: int) -> Reranker:
-    """Returns the re-ranker of an arm, trained on the training rows alone.
+  def reranker(self, seed: int) -> Reranker:
+    """Returns the re-ranker, trained on the training rows alone.
+
+    `Choice:` on the collaborative model's lists, whatever lists it orders then.
+    A generator has learnt what its training rows take, so that its lists of
+    them hold it whether anything speaks for it or not, and a re-ranker of those
+    learns to distrust what does.
 
     Args:
-      name: of the arm.
-      seed: of its base's model, and of its own training.
+      seed: of its training.
     """
-    base = self.plan.get(name).base
-    item_rk, _ = self.lists(base, seed, TRAIN, self.recipe.rerank.beams)
-    return generator_rerank.fit(self.shared, item_rk, name, seed)
+    if seed not in self._rerankers:
+      item_rk, _ = self.lists(MIXTURE, seed, TRAIN, self.recipe.rerank.beams)
+      self._rerankers[seed] = generator_rerank.fit(self.shared, item_rk, seed)
+    return self._rerankers[seed]

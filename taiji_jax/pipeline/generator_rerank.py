@@ -71,13 +71,12 @@ def _cosines(
   return found
 
 
-def fit(shared: Shared, item_rk: np.ndarray, name: str, seed: int) -> Reranker:
+def fit(shared: Shared, item_rk: np.ndarray, seed: int) -> Reranker:
   """Returns a re-ranker, trained on the training rows alone.
 
   Args:
     shared: rows and models.
     item_rk: int, the lists of the training rows.
-    name: of it, in the log.
     seed: of its training.
   """
   place_r = ranking.in_lists(item_rk, shared.data.train.target_b)
@@ -86,8 +85,7 @@ def fit(shared: Shared, item_rk: np.ndarray, name: str, seed: int) -> Reranker:
   begin = time.monotonic()
   found = rerank.fit(feature_rkf, item_rk >= 0, place_r, config, seed)
   metrics.LOG.info(
-    '%s_%d: %d of %d lists hold the next item; trained in %.1f s',
-    name,
+    're-ranker %d: %d of %d lists hold the next item; trained in %.1f s',
     seed,
     int((place_r >= 0).sum()),
     len(place_r),

@@ -173,7 +173,7 @@ class GeneratorRunTest(parameterized.TestCase):
   def test_an_interrupted_re_ranking_does_not_lose_the_model(self):
     dies = mock.patch.object(rerank, 'fit', side_effect=KeyboardInterrupt)
     with dies, self.assertRaises(KeyboardInterrupt):
-      self.run_.reranker('reranked', 0)
+      self.run_.reranker(9)
     folder = self.run_.model('generator', 0)[1].folder
     self.assertTrue((folder / 'params.safetensors').exists())
 

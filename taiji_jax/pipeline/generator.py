@@ -23,6 +23,7 @@ from taiji_jax.modules.weights import tree
 from taiji_jax.pipeline import (
   compiled,
   generator_data,
+  generator_labels,
   generator_rerank,
   item_vectors,
 )
@@ -54,8 +55,6 @@ from taiji_jax.semantic_ids import SemanticIds
 from taiji_jax.semantic_ids import make as make_ids
 from taiji_jax.semantic_ids.item_encoder import ItemEncoder
 from taiji_jax.sft import row_fit
-from taiji_jax.sft import rows as rows_lib
-from taiji_jax.sft.rows import LabelledRows
 
 _IDS = ('ids_width', 'ids_sources', 'ids_embedder')
 TRAIN, VALID, TEST = 'train', 'valid', 'test'
@@ -187,26 +186,6 @@ class GeneratorRun:
     own = self.recipe.generator
     return self.recipe.sequence if arm.kind == SEQUENCE else own
 
-  def labelled(
-    self, config: TrainedConfig, share: float, teacher: str
-  ) -> LabelledRows:
-    """Returns the training rows and their labels.
-
-    Args:
-      config: how many labels the teacher gives.
-      share: of the teacher.
-      teacher: one of `generator_recipe.TEACHERS`.
-    """
-    rows = self.rows(TRAIN)
-    history = generator_data.histories(rows, self.recipe.data.history)
-    if not share:
-      return rows_lib.one_hot(*history, rows.target_b)
-    if teacher == MIXTURE:
-      lists = self.shared.teacher(config.labels)
-    else:
-      lists = generator_rerank.teacher(self.shared, config.labels)
-    return rows_lib.mixed(*history, rows.target_b, *lists, share)
-
   def model(self, name: str, seed: int) -> tuple[Any, Product | None]:
     """Returns (parameters on the mesh, the product that holds them).
 
@@ -227,7 +206,7 @@ class GeneratorRun:
     def build(part: pathlib.Path, scratch: pathlib.Path) -> float:
       found = row_fit.fit(
         recommender.loss,
-        self.labelled(config, share, teacher),
+        generator_labels.labelled(self.shared, config, share, teacher),
         config.fit,
         start=recommender.init(seed),
         mesh=self.mesh,

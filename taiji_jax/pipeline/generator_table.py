@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from taiji_jax import files, markdown, metrics
+from taiji_jax import files, metrics
 from taiji_jax.config import deviations
 from taiji_jax.errors import UserError
-from taiji_jax.evaluate import cells as cells_lib
 from taiji_jax.evaluate import (
   compare,
   judged_rows,
@@ -21,14 +20,13 @@ from taiji_jax.evaluate import (
   ranking,
   ranking_plot,
   sid_lists,
-  target_groups,
 )
 from taiji_jax.evaluate import result as result_lib
 from taiji_jax.evaluate import table as table_lib
 from taiji_jax.evaluate.cells import Cell, Cells, Stamp
 from taiji_jax.evaluate.judged_rows import JudgedRows
 from taiji_jax.evaluate.table import Table
-from taiji_jax.pipeline import generator_llm
+from taiji_jax.pipeline import generator_groups, generator_llm
 from taiji_jax.pipeline.generator import TEST, GeneratorRun
 from taiji_jax.pipeline.generator_arms import (
   GIVEN,
@@ -101,12 +99,12 @@ def make(
     )
   rows = _rows(run, folder)
   result = compare.result(table, found, rows, {})
-  groups = groups_of(run)
+  groups = generator_groups.groups_of(run)
   return {
     'config': run.recipe.digest(),
     **result,
-    'by_target': _by_target(found, rows, groups, table),
-    'data': told_of(run),
+    'by_target': generator_groups.by_target(found, rows, groups, table),
+    'data': generator_groups.told_of(run),
   }
 
 
@@ -126,50 +124,11 @@ def write(
   """
   to.mkdir(parents=True, exist_ok=True)
   result_lib.write(to / RESULT, result, table)
-  text = table_lib.text(result, table, sections(result))
+  text = table_lib.text(result, table, generator_groups.sections(result))
   files.write_text(to / MARKDOWN, text)
   drawn = ranking_plot.points(result, SID, published)
   plots.save(ranking_plot.figure(drawn), to / FIGURE)
   metrics.LOG.info('%s', to / MARKDOWN)
-
-
-def sections(result: Mapping[str, Any]) -> list[str]:
-  """Returns what the Markdown of the table has at its end."""
-  data = result['data']
-  share = data['train']
-  if data['official_train']:
-    share = (
-      f'{data["train"]:,} of the official {data["official_train"]:,}'
-      f' ({data["train"] / data["official_train"]:.0%})'
-    )
-  lines = [
-    '## Rows',
-    f'Trained on {share}, chosen on {data["valid"]:,}, judged on'
-    f' {data["test"]:,} rows; {data["items"]:,} items,'
-    f' {data["sequences"]:,} different semantic IDs.',
-    '## By the target',
-    'Groups that look at the truth: where hits come from. Mean over seeds.',
-  ]
-  groups = result['by_target']
-  arms = list(next(iter(groups.values()))['means'])
-  for metric in next(iter(groups.values()))['means'][arms[0]]:
-    lines += [
-      f'{metric}:',
-      markdown.table(
-        ('', *groups),
-        [
-          ('rows', *(str(found['rows']) for found in groups.values())),
-          *(
-            (
-              arm,
-              *(f'{g["means"][arm][metric]:.4f}' for g in groups.values()),
-            )
-            for arm in arms
-          ),
-        ],
-      ),
-    ]
-  return lines
 
 
 def stamps_of(
@@ -209,36 +168,6 @@ def scored(cell: Cell) -> Cell:
     found = ranking.metrics(cell.values[name])
     values |= {f'{level}{metric}': v for metric, v in found.items()}
   return Cell(cell.arm, cell.seed, cell.seconds, values, cell.peak_rss_gib)
-
-
-def told_of(run: GeneratorRun) -> dict[str, Any]:
-  """Returns how many rows, items and sequences there are."""
-  data = run.shared.data
-  codes = data.catalog.codes_nl
-  return {
-    'train': len(data.train),
-    'official_train': data.official_train,
-    'valid': len(data.valid),
-    'test': len(data.test),
-    'items': len(data.catalog),
-    'sequences': 0 if codes is None else len(np.unique(codes, axis=0)),
-  }
-
-
-def groups_of(run: GeneratorRun) -> dict[str, np.ndarray]:
-  """Returns name -> bool `[R]`, groups of test rows by their target."""
-  data = run.shared.data
-  rows, items = data.test, len(data.catalog)
-  found = {'all': np.ones(len(rows), bool)}
-  if run.recipe.data.left_out:
-    kept = ranking.without(
-      rows.target_b, data.catalog.ids, run.recipe.data.left_out
-    )
-    found[f'without {"/".join(run.recipe.data.left_out)}'] = kept
-  found |= target_groups.by_novelty(rows, data.train, items)
-  found |= target_groups.by_frequency(rows, data.train, items)
-  found |= target_groups.by_length(rows)
-  return {name: part for name, part in found.items() if part.any()}
 
 
 def _cell(run: GeneratorRun, name: str, seed: int) -> Cell:
@@ -314,33 +243,6 @@ def _floors_scored(rows: JudgedRows) -> JudgedRows:
   return JudgedRows(
     rows.user_r, rows.groups, floors, '', best, rows.seconds, None
   )
-
-
-def _by_target(
-  found: Mapping[str, Sequence[Cell]],
-  rows: JudgedRows,
-  groups: Mapping[str, np.ndarray],
-  table: Table,
-) -> dict[str, Any]:
-  """Returns group -> rows and the means of arms and floors."""
-  stacked = {arm: compare.stack(each) for arm, each in found.items()}
-  floors = {
-    name: {m: v[None] for m, v in values.items()}
-    for name, values in rows.floors.items()
-  }
-  return {
-    name: {
-      'rows': int(part.sum()),
-      'means': {
-        arm: {
-          m: cells_lib.round_to(float(values[m][:, part].mean()))
-          for m in table.shown
-        }
-        for arm, values in (floors | stacked).items()
-      },
-    }
-    for name, part in groups.items()
-  }
 
 
 def _hash(value: Any) -> str:

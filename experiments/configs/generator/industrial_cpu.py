@@ -7,8 +7,8 @@ rows.
 Command: TAIJI_DATA=FOLDER python -m experiments.generator \
   --config=experiments/configs/generator/industrial_cpu.py
 
-The size: a trunk of two layers of width 128 over ten items, .5M parameters, and
-embeddings of items and codes; 11 passes over 28,460 rows of ten items.
+The size: a trunk of two layers of width 128 over ten items, with embeddings of
+items and codes 1.5M parameters; 11 passes over 28,460 rows of ten items.
 """
 
 import ml_collections

@@ -57,19 +57,20 @@ def groups(sources: Sources) -> str:
   """Returns hits by group of targets."""
   made = run(sources)
   found = made.result['by_target']
-  arms = next(iter(found.values()))['means']
-  rows = [('rows', *(f'{one["rows"]:,}' for one in found.values()))]
-  rows += [
+  arms = list(next(iter(found.values()))['means'])
+  rows = [
     (
-      f'`{arm}`',
+      name,
+      f'{group["rows"]:,}',
       *(
-        ' / '.join(f'{one["means"][arm][m]:.4f}' for m in _GROUPED)
-        for one in found.values()
+        ' / '.join(f'{group["means"][arm][m]:.3f}' for m in _GROUPED)
+        for arm in arms
       ),
     )
-    for arm in arms
+    for name, group in found.items()
   ]
-  head = (' / '.join(f'`{m}`' for m in _GROUPED), *found)
+  told = ' / '.join(f'`{m}`' for m in _GROUPED)
+  head = (told, 'rows', *(f'`{arm}`' for arm in arms))
   return framed(markdown.grid(head, rows), made)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from experiments import recipe_fields
 from experiments.documents import (
   cot,
+  generator,
   pareto,
   popo,
   speed,
@@ -34,6 +35,7 @@ REGISTRY = Registry(
   tables=popo.TABLES
   | weightings.TABLES
   | taiji.TABLES
+  | generator.TABLES
   | cot.TABLES
   | speed.TABLES
   | pareto.TABLES
@@ -42,6 +44,7 @@ REGISTRY = Registry(
   figures=popo.FIGURES
   | weightings.FIGURES
   | taiji.FIGURES
+  | generator.FIGURES
   | cot.FIGURES
   | pareto.FIGURES,
 )

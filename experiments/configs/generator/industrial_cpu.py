@@ -52,7 +52,12 @@ def get_config() -> ml_collections.ConfigDict:
   config.rerank.fit.models = 3
 
   config.arms = ml_collections.ConfigDict()
-  config.arms.names = ('generator', 'sasrec', 'generator_reranked')
+  config.arms.names = (
+    'generator',
+    'sasrec',
+    'generator_reranked',
+    'mixture_reranked',
+  )
   config.arms.seeds = (0,)
   return config
 

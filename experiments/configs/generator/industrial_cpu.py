@@ -9,6 +9,12 @@ Command: TAIJI_DATA=FOLDER python -m experiments.generator \
 
 The size: a trunk of two layers of width 128 over ten items, with embeddings of
 items and codes 1.5M parameters; 11 passes over 28,460 rows of ten items.
+
+Measured, 2026-11-28, two cores, Python 3.11 (jax 0.10.2), test rows, five
+seeds, HR@10 / NDCG@10 of items: generator .157 / .105, re-ranked .174 / .120;
+of semantic IDs .163 / .115 and .176 / .122 (S-GRec .1632 / .1202, published).
+A generator takes 5 minutes, SASRec 1.3, lists and re-ranker 2, what all seeds
+share 3.
 """
 
 import ml_collections

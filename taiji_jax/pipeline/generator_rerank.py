@@ -21,8 +21,9 @@ def features(shared: Shared, part: str, item_rk: np.ndarray) -> np.ndarray:
   log p of each component of the collaborative model and of the whole, and how
   much evidence there is (of training rows without the row's own user); the
   cosines of its text with the last item's and with the nearest one's of the
-  history; how often training takes it, whether it is in the history, whether it
-  is the last of it, and how long the history is.
+  history; how often training takes it (the row's own user counted: no target of
+  training has 0), whether it is in the history, whether it is the last of it,
+  and how long the history is.
 
   Args:
     shared: rows and models.

@@ -21,9 +21,9 @@ def features(shared: Shared, part: str, item_rk: np.ndarray) -> np.ndarray:
   log p of each component of the collaborative model and of the whole, and how
   much evidence there is (of training rows without the row's own user); the
   cosines of its text with the last item's and with the nearest one's of the
-  history; how often training takes it (the row's own user counted: no target of
-  training has 0), whether it is in the history, whether it is the last of it,
-  and how long the history is.
+  history; how often it is taken (log(1 + n)), whether it is in the history,
+  whether it is the last of it, and how long the history is. Nothing that counts
+  has seen the row's own user.
 
   Args:
     shared: rows and models.
@@ -32,15 +32,15 @@ def features(shared: Shared, part: str, item_rk: np.ndarray) -> np.ndarray:
   """
   rows = getattr(shared.data, part)
   source = shared.folds if part == 'train' else shared.mixture
-  safe_rk = np.maximum(item_rk, 0)
   recent_rs = rows.recent_bs(shared.recipe.data.history)
   seen_rks = item_rk[..., None] == recent_rs[:, None]
   known_r = np.log1p((recent_rs >= 0).sum(1))
+  taken_rk1 = source.popularity(rows, item_rk) * len(shared.data.train)
   parts = [
     source.features(rows, item_rk),
     source.evidence(rows, item_rk),
     _cosines(shared, recent_rs, item_rk),
-    np.log1p(shared.frequency_n)[safe_rk][..., None],
+    np.log1p(taken_rk1),
     seen_rks.any(-1)[..., None],
     seen_rks[..., :1],
     np.broadcast_to(known_r[:, None, None], (*item_rk.shape, 1)),

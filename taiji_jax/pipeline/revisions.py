@@ -18,7 +18,7 @@ REVISIONS = {
   'rl': 2,
   'answers': 1,
   'evaluation': 2,
-  'mixture': 1,
-  'generator': 2,
+  'mixture': 2,
+  'generator': 3,
   'language_model': 1,
 }

@@ -124,6 +124,16 @@ class Mixture:
       found[start : start + len(p_bn)] = np.where(item >= 0, p_bk, 0.0)
     return np.log(np.maximum(found, np.float32(self.config.floor)))
 
+  def popularity(self, rows: NextItems, item_bk: np.ndarray) -> np.ndarray:
+    """Returns what share of training takes an item, float32 `[B, K, 1]`.
+
+    Args:
+      rows: not read; `UserFolds.popularity` reads whose they are.
+      item_bk: int32, candidates; what is said of -1 means nothing.
+    """
+    del rows
+    return self.tables.popularity_n[np.maximum(item_bk, 0)][..., None]
+
   def evidence(self, rows: NextItems, item_bk: np.ndarray) -> np.ndarray:
     """Returns how much is known of some items, float32 `[B, K, E]`.
 

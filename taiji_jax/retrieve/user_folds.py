@@ -104,6 +104,14 @@ class UserFolds:
     """
     return self._joined(Mixture.evidence, rows, item_bk)
 
+  def popularity(self, rows: NextItems, item_bk: np.ndarray) -> np.ndarray:
+    """Returns float32 `[B, K, 1]`; see `Mixture.popularity`.
+
+    Args:
+      rows, item_bk: see `features`.
+    """
+    return self._joined(Mixture.popularity, rows, item_bk)
+
   def _joined(
     self, read: Read, rows: NextItems, item_bk: np.ndarray
   ) -> np.ndarray:

@@ -169,6 +169,9 @@ class GeneratorRunTest(parameterized.TestCase):
     at = want.shape[-1]
     want = self.run_.shared.folds.evidence(train, item_rk)
     np.testing.assert_array_equal(own[..., at : at + want.shape[-1]], want)
+    taken = self.run_.shared.folds.popularity(train, item_rk) * len(train)
+    found = (own == np.log1p(taken)).all((0, 1))
+    self.assertEqual(found.nonzero()[0].tolist(), [own.shape[-1] - 4])
 
   def test_an_interrupted_re_ranking_does_not_lose_the_model(self):
     dies = mock.patch.object(rerank, 'fit', side_effect=KeyboardInterrupt)

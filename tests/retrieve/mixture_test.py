@@ -253,6 +253,13 @@ class UserFoldsTest(absltest.TestCase):
     changed = found | {row.user[0]: [9, 9, 9, 9, 9]}
     other = UserFolds(made(), rows_of(changed), near)
     np.testing.assert_array_equal(folds.scores(row), other.scores(row))
+    item_bk = np.arange(10, dtype=np.int32)[None]
+    for name in ('features', 'evidence', 'popularity'):
+      np.testing.assert_array_equal(
+        getattr(folds, name)(row, item_bk),
+        getattr(other, name)(row, item_bk),
+        err_msg=name,
+      )
     self.assertTrue((made().scores(row) != folds.scores(row)).any())
 
   def test_a_stranger_sees_all_counts(self):

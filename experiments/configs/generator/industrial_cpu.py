@@ -56,6 +56,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.rerank.beams = 100
   config.rerank.fit = ml_collections.ConfigDict()
   config.rerank.fit.models = 3
+  config.rerank.fit.epochs = 10
 
   config.arms = ml_collections.ConfigDict()
   config.arms.names = (

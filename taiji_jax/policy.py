@@ -15,6 +15,7 @@ import numpy as np
 from taiji_jax import sharding, train_state
 from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.decode.sample import Completions, sample
+from taiji_jax.decode.sampled import Sampled
 from taiji_jax.decode.sampling import SampleConfig
 from taiji_jax.errors import UserError
 from taiji_jax.modules import decoder as decoder_lib
@@ -302,6 +303,15 @@ class Policy:
       self.tokenizer.decode(tokens[:length].tolist())
       for tokens, length in zip(token_nc, length_n, strict=True)
     ]
+
+  def sampled(self, completions: Completions, group: int) -> Sampled:
+    """Returns what rewards are handed, see `Sampled`.
+
+    Args:
+      completions: those of a prompt next to each other.
+      group: completions a prompt.
+    """
+    return Sampled.of_groups(self.texts(completions), group)
 
 
 def _attention(form: str, mesh: Mesh | AbstractMesh) -> str:

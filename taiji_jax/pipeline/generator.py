@@ -32,8 +32,10 @@ from taiji_jax.pipeline.generator_arms import (
   GIVEN,
   LANGUAGE_MODEL,
   MIXTURE,
+  OWN,
   RERANK,
   SEQUENCE,
+  TAKEN_IN,
   TOKENS,
   GeneratorArm,
   GeneratorPlan,
@@ -50,8 +52,9 @@ from taiji_jax.recommender import (
   Recommender,
   SequenceRecommender,
   TokenGenerator,
+  code_start,
 )
-from taiji_jax.semantic_ids import SemanticIds
+from taiji_jax.semantic_ids import SemanticIds, identify
 from taiji_jax.semantic_ids import make as make_ids
 from taiji_jax.semantic_ids.item_encoder import ItemEncoder
 from taiji_jax.sft import row_fit
@@ -95,11 +98,13 @@ class GeneratorRun:
     """Returns the semantic IDs of all items, int32 `[N, L]`.
 
     Args:
-      ids: 'given' or 'own'.
+      ids: 'given', 'own' or 'taken_in'.
 
     Raises:
-      UserError: the files give none.
+      UserError: the files give none, or training takes no item.
     """
+    if ids == TAKEN_IN:
+      return self._taken_in
     if ids != GIVEN:
       return self.own_ids.code_nl
     code_nl = self.shared.data.catalog.codes_nl
@@ -113,6 +118,24 @@ class GeneratorRun:
   def own_ids(self) -> SemanticIds:
     """Returns semantic IDs made of the items' vectors."""
     return make_ids(self.item_vectors[0], self.recipe.semantic_ids)
+
+  @functools.cached_property
+  def _taken_in(self) -> np.ndarray:
+    """Returns IDs by a quantiser of the items that training takes.
+
+    All others are new to it and get theirs by `identify`.
+    """
+    vector_nd, _ = self.item_vectors
+    known_n = self.shared.frequency_n > 0
+    if known_n.all():
+      return self.own_ids.code_nl
+    old = make_ids(vector_nd[known_n], self.recipe.semantic_ids)
+    code_nl = np.empty((len(vector_nd), old.code_nl.shape[1]), np.int32)
+    code_nl[known_n] = old.code_nl
+    new = identify(old.quantiser, vector_nd[~known_n], old.code_nl)
+    code_nl[~known_n] = new.code_ml
+    metrics.LOG.info('taken in: %s', new.told())
+    return code_nl
 
   @functools.cached_property
   def item_vectors(self) -> tuple[np.ndarray, ItemEncoder]:
@@ -180,6 +203,19 @@ class GeneratorRun:
       self.mesh,
       beams or self.recipe.generator.beams,
       self.recipe.generator.normalize,
+      self._codebooks(arm),
+    )
+
+  def _codebooks(self, arm: GeneratorArm) -> np.ndarray | None:
+    """Returns where embeddings of codes begin, None for at random."""
+    if not self._starts_at_codebooks(arm):
+      return None
+    ids = arm.ids
+    if ids == OWN and self.own_ids.quantiser.codebook_lkd.shape[-1] > 1:
+      return self.own_ids.quantiser.codebook_lkd
+    vector_nd, _ = self.item_vectors
+    return code_start.implied(
+      self.codes(ids), vector_nd, self.codes_of_level(ids)
     )
 
   def _config(self, arm: GeneratorArm) -> TrainedConfig:
@@ -231,6 +267,9 @@ class GeneratorRun:
       'mixture': deviations(self.recipe.mixture),
       'tfidf': deviations(self.recipe.tfidf),
     }
+    if self._starts_at_codebooks(arm):
+      found = deviations(self.recipe)
+      inputs['vectors'] = {name: found[name] for name in _IDS if name in found}
     if share and teacher != MIXTURE:
       inputs['rerank'] = deviations(self.recipe.rerank)
     made = self.products.make(
@@ -245,7 +284,13 @@ class GeneratorRun:
       return arm.ids
     found = deviations(self.recipe)
     vectors = {name: found[name] for name in _IDS if name in found}
+    if arm.ids != OWN:
+      vectors['ids'] = arm.ids
     return found.get('semantic_ids', {}) | vectors
+
+  def _starts_at_codebooks(self, arm: GeneratorArm) -> bool:
+    start = self.recipe.generator.code_start
+    return arm.kind == GENERATOR and start == code_start.CODEBOOKS
 
   def _judged(self, recommender: Any, params: Any) -> float:
     """Returns NDCG@10 on the validation rows, item level."""

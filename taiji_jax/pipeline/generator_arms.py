@@ -10,7 +10,8 @@ GENERATOR, TOKENS = 'generator', 'tokens'
 SEQUENCE, RERANK = 'sequence', 'rerank'
 LANGUAGE_MODEL = 'language_model'
 KINDS = (GENERATOR, TOKENS, SEQUENCE, RERANK, LANGUAGE_MODEL)
-GIVEN = 'given'
+GIVEN, OWN, TAKEN_IN = 'given', 'own', 'taken_in'
+IDS = (GIVEN, OWN, TAKEN_IN)
 MIXTURE = 'mixture'
 
 
@@ -24,8 +25,10 @@ class GeneratorArm:
       'language_model' (codes behind text, by the model of the recipe's section
       `language_model`), or 'rerank' (the lists of another arm in another
       order).
-    ids: which semantic IDs a generator says: 'given', those of the files, or a
-      name in the recipe's section `semantic_ids`.
+    ids: which semantic IDs a generator says: 'given', those of the files;
+      'own', by the recipe's section `semantic_ids`; or 'taken_in', by the same,
+      but from items that training takes alone: the others get theirs as new
+      items do, and the quantiser is not trained anew.
     base: of 'rerank' alone: the arm whose lists are ordered anew, or
       'mixture', the collaborative model's.
     model: fields of the section `generator.model` or `sequence.model` that
@@ -47,6 +50,10 @@ class GeneratorArm:
     if self.kind not in KINDS:
       raise ValueError(
         f'the kind is {self.kind!r}; choose one of {", ".join(KINDS)}.'
+      )
+    if self.ids not in IDS:
+      raise ValueError(
+        f'the ids are {self.ids!r}; choose one of {", ".join(IDS)}.'
       )
     if bool(self.base) != (self.kind == RERANK):
       raise ValueError(

@@ -11,27 +11,38 @@ from taiji_jax.evaluate import compare, ranking, target_groups
 from taiji_jax.evaluate.cells import Cell
 from taiji_jax.evaluate.judged_rows import JudgedRows
 from taiji_jax.evaluate.table import Table
-from taiji_jax.pipeline.generator import GeneratorRun
+from taiji_jax.pipeline.generator import VALID, GeneratorRun
 
 
-def told_of(run: GeneratorRun) -> dict[str, Any]:
-  """Returns how many rows, items and sequences there are."""
+def told_of(run: GeneratorRun, part: str) -> dict[str, Any]:
+  """Returns how many rows, items and sequences there are.
+
+  Args:
+    run: whose data it is.
+    part: the rows that are judged, 'valid' or 'test'.
+  """
   data = run.shared.data
   codes = data.catalog.codes_nl
   return {
+    'judged': part,
     'train': len(data.train),
     'official_train': data.official_train,
     'valid': len(data.valid),
-    'test': len(data.test),
+    'rows': len(run.rows(part)),
     'items': len(data.catalog),
     'sequences': 0 if codes is None else len(np.unique(codes, axis=0)),
   }
 
 
-def groups_of(run: GeneratorRun) -> dict[str, np.ndarray]:
-  """Returns name -> bool `[R]`, groups of test rows by their target."""
+def groups_of(run: GeneratorRun, part: str) -> dict[str, np.ndarray]:
+  """Returns name -> bool `[R]`, groups of rows by their target.
+
+  Args:
+    run: whose data it is.
+    part: the rows that are judged.
+  """
   data = run.shared.data
-  rows, items = data.test, len(data.catalog)
+  rows, items = run.rows(part), len(data.catalog)
   found = {'all': np.ones(len(rows), bool)}
   if run.recipe.data.left_out:
     kept = ranking.without(
@@ -80,10 +91,15 @@ def sections(result: Mapping[str, Any]) -> list[str]:
       f'{data["train"]:,} of the official {data["official_train"]:,}'
       f' ({data["train"] / data["official_train"]:.0%})'
     )
+  judged = f'chosen on {data["valid"]:,}, judged on {data["rows"]:,} rows'
+  if data['judged'] == VALID:
+    judged = (
+      f'chosen and judged on the same {data["valid"]:,} validation rows,'
+      ' whose figures are for choosing and for nothing else'
+    )
   lines = [
     '## Rows',
-    f'Trained on {share}, chosen on {data["valid"]:,}, judged on'
-    f' {data["test"]:,} rows; {data["items"]:,} items,'
+    f'Trained on {share}, {judged}; {data["items"]:,} items,'
     f' {data["sequences"]:,} different semantic IDs.',
     '## By the target',
     'Groups that look at the truth: where hits come from. Mean over seeds.',

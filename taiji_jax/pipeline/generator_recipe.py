@@ -13,6 +13,7 @@ from taiji_jax.errors import UserError
 from taiji_jax.loop import Saving
 from taiji_jax.pipeline.generator_llm_config import LanguageModelConfig
 from taiji_jax.rank.rerank import RerankConfig
+from taiji_jax.recommender.code_start import RANDOM, STARTS
 from taiji_jax.retrieve.mixture_config import MixtureConfig
 from taiji_jax.retrieve.tfidf import TfidfConfig
 from taiji_jax.semantic_ids import SemanticIdConfig, item_encoder
@@ -155,11 +156,15 @@ class GeneratorTrained(TrainedConfig):
     beams: of a decode, which is how many items a list has.
     normalize: over which codes probabilities sum to 1, in training and in
       beams: 'children', those that lead to an item, or 'vocabulary', all.
+    code_start: where the embeddings of codes begin: 'random', or 'codebooks',
+      those of the quantiser (of given semantic IDs, those that they imply for
+      the vectors of `ids_sources`), see `recommender.code_start`.
   """
 
   model: ModelConfig = ModelConfig()
   beams: int = 50
   normalize: str = 'children'
+  code_start: str = RANDOM
 
   def __post_init__(self):
     super().__post_init__()
@@ -167,6 +172,10 @@ class GeneratorTrained(TrainedConfig):
       raise UserError(
         f'normalize is {self.normalize!r}; choose one of'
         f' {", ".join(NORMALIZE)}.'
+      )
+    if self.code_start not in STARTS:
+      raise UserError(
+        f'code_start is {self.code_start!r}; choose one of {", ".join(STARTS)}.'
       )
     if self.beams < 1:
       raise UserError(f'beams is {self.beams}; it must be at least 1.')

@@ -56,6 +56,7 @@ def make(
   folder: pathlib.Path,
   only: Sequence[str] = (),
   standing: bool = False,
+  part: str = TEST,
 ) -> dict[str, Any] | None:
   """Returns the result, every cell of it in the folder; None where `only` is.
 
@@ -66,6 +67,8 @@ def make(
     only: the arms whose cells are made, without a result; all where ().
     standing: whether the result is of the cells that are there, and none is
       made.
+    part: the rows that are judged: 'test', or 'valid', of which no test row is
+      read.
 
   Raises:
     UserError: an unknown arm, a cell of another recipe or other data, or no
@@ -73,7 +76,7 @@ def make(
   """
   for name in only:
     run.plan.get(name)
-  stamps = stamps_of(run.recipe, run.plan, run.shared.digest)
+  stamps = stamps_of(run.recipe, run.plan, run.shared.digest, part)
   cells = Cells(folder, stamps, (RANK, SID_RANK))
   found: dict[str, list[Cell]] = {}
   for name, seed in run.plan.cells():
@@ -83,7 +86,7 @@ def make(
     if cell is None and standing:
       continue
     if cell is None:
-      cells.make(name, seed, lambda n=name, s=seed: _cell(run, n, s))
+      cells.make(name, seed, lambda n=name, s=seed: _cell(run, n, s, part))
       cell = cells.find(name, seed)
     found.setdefault(name, []).append(scored(cell))
     means = {
@@ -97,14 +100,14 @@ def make(
     raise UserError(
       f'{folder} holds no cell of this recipe; make some without --table.'
     )
-  rows = _rows(run, folder)
+  rows = _rows(run, folder, part)
   result = compare.result(table, found, rows, {})
-  groups = generator_groups.groups_of(run)
+  groups = generator_groups.groups_of(run, part)
   return {
     'config': run.recipe.digest(),
     **result,
     'by_target': generator_groups.by_target(found, rows, groups, table),
-    'data': generator_groups.told_of(run),
+    'data': generator_groups.told_of(run, part),
   }
 
 
@@ -132,9 +135,15 @@ def write(
 
 
 def stamps_of(
-  recipe: GeneratorRecipe, plan: GeneratorPlan, data: str
+  recipe: GeneratorRecipe, plan: GeneratorPlan, data: str, part: str = TEST
 ) -> dict[str, Stamp]:
-  """Returns arm -> what its cells follow from: recipe, revisions, data."""
+  """Returns arm -> what its cells follow from: recipe, revisions, data, part.
+
+  Args:
+    recipe, plan: of the table.
+    data: a hash of the rows.
+    part: the rows that are judged.
+  """
   found = {}
   for name, arm in plan.arms.items():
     chain, at = [deviations(arm)], arm
@@ -153,8 +162,13 @@ def stamps_of(
       'arms': chain,
       'stages': {s: REVISIONS[s] for s in STAGES},
     }
-    found[name] = Stamp(_hash(own), data)
+    found[name] = Stamp(_hash(own | _judged_on(part)), data)
   return found
+
+
+def _judged_on(part: str) -> dict[str, str]:
+  """Returns what a key says of the rows that are judged, if no test rows."""
+  return {} if part == TEST else {'judged': part}
 
 
 def scored(cell: Cell) -> Cell:
@@ -170,20 +184,22 @@ def scored(cell: Cell) -> Cell:
   return Cell(cell.arm, cell.seed, cell.seconds, values, cell.peak_rss_gib)
 
 
-def _cell(run: GeneratorRun, name: str, seed: int) -> Cell:
-  """Returns the ranks of the targets in an arm's lists of the test rows."""
-  item_rk, seconds = run.lists(name, seed, TEST, LIST)
+def _cell(run: GeneratorRun, name: str, seed: int, part: str) -> Cell:
+  """Returns the ranks of the targets in an arm's lists of a part's rows."""
+  item_rk, seconds = run.lists(name, seed, part, LIST)
   spent = {'lists': seconds}
   model = f'model_{name}_{seed}'
   if model in run.products.seconds:
     spent['model'] = run.products.seconds[model]
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-  return Cell(name, seed, spent, _ranks(run, item_rk), peak)
+  return Cell(name, seed, spent, _ranks(run, item_rk, part), peak)
 
 
-def _ranks(run: GeneratorRun, item_rk: np.ndarray) -> dict[str, np.ndarray]:
+def _ranks(
+  run: GeneratorRun, item_rk: np.ndarray, part: str
+) -> dict[str, np.ndarray]:
   """Returns ranks of items, and of semantic IDs of the given kind."""
-  target_r = run.rows(TEST).target_b
+  target_r = run.rows(part).target_b
   values = {RANK: ranking.in_lists(item_rk, target_r).astype(np.float32)}
   sid_n = _sids(run)
   sid_rk = sid_lists.of_items(item_rk, sid_n)
@@ -201,32 +217,28 @@ def _sids(run: GeneratorRun) -> np.ndarray:
   return sid_lists.numbers(run.codes(GIVEN))
 
 
-def _rows(run: GeneratorRun, folder: pathlib.Path) -> JudgedRows:
+def _rows(run: GeneratorRun, folder: pathlib.Path, part: str) -> JudgedRows:
   """Returns users and floors: read where they stand and fit, else made."""
-  stamp = Stamp(
-    _hash({'recipe': run.recipe.key(), 'mixture': REVISIONS['mixture']}),
-    run.shared.digest,
-  )
+  key = {'recipe': run.recipe.key(), 'mixture': REVISIONS['mixture']}
+  stamp = Stamp(_hash(key | _judged_on(part)), run.shared.digest)
   path = folder / judged_rows.NAME
   if path.exists():
     record = files.read_json(path)
     if stamp.fits(Stamp.of(record, path)):
       return _floors_scored(judged_rows.read(folder, stamp))
-  data = run.shared.data
-  items = len(data.catalog)
+  train, judged = run.shared.data.train, run.rows(part)
+  items = len(run.shared.data.catalog)
   lists = {
-    'popularity': list_floors.popular(data.train, data.test, items, LIST),
-    'markov': list_floors.markov(data.train, data.test, items, LIST),
-    'text': list_floors.neighbours(
-      run.shared.near, data.test, data.train, LIST
-    ),
-    MIXTURE: run.lists(MIXTURE, 0, TEST, LIST)[0],
+    'popularity': list_floors.popular(train, judged, items, LIST),
+    'markov': list_floors.markov(train, judged, items, LIST),
+    'text': list_floors.neighbours(run.shared.near, judged, train, LIST),
+    MIXTURE: run.lists(MIXTURE, 0, part, LIST)[0],
   }
-  user = np.unique(data.test.user, return_inverse=True)[1].ravel()
+  user = np.unique(judged.user, return_inverse=True)[1].ravel()
   rows = JudgedRows(
     user,
     {},
-    {name: _ranks(run, item_rk) for name, item_rk in lists.items()},
+    {name: _ranks(run, item_rk, part) for name, item_rk in lists.items()},
     seconds=dict(run.products.seconds),
   )
   folder.mkdir(parents=True, exist_ok=True)

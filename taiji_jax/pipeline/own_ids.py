@@ -9,7 +9,7 @@ import numpy as np
 
 from taiji_jax.data import minionerec
 from taiji_jax.errors import UserError
-from taiji_jax.pipeline.generator_arms import GIVEN
+from taiji_jax.pipeline.generator_arms import GIVEN, OWN
 from taiji_jax.semantic_ids import (
   describe,
   identify,
@@ -23,7 +23,6 @@ from taiji_jax.semantic_ids import (
 if TYPE_CHECKING:
   from taiji_jax.pipeline.generator import GeneratorRun
 
-OWN = 'own'
 INDEX = 'own.index.json'
 """Our own IDs, as MiniOneRec writes them; new items are added to it."""
 QUANTISER, ENCODER = 'quantiser.safetensors', 'item_encoder.safetensors'

@@ -78,9 +78,17 @@ class Base:
     def make() -> Any:
       one = jnp.zeros((1, 2), jnp.int32)
       variables = self.network.init(jax.random.key(seed), one, one, one + 1)
-      return {NODE: variables['params']}
+      return {NODE: self._begun_at(variables['params'])}
 
     return sharding.jit_init(make, self.mesh)
+
+  def _begun_at(self, drawn: dict) -> dict:
+    """Returns the parameters that training begins with.
+
+    Args:
+      drawn: those drawn at random.
+    """
+    return drawn
 
   def variables(self, params: Any) -> Any:
     """Returns the network's variables: parameters and given arrays.

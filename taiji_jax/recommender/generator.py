@@ -1,5 +1,6 @@
 """A generator of semantic IDs over an item trunk."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ from taiji_jax.decode import trie_sampling
 from taiji_jax.decode.trie import Trie
 from taiji_jax.errors import UserError
 from taiji_jax.modules.item_decoder import ItemDecoder, ItemDecoderConfig
-from taiji_jax.recommender import base
+from taiji_jax.recommender import base, code_start
 from taiji_jax.recommender.base import Base
 
 
@@ -34,6 +35,7 @@ class Generator(Base):
     mesh: Mesh | None = None,
     width: int = 50,
     normalize: str = 'children',
+    codebook_lkd: Sequence[np.ndarray] | None = None,
   ):
     """Makes the functions; no parameters yet.
 
@@ -46,6 +48,8 @@ class Generator(Base):
       width: beams a row.
       normalize: over which codes probabilities sum to 1, in training and in
         beams; see `decode.children.children`.
+      codebook_lkd: float, where the embeddings of codes begin, see
+        `code_start.embeddings`; at random where None.
 
     Raises:
       UserError: arrays of other sizes than the config's.
@@ -66,6 +70,18 @@ class Generator(Base):
     constants['embedding']['code_nl'] = jnp.asarray(code_nl)
     super().__init__(ItemDecoder(config), constants, mesh)
     self.trie, self._width, self._normalize = trie, width, normalize
+    self._codebook_lkd = codebook_lkd
+
+  def _begun_at(self, drawn: dict) -> dict:
+    if self._codebook_lkd is None:
+      return drawn
+    names = [f'code_embedding_{n}' for n in range(self.trie.levels)]
+    embedding = drawn['embedding']
+    begun = code_start.embeddings(
+      self._codebook_lkd, [embedding[name] for name in names]
+    )
+    started = dict(zip(names, begun, strict=True))
+    return drawn | {'embedding': embedding | started}
 
   def loss(
     self, params: Any, batch: dict, key: jax.Array
@@ -90,21 +106,24 @@ class Generator(Base):
     batch: dict,
     code_bgl: jax.Array,
     key: jax.Array | None = None,
+    temperature: float = 1.0,
   ) -> jax.Array:
     """Returns the log-probability of each code, float32 `[b, g, L]`.
 
-    Of the policy that `draw` draws from at temperature 1; for training too.
+    Of the policy that `draw` draws from; for training too.
 
     Args:
       params: the parameters.
       batch: with `history_bs` and `length_b`.
       code_bgl: int32, g sequences of each row.
       key: of dropout, which is off where None.
+      temperature: above 0; logits are divided by it.
     """
     variables = self.variables(params)
     train = key is not None and self.network.config.dropout > 0
     state_bd = base.state_of(self.network, variables, batch, train, key)
-    logits = self.network.apply(variables, state_bd, code_bgl, method='levels')
+    levels = self.network.apply(variables, state_bd, code_bgl, method='levels')
+    logits = tuple(logits_bgv / temperature for logits_bgv in levels)
     return trie_sampling.given_logp(
       logits, code_bgl, self.trie, self._normalize
     )
@@ -126,6 +145,20 @@ class Generator(Base):
       width,
       normalize=self._normalize,
       **only,
+    )
+
+  def sequences(self, params: Any, batch: dict, width: int) -> beams_lib.Beams:
+    """Returns the likeliest semantic IDs of a batch, all of a row different.
+
+    Inside a jitted function.
+
+    Args:
+      params: the parameters.
+      batch: with `history_bs` and `length_b`.
+      width: IDs a row.
+    """
+    return beams_lib.beams(
+      *self._begun(params, batch), self.trie, width, self._normalize
     )
 
   def draw(

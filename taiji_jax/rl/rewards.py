@@ -14,33 +14,8 @@ import numpy as np
 
 from taiji_jax.data import prompts
 from taiji_jax.data.title_index import TitleIndex
+from taiji_jax.decode.sampled import Sampled
 from taiji_jax.types import Catalog, Rows
-
-
-@dataclasses.dataclass(frozen=True)
-class Sampled:
-  """What was sampled: n completions of some prompts.
-
-  Attributes:
-    texts: the n completions.
-    group_n: int, which prompt of the batch each one answers.
-    rank_n: int, its place among the completions of that prompt, from 0.
-  """
-
-  texts: Sequence[str]
-  group_n: np.ndarray
-  rank_n: np.ndarray
-
-  @classmethod
-  def of_groups(cls, texts: Sequence[str], group: int) -> 'Sampled':
-    """Returns the record of completions that lie prompt by prompt.
-
-    Args:
-      texts: the completions, those of a prompt next to each other.
-      group: completions a prompt.
-    """
-    n = np.arange(len(texts))
-    return cls(texts, n // group, n % group)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,7 +22,7 @@ from taiji_jax.policy import Policy
 from taiji_jax.rl.advantage import Advantage
 from taiji_jax.rl.config import RLTrainConfig
 from taiji_jax.rl.observe import check_alignment_on
-from taiji_jax.rl.rewards import Rewards, Sampled
+from taiji_jax.rl.rewards import Rewards
 from taiji_jax.rl.step import popo_step
 
 
@@ -198,7 +198,7 @@ class Trainer:
     completions = self._policy.sampler(self._config.temperature)(
       self._policy.for_rollouts(params), *prompt
     )
-    sampled = Sampled.of_groups(self._policy.texts(completions), g)
+    sampled = self._policy.sampled(completions, g)
     earned = self._rewards(sampled, np.repeat(index_b, g))
     known_nk = earned.known_nk
     batch = RolloutBatch(
@@ -228,11 +228,19 @@ def _check(
       f'the rewards are a {type(rewards).__name__}; give'
       " rl.FunctionRewards({'name': function})."
     )
-  own = getattr(getattr(prompts, 'tokenizer', None), 'vocab_size', None)
-  if own not in (None, policy.tokenizer.vocab_size):
+  own, other = (
+    getattr(getattr(x, 'tokenizer', None), 'vocab_size', None)
+    for x in (prompts, policy)
+  )
+  if own is not None and own != other:
     raise UserError(
       f'the prompts were encoded by a tokenizer of {own} tokens, the policy has'
-      f' one of {policy.tokenizer.vocab_size}; take the same for both.'
+      f' one of {other}; take the same for both.'
+    )
+  if config.form == 'one_backward' and policy.rollout_vjp is None:
+    raise UserError(
+      f"rl.form is 'one_backward', which {type(policy).__name__} has not;"
+      " choose 'vjps' or 'jvp'."
     )
   for name, why in (
     ('temperature', 'the ratio of new to old probabilities begins at 1'),

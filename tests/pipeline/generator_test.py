@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import pathlib
@@ -16,7 +17,8 @@ os.environ['XLA_FLAGS'] = ' '.join(
 from absl.testing import absltest, parameterized
 import numpy as np
 
-from taiji_jax.data.next_items import NextItems
+from taiji_jax import semantic_ids
+from taiji_jax.data.next_items import NextItemData, NextItems
 from taiji_jax.errors import UserError
 from taiji_jax.evaluate.table import Table
 from taiji_jax.pipeline import (
@@ -66,6 +68,10 @@ def _write_log(folder: pathlib.Path) -> None:
   }
   (folder / 'X.inter.json').write_text(json.dumps(sequences))
   (folder / 'X.item.json').write_text(json.dumps(items))
+
+
+def _unread(data):
+  raise AssertionError('The test rows were read.')
 
 
 def _recipe(path: pathlib.Path, **more):
@@ -157,6 +163,44 @@ class GeneratorRunTest(parameterized.TestCase):
     other = GeneratorRun(recipe, self.root / 'other', self.run_.plan)
     with self.assertRaisesRegex(UserError, 'another recipe'):
       generator_table.make(other, TABLE, folder, ('plain',))
+
+  def test_a_table_of_validation_rows_reads_no_test_row(self):
+    folder = self.root / 'validation'
+    _ = self.run_.shared.digest
+    with mock.patch.object(
+      NextItemData, 'test', property(_unread), create=True
+    ):
+      found = generator_table.make(self.run_, TABLE, folder, part='valid')
+    self.assertEqual(found['data']['judged'], 'valid')
+    with self.assertRaisesRegex(UserError, 'another recipe'):
+      generator_table.make(self.run_, TABLE, folder)
+
+  def test_items_that_the_quantiser_took_in(self):
+    taken_nl = self.run_.codes('taken_in')
+    self.assertLen(taken_nl, 12)
+    # Training takes all items, so that none is new.
+    np.testing.assert_array_equal(taken_nl, self.run_.codes('own'))
+    frequency_n = np.ones(12, np.int64)
+    frequency_n[[3, 8]] = 0
+    run = GeneratorRun(self.run_.recipe, self.root / 'run', self.run_.plan)
+    run.shared.__dict__['frequency_n'] = frequency_n
+    taken_nl = run.codes('taken_in')
+    old = semantic_ids.make(
+      run.item_vectors[0][frequency_n > 0], run.recipe.semantic_ids
+    )
+    np.testing.assert_array_equal(taken_nl[frequency_n > 0], old.code_nl)
+    self.assertTrue(((taken_nl >= 0) & (taken_nl < 4)).all())
+
+  def test_a_start_at_codebooks_is_another_model(self):
+    fields = self.run_.recipe.generator
+    recipe = dataclasses.replace(
+      self.run_.recipe,
+      generator=dataclasses.replace(fields, code_start='codebooks'),
+    )
+    run = GeneratorRun(recipe, self.root / 'run', self.run_.plan)
+    _, begun = run.model('generator', 0)
+    _, drawn = self.run_.model('generator', 0)
+    self.assertNotEqual(begun.key, drawn.key)
 
   def test_features_of_training_rows_do_not_know_the_rows_user(self):
     train = self.run_.rows('train')

@@ -12,6 +12,7 @@ os.environ['XLA_FLAGS'] = ' '.join(
 )
 
 from absl.testing import absltest, parameterized
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -192,6 +193,26 @@ class GeneratorTest(parameterized.TestCase):
         set(item_k[item_k >= 0].tolist()),
         set(range(ITEMS)) - set(batch['history_bs'][row].tolist()),
       )
+
+  def test_embeddings_of_codes_begin_at_codebooks(self):
+    book_lkd = np.random.default_rng(2).normal(size=(2, CODES, 8))
+    drawn, model = _generator(), _generator()
+    model = Generator(
+      model.network.config,
+      _code_nl(),
+      model.trie,
+      _text_nd(),
+      codebook_lkd=book_lkd,
+    )
+    found, plain = model.init(0), drawn.init(0)
+    for level, book_kd in enumerate(book_lkd):
+      name = f'code_embedding_{level}'
+      begun = found['recommender']['embedding'][name]
+      scale = np.asarray(begun) / book_kd
+      np.testing.assert_allclose(scale, scale.flat[0], rtol=1e-4)
+      del found['recommender']['embedding'][name]
+      del plain['recommender']['embedding'][name]
+    chex.assert_trees_all_equal(found, plain)
 
   def test_codes_of_another_space(self):
     code_nl = _code_nl()

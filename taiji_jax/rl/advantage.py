@@ -118,6 +118,126 @@ def normalize_then_sum(
   return _weighted(advantage_bgk, weights_k)
 
 
+def a2po_lambda(
+  business_bg: jax.Array,
+  semantic_bg: jax.Array,
+  *,
+  gate: bool = True,
+  bound: bool = True,
+  epsilon: float = 1e-4,
+) -> jax.Array:
+  """Returns lambda, how much of the semantic advantage is admitted.
+
+    lambda = 1[sign A_biz = sign A_sem] min(|A_biz|, |A_sem|)
+             / (max(|A_biz|, |A_sem|) + eps)
+
+  S-GRec (arXiv:2602.10606).
+
+  Args:
+    business_bg: A_biz, float32.
+    semantic_bg: A_sem, float32, 0 where it is not known.
+    gate: whether signs must agree; an ablation without.
+    bound: whether the ratio of sizes is there; an ablation without, where
+      lambda is the gate alone.
+    epsilon: > 0.
+
+  Returns:
+    float32 `[b, g]` in [0, 1]; 0 where either advantage is 0.
+  """
+  chex.assert_equal_shape([business_bg, semantic_bg])
+  own_bg, other_bg = jnp.abs(business_bg), jnp.abs(semantic_bg)
+  both_bg = (business_bg != 0) & (semantic_bg != 0)
+  if gate:
+    both_bg &= jnp.sign(business_bg) == jnp.sign(semantic_bg)
+  if not bound:
+    return both_bg.astype(jnp.float32)
+  ratio_bg = jnp.minimum(own_bg, other_bg) / (
+    jnp.maximum(own_bg, other_bg) + epsilon
+  )
+  return jnp.where(both_bg, ratio_bg, 0.0)
+
+
+def a2po(
+  reward_bgk: jax.Array,
+  known_bgk: jax.Array | None,
+  weights_k: jax.Array | None = None,
+  *,
+  epsilon: float = 1e-4,
+  gate: bool = True,
+  bound: bool = True,
+  uninformed: float = 0.0,
+) -> jax.Array:
+  """Returns A_biz + lambda A_sem, the advantage of S-GRec.
+
+  The semantic advantage counts where it agrees with the business advantage, and
+  never for more than that (arXiv:2602.10606; TRL's `a2po` is another method,
+  arXiv:2505.20686). Each reward is z-scored alone in its group over the
+  rollouts whose reward is known. A reward that is not known, or that is known
+  of one rollout of a group alone, has the advantage 0, so that a group that was
+  not judged has A_biz.
+
+  Args:
+    reward_bgk: `[b, g, 2]`: the business reward, then the semantic one.
+    known_bgk: bool `[b, g, 2]`, or None where all are known.
+    weights_k: not read; there to be an `Advantage`.
+    epsilon: of the z-scores and of lambda.
+    gate, bound: see `a2po_lambda`.
+    uninformed: not the paper's: the weight, 0 to 1, of A_sem in groups whose
+      business advantages are all 0, where A2PO has nothing to say.
+
+  Returns:
+    float32 `[b, g]`. With gate and bound and `uninformed` 0: its sign is that
+    of A_biz and its size within [|A_biz|, 2 |A_biz|].
+
+  Raises:
+    ValueError: there are not two rewards.
+  """
+  del weights_k
+  business_bg, semantic_bg = _pair(reward_bgk, known_bgk, epsilon)
+  lambda_bg = a2po_lambda(
+    business_bg, semantic_bg, gate=gate, bound=bound, epsilon=epsilon
+  )
+  advantage_bg = business_bg + lambda_bg * semantic_bg
+  if uninformed:
+    silent_b1 = ~(business_bg != 0).any(1, keepdims=True)
+    advantage_bg += jnp.where(silent_b1, uninformed * semantic_bg, 0.0)
+  return advantage_bg
+
+
+def gd2po(
+  reward_bgk: jax.Array,
+  known_bgk: jax.Array | None,
+  weights_k: jax.Array | None = None,
+  *,
+  epsilon: float = 1e-4,
+) -> jax.Array:
+  """Returns the sum of both advantages, 0 where their signs disagree.
+
+  GD2PO masks rollouts whose rewards disagree (arXiv:2606.16771). `Choice:` an
+  advantage of 0, as of a reward that is not known, disagrees with nothing.
+
+  Args:
+    reward_bgk, known_bgk, weights_k, epsilon: see `a2po`.
+  """
+  del weights_k
+  business_bg, semantic_bg = _pair(reward_bgk, known_bgk, epsilon)
+  disagree_bg = jnp.sign(business_bg) * jnp.sign(semantic_bg) < 0
+  return jnp.where(disagree_bg, 0.0, business_bg + semantic_bg)
+
+
+def _pair(
+  reward_bgk: jax.Array, known_bgk: jax.Array | None, epsilon: float
+) -> tuple[jax.Array, jax.Array]:
+  """Returns (A_biz, A_sem), float32 `[b, g]`."""
+  if reward_bgk.ndim != 3 or reward_bgk.shape[-1] != 2:
+    raise ValueError(
+      f'the rewards have the shape {reward_bgk.shape}; give [b, g, 2]: the'
+      ' business reward, then the semantic one.'
+    )
+  advantage_bgk = each_normalized(reward_bgk, known_bgk, epsilon)
+  return advantage_bgk[..., 0], advantage_bgk[..., 1]
+
+
 def each_normalized(
   reward_bgk: jax.Array,
   known_bgk: jax.Array | None = None,

@@ -47,7 +47,7 @@ class FunctionRewards:
       UserError: a function gives no finite number, or not one for each text.
     """
     columns = [
-      self._column(name, self._call(name, sampled, row_n), len(sampled.texts))
+      column_of(name, self._call(name, sampled, row_n), len(sampled.texts))
       for name in self.functions
     ]
     return Rewarded(
@@ -63,25 +63,36 @@ class FunctionRewards:
       error.add_note(f'This was in the reward {name!r}.')
       raise
 
-  def _column(self, name: str, found: Any, count: int) -> np.ma.MaskedArray:
-    try:
-      column = np.ma.array(_spelled(found), np.float32)
-    except (TypeError, ValueError) as error:
-      raise UserError(
-        f'the reward {name!r} gave no numbers ({error}); return one for each'
-        ' text.'
-      ) from error
-    if column.shape != (count,):
-      raise UserError(
-        f'the reward {name!r} gave the shape {column.shape} for {count} texts;'
-        ' return one number for each.'
-      )
-    if not np.isfinite(column.compressed()).all():
-      raise UserError(
-        f'the reward {name!r} gave a number that is NaN or infinite; return a'
-        ' masked array (numpy.ma) where a reward is not known.'
-      )
-    return column
+
+def column_of(name: str, found: Any, count: int) -> np.ma.MaskedArray:
+  """Returns what a reward gave as a float32 masked array `[count]`.
+
+  Args:
+    name: of the reward.
+    found: what it gave.
+    count: how many numbers it owes.
+
+  Raises:
+    UserError: no finite number, or not one for each.
+  """
+  try:
+    column = np.ma.array(_spelled(found), np.float32)
+  except (TypeError, ValueError) as error:
+    raise UserError(
+      f'the reward {name!r} gave no numbers ({error}); return one for each'
+      ' text.'
+    ) from error
+  if column.shape != (count,):
+    raise UserError(
+      f'the reward {name!r} gave the shape {column.shape} for {count} texts;'
+      ' return one number for each.'
+    )
+  if not np.isfinite(column.compressed()).all():
+    raise UserError(
+      f'the reward {name!r} gave a number that is NaN or infinite; return a'
+      ' masked array (numpy.ma) where a reward is not known.'
+    )
+  return column
 
 
 def _spelled(found: Any) -> Any:

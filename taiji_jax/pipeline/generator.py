@@ -25,6 +25,7 @@ from taiji_jax.pipeline import (
   generator_data,
   generator_labels,
   generator_rerank,
+  generator_rl,
   item_vectors,
 )
 from taiji_jax.pipeline.generator_arms import (
@@ -33,6 +34,7 @@ from taiji_jax.pipeline.generator_arms import (
   LANGUAGE_MODEL,
   MIXTURE,
   OWN,
+  REINFORCED,
   RERANK,
   SEQUENCE,
   TAKEN_IN,
@@ -43,6 +45,7 @@ from taiji_jax.pipeline.generator_arms import (
 from taiji_jax.pipeline.generator_data import Shared
 from taiji_jax.pipeline.generator_llm import LoadedModel
 from taiji_jax.pipeline.generator_recipe import GeneratorRecipe, TrainedConfig
+from taiji_jax.pipeline.generator_rl import Reinforcement
 from taiji_jax.pipeline.revisions import REVISIONS
 from taiji_jax.products import Product, Products
 from taiji_jax.rank.rerank import Reranker
@@ -153,6 +156,11 @@ class GeneratorRun:
     recipe = self.recipe
     return recipe.data.codes if ids == GIVEN else recipe.semantic_ids.codes
 
+  @functools.cached_property
+  def reinforcement(self) -> Reinforcement:
+    """Returns what the reinforced arms share."""
+    return Reinforcement(self)
+
   def language_model(self, ids: str) -> LoadedModel:
     """Returns the recipe's language model, which says some semantic IDs."""
     if ids not in self._language_models:
@@ -170,6 +178,8 @@ class GeneratorRun:
     """
     if arm.kind == LANGUAGE_MODEL:
       return self.language_model(arm.ids).recommender(beams)
+    if arm.kind == REINFORCED:
+      return self.recommender(self.plan.get(arm.base), beams)
     items = len(self.shared.data.catalog)
     config = self._config(arm)
     text_nd = self.shared.text_nd(config.text_width)
@@ -234,6 +244,8 @@ class GeneratorRun:
     arm = self.plan.get(name)
     if arm.kind == LANGUAGE_MODEL:
       return self.language_model(arm.ids).model(name, seed)
+    if arm.kind == REINFORCED:
+      return generator_rl.make(self, name, seed)
     config = self._config(arm)
     share = config.share if arm.share is None else arm.share
     teacher = arm.teacher or config.teacher

@@ -8,8 +8,9 @@ from taiji_jax.errors import UserError
 
 GENERATOR, TOKENS = 'generator', 'tokens'
 SEQUENCE, RERANK = 'sequence', 'rerank'
-LANGUAGE_MODEL = 'language_model'
-KINDS = (GENERATOR, TOKENS, SEQUENCE, RERANK, LANGUAGE_MODEL)
+LANGUAGE_MODEL, REINFORCED = 'language_model', 'reinforced'
+KINDS = (GENERATOR, TOKENS, SEQUENCE, RERANK, LANGUAGE_MODEL, REINFORCED)
+ON_A_BASE = (RERANK, REINFORCED)
 GIVEN, OWN, TAKEN_IN = 'given', 'own', 'taken_in'
 IDS = (GIVEN, OWN, TAKEN_IN)
 MIXTURE = 'mixture'
@@ -23,16 +24,18 @@ class GeneratorArm:
     kind: 'generator' (codes behind a trunk over items), 'tokens' (codes behind
       a decoder over codes), 'sequence' (SASRec or HSTU over all items),
       'language_model' (codes behind text, by the model of the recipe's section
-      `language_model`), or 'rerank' (the lists of another arm in another
-      order).
+      `language_model`), 'rerank' (the lists of another arm in another order),
+      or 'reinforced' (another arm's generator after RL).
     ids: which semantic IDs a generator says: 'given', those of the files;
       'own', by the recipe's section `semantic_ids`; or 'taken_in', by the same,
       but from items that training takes alone: the others get theirs as new
       items do, and the quantiser is not trained anew.
-    base: of 'rerank' alone: the arm whose lists are ordered anew, or
-      'mixture', the collaborative model's.
+    base: of 'rerank' the arm whose lists are ordered anew, or 'mixture', the
+      collaborative model's; of 'reinforced' the arm of kind 'generator' that RL
+      begins with; of no other kind.
     model: fields of the section `generator.model` or `sequence.model` that
       differ.
+    rl: of 'reinforced': fields of the recipe's section `rl` that differ.
     share: of the teacher in the labels; that of the recipe where None.
     teacher: see `generator_recipe.TrainedConfig`; that of the recipe where ''.
     seeds: so many of the recipe's seeds at the most; 0 takes all.
@@ -42,6 +45,7 @@ class GeneratorArm:
   ids: str = GIVEN
   base: str = ''
   model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  rl: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   share: float | None = None
   teacher: str = ''
   seeds: int = 0
@@ -55,10 +59,11 @@ class GeneratorArm:
       raise ValueError(
         f'the ids are {self.ids!r}; choose one of {", ".join(IDS)}.'
       )
-    if bool(self.base) != (self.kind == RERANK):
+    needed = self.kind in ON_A_BASE
+    if bool(self.base) != needed:
       raise ValueError(
-        "'rerank' needs a base, and no other kind has one; give"
-        f' {self.kind!r} {"one" if self.kind == RERANK else "none"}.'
+        f'{" and ".join(map(repr, ON_A_BASE))} need a base, and no other kind'
+        f' has one; give {self.kind!r} {"one" if needed else "none"}.'
       )
 
 
@@ -87,6 +92,12 @@ class GeneratorPlan:
         raise ValueError(
           f'the arm {name!r} orders the lists of {arm.base!r}, which is no arm'
           ' before it; put that one first.'
+        )
+      if arm.kind == REINFORCED and (
+        arm.base == MIXTURE or self.arms[arm.base].kind != GENERATOR
+      ):
+        raise ValueError(
+          f'the arm {name!r} reinforces {arm.base!r}, which is no generator.'
         )
       known.add(name)
 

@@ -12,6 +12,7 @@ from taiji_jax.decode.children import NORMALIZE
 from taiji_jax.errors import UserError
 from taiji_jax.loop import Saving
 from taiji_jax.pipeline.generator_llm_config import LanguageModelConfig
+from taiji_jax.pipeline.generator_rl_config import ReinforcedConfig
 from taiji_jax.rank.rerank import RerankConfig
 from taiji_jax.recommender.code_start import RANDOM, STARTS
 from taiji_jax.retrieve.mixture_config import MixtureConfig
@@ -255,6 +256,7 @@ class GeneratorRecipe:
     sequence: the rivals over all items.
     rerank: the re-ranker.
     language_model: the generator on a loaded language model.
+    rl: how a generator is reinforced.
     mesh: how many devices lie along each axis.
     arms: which are made, and their seeds.
   """
@@ -274,6 +276,7 @@ class GeneratorRecipe:
   sequence: SequenceTrained
   rerank: ListsConfig = ListsConfig()
   language_model: LanguageModelConfig | None = None
+  rl: ReinforcedConfig | None = None
   mesh: MeshConfig = MeshConfig()
   arms: ArmsConfig = ArmsConfig()
 
@@ -295,8 +298,9 @@ class GeneratorRecipe:
     found = config_lib.deviations(self)
     for name in _HOW:
       found.pop(name, None)
-    # Of one arm alone, see `generator_table.stamps_of`.
+    # Of some arms alone, see `generator_table.stamps_of`.
     found.pop('language_model', None)
+    found.pop('rl', None)
     found['data'].pop('path', None)
     return found
 

@@ -1,6 +1,7 @@
 """The generator's table: cells by (arm, seed), floors, comparison."""
 
 from collections.abc import Mapping, Sequence
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -32,6 +33,8 @@ from taiji_jax.pipeline.generator_arms import (
   GIVEN,
   LANGUAGE_MODEL,
   MIXTURE,
+  REINFORCED,
+  GeneratorArm,
   GeneratorPlan,
 )
 from taiji_jax.pipeline.generator_recipe import GeneratorRecipe
@@ -146,10 +149,12 @@ def stamps_of(
   """
   found = {}
   for name, arm in plan.arms.items():
-    chain, at = [deviations(arm)], arm
+    chain, at = [_plain(arm)], arm
+    reinforced = arm.kind == REINFORCED
     while at.base and at.base != MIXTURE:
       at = plan.arms[at.base]
-      chain.append(deviations(at))
+      reinforced |= at.kind == REINFORCED
+      chain.append(_plain(at))
     key = recipe.key()
     sections = (recipe.generator, recipe.sequence)
     teachers = {arm.teacher, *(section.teacher for section in sections)}
@@ -157,13 +162,18 @@ def stamps_of(
       key.pop('rerank', None)
     if at.kind == LANGUAGE_MODEL:
       key['language_model'] = generator_llm.key(recipe.language_model)
-    own = {
-      'recipe': key,
-      'arms': chain,
-      'stages': {s: REVISIONS[s] for s in STAGES},
-    }
+    stages = {s: REVISIONS[s] for s in STAGES}
+    if reinforced:
+      key['rl'] = deviations(recipe.rl)
+      stages['generator_rl'] = REVISIONS['generator_rl']
+    own = {'recipe': key, 'arms': chain, 'stages': stages}
     found[name] = Stamp(_hash(own | _judged_on(part)), data)
   return found
+
+
+def _plain(arm: GeneratorArm) -> dict[str, Any]:
+  """Returns what an arm is, without how many seeds it has."""
+  return deviations(dataclasses.replace(arm, seeds=0))
 
 
 def _judged_on(part: str) -> dict[str, str]:

@@ -20,5 +20,6 @@ REVISIONS = {
   'evaluation': 2,
   'mixture': 2,
   'generator': 3,
+  'generator_rl': 1,
   'language_model': 1,
 }

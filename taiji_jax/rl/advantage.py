@@ -225,6 +225,66 @@ def gd2po(
   return jnp.where(disagree_bg, 0.0, business_bg + semantic_bg)
 
 
+def reward_sum(
+  reward_bgk: jax.Array,
+  known_bgk: jax.Array | None,
+  weights_k: jax.Array | None = None,
+  *,
+  epsilon: float = 1e-4,
+) -> jax.Array:
+  """Returns the advantage of r_1 + ... + r_K, an ablation of S-GRec.
+
+  Args:
+    reward_bgk, known_bgk: see `sum_then_normalize`, which this is with weights
+      of 1.
+    weights_k: not read.
+    epsilon: see `group_normalize`.
+  """
+  del weights_k
+  ones_k = jnp.ones(reward_bgk.shape[-1], jnp.float32)
+  return sum_then_normalize(reward_bgk, known_bgk, ones_k, epsilon)
+
+
+def advantage_sum(
+  reward_bgk: jax.Array,
+  known_bgk: jax.Array | None,
+  weights_k: jax.Array | None = None,
+  *,
+  epsilon: float = 1e-4,
+) -> jax.Array:
+  """Returns A_1 + ... + A_K, an ablation of S-GRec: lambda is 1 everywhere.
+
+  Args:
+    reward_bgk, known_bgk: see `normalize_then_sum`, which this is with weights
+      of 1.
+    weights_k: not read.
+    epsilon: see `group_normalize`.
+  """
+  del weights_k
+  return each_normalized(reward_bgk, known_bgk, epsilon).sum(-1)
+
+
+def gdpo(
+  reward_bgk: jax.Array,
+  known_bgk: jax.Array | None,
+  weights_k: jax.Array | None = None,
+  *,
+  epsilon: float = 1e-4,
+) -> jax.Array:
+  """Returns GDPO's advantage (arXiv:2601.05242): A_1 + ... + A_K, scaled.
+
+  The sum is z-scored once more over all rollouts of the batch of which a reward
+  is known; the others get 0.
+
+  Args:
+    reward_bgk, known_bgk, weights_k, epsilon: see `advantage_sum`.
+  """
+  sum_bg = advantage_sum(reward_bgk, known_bgk, weights_k, epsilon=epsilon)
+  known_bg = _mask(reward_bgk, known_bgk).any(-1)
+  flat_1n, known_1n = sum_bg.reshape(1, -1), known_bg.reshape(1, -1)
+  return group_normalize(flat_1n, known_1n, epsilon).reshape(sum_bg.shape)
+
+
 def _pair(
   reward_bgk: jax.Array, known_bgk: jax.Array | None, epsilon: float
 ) -> tuple[jax.Array, jax.Array]:

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import os
 import pathlib
 import tempfile
@@ -30,11 +29,8 @@ from taiji_jax.pipeline import (
 from taiji_jax.pipeline.generator import TEST, GeneratorRun
 from taiji_jax.pipeline.generator_arms import GeneratorArm, GeneratorPlan
 from taiji_jax.rank import rerank
+from tests.pipeline import circle
 
-WORDS = (
-  *('oak', 'elm', 'ash', 'fir', 'yew', 'box'),
-  *('bay', 'fig', 'nut', 'pea', 'rye', 'oat'),
-)
 ARMS = {
   'generator': GeneratorArm(ids='own'),
   'plain': GeneratorArm('sequence', share=0.0),
@@ -50,58 +46,8 @@ TABLE = Table(
 )
 
 
-def _write_log(folder: pathlib.Path) -> None:
-  """Sixty users who each go round a circle of twelve items."""
-  rng = np.random.default_rng(0)
-  sequences = {}
-  for user in range(60):
-    at, length = rng.integers(12), rng.integers(4, 9)
-    sequences[f'u{user}'] = [int((at + i) % 12) for i in range(length)]
-  items = {
-    str(n): {
-      'title': f'{word} {WORDS[n // 3]}',
-      'brand': '',
-      'categories': '',
-      'description': '',
-    }
-    for n, word in enumerate(WORDS)
-  }
-  (folder / 'X.inter.json').write_text(json.dumps(sequences))
-  (folder / 'X.item.json').write_text(json.dumps(items))
-
-
 def _unread(data):
   raise AssertionError('The test rows were read.')
-
-
-def _recipe(path: pathlib.Path, **more):
-  fit = {'opt': {'lr': 0.02, 'steps': 60}, 'batch': 32, 'rounds': 3}
-  small = {'width': 16, 'num_layers': 1, 'num_heads': 2, 'mlp_width': 16}
-  return generator_recipe.from_config(
-    {
-      'name': 'test',
-      'compilation_cache': 'off',
-      'data': {
-        'source': 'leave_one_out',
-        'log': {'source': 'item_sequences', 'path': str(path)},
-        'history': 4,
-      },
-      'tfidf': {'least': 1, 'most': 1.0},
-      'mixture': {'folds': 2, 'steps': 20},
-      'semantic_ids': {'levels': 2, 'codes': 4, 'iterations': 5},
-      'ids_width': 6,
-      'generator': {
-        'fit': fit,
-        'labels': 4,
-        'text_width': 6,
-        'beams': 12,
-        'model': small | {'head_width': 16, 'dropout': 0.0},
-      },
-      'sequence': {'fit': fit, 'text_width': 0, 'model': small},
-      'rerank': {'beams': 12, 'fit': {'epochs': 3, 'batch': 32}},
-    }
-    | more
-  )
 
 
 class GeneratorRunTest(parameterized.TestCase):
@@ -111,9 +57,9 @@ class GeneratorRunTest(parameterized.TestCase):
     cls.root = pathlib.Path(
       cls.enterClassContext(tempfile.TemporaryDirectory())
     )
-    _write_log(cls.root)
+    circle.write_log(cls.root)
     cls.run_ = GeneratorRun(
-      _recipe(cls.root), cls.root / 'run', GeneratorPlan(ARMS, (0,))
+      circle.recipe(cls.root), cls.root / 'run', GeneratorPlan(ARMS, (0,))
     )
 
   def test_the_circle_is_learnt_and_lists_are_items(self):
@@ -159,7 +105,7 @@ class GeneratorRunTest(parameterized.TestCase):
   def test_a_cell_of_another_recipe_is_refused(self):
     folder = self.root / 'others'
     generator_table.make(self.run_, TABLE, folder, ('plain',))
-    recipe = _recipe(self.root, seed=1)
+    recipe = circle.recipe(self.root, seed=1)
     other = GeneratorRun(recipe, self.root / 'other', self.run_.plan)
     with self.assertRaisesRegex(UserError, 'another recipe'):
       generator_table.make(other, TABLE, folder, ('plain',))
@@ -256,7 +202,7 @@ class RecipeTest(parameterized.TestCase):
   )
   def test_what_is_wrong(self, more, text):
     with self.assertRaisesRegex(UserError, text):
-      _recipe(pathlib.Path('x'), **more)
+      circle.recipe(pathlib.Path('x'), **more)
 
   def test_arms(self):
     plan = GeneratorPlan(ARMS, (0, 1))

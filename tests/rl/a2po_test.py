@@ -126,5 +126,35 @@ class Gd2poTest(absltest.TestCase):
     np.testing.assert_allclose(found_bg, [[-2, 0, 0, 2]], atol=1e-5)
 
 
+class SumsTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.reward_bgk = jnp.float32(
+      [[[0, 0], [0, 1], [1, 0], [1, 1]], [[2, 0], [2, 0], [2, 0], [2, 4]]]
+    )
+
+  def test_one_summed_reward(self):
+    found_bg = advantage.reward_sum(self.reward_bgk, None, epsilon=1e-7)
+    want = advantage.group_normalize(self.reward_bgk.sum(-1), epsilon=1e-7)
+    np.testing.assert_allclose(found_bg, want, rtol=1e-5)
+
+  def test_a_sum_of_advantages(self):
+    found_bg = advantage.advantage_sum(self.reward_bgk, None, epsilon=1e-7)
+    np.testing.assert_allclose(found_bg[0], [-2, 0, 0, 2], atol=1e-5)
+    third = 3**-0.5
+    np.testing.assert_allclose(found_bg[1], [-third] * 3 + [3**0.5], rtol=1e-5)
+
+  def test_gdpo_scales_over_the_batch(self):
+    plain_bg = advantage.advantage_sum(self.reward_bgk, None)
+    found_bg = advantage.gdpo(self.reward_bgk, None)
+    self.assertAlmostEqual(float(found_bg.std()), 1, places=3)
+    ratio_bg = found_bg[1] / plain_bg[1]
+    np.testing.assert_allclose(ratio_bg, 1 / plain_bg.std(), rtol=1e-3)
+    known_bgk = jnp.ones(self.reward_bgk.shape, bool).at[0].set(False)
+    found_bg = advantage.gdpo(self.reward_bgk, known_bgk)
+    np.testing.assert_array_equal(found_bg[0], 0)
+    self.assertAlmostEqual(float(found_bg[1].std()), 1, places=3)
+
+
 if __name__ == '__main__':
   absltest.main()

@@ -7,6 +7,11 @@ from taiji_jax.pipeline.generator_arms import (
   GeneratorPlan,
 )
 from taiji_jax.pipeline.generator_recipe import GeneratorRecipe
+from taiji_jax.pipeline.generator_rl import (
+  DISTINCT_TOP,
+  OF_LISTS,
+  SEMANTIC_TOP,
+)
 from taiji_jax.pipeline.generator_table import METRICS
 
 _FEW = 2
@@ -39,15 +44,17 @@ PAIRS = (
   ),
   ('a2po', 'a2po_random'),
 )
-SHOWN = ('HR@10', 'NDCG@10', 'sid_HR@10', 'sid_NDCG@10', 'HR@5', 'NDCG@5')
+SHOWN = ('HR@10', 'NDCG@10', 'sid_HR@10', 'sid_NDCG@10', *OF_LISTS)
 STAGES = ('mixture', 'generator', 'generator_rl')
 
 TABLE = Table(
   name='a2po',
   title='Business and semantic reward: what a judge adds to RL of a generator',
-  metrics=METRICS,
+  metrics=(*METRICS, *OF_LISTS),
   shown=SHOWN,
   pairs=PAIRS,
+  rewards=('NDCG@10', SEMANTIC_TOP),
+  distinct=DISTINCT_TOP,
   primary=('a2po-business', 'NDCG@10', 'all'),
 )
 

@@ -15,6 +15,7 @@ from taiji_jax.data.next_items import NextItems
 from taiji_jax.decode.sampled import SampledItems
 from taiji_jax.decode.trie import Trie
 from taiji_jax.errors import UserError
+from taiji_jax.evaluate import accuracy
 from taiji_jax.judge import CosineJudge, Judge, RandomJudge
 from taiji_jax.modules.weights import tree
 from taiji_jax.pipeline import generator_data
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 FILE = 'params.safetensors'
 SEMANTIC = 'semantic'
+_TOP = 10
+SEMANTIC_TOP, NOVELTY_TOP, DISTINCT_TOP = OF_LISTS = tuple(
+  f'{name}@{_TOP}' for name in ('semantic', 'novelty', 'distinct')
+)
 
 
 class Reinforcement:
@@ -227,6 +232,46 @@ def leaves(trie: Trie) -> np.ndarray:
   slot_n = np.asarray(trie.slot_n)
   leaf_n = np.searchsorted(np.asarray(trie.slot[-1]), slot_n, 'right') - 1
   return np.where(slot_n < 0, -1, leaf_n).astype(np.int32)
+
+
+def of_lists(
+  run: 'GeneratorRun', part: str, item_rk: np.ndarray
+) -> dict[str, np.ndarray]:
+  """Returns what is said of the best items of each row, float32 `[R]` each.
+
+  'semantic@10': their mean score by the recipe's judge; 'novelty@10': the mean
+  of -log2 of the share of training rows that take them, in bits (counts one
+  larger, so that none is infinite); 'distinct@10': see
+  `accuracy.distinct_items`, how many different items all lists hold.
+
+  Args:
+    run: whose rows they are.
+    part: which.
+    item_rk: int32, -1 for none; ten at least.
+  """
+  rows, shared = run.rows(part), run.shared
+  item_rk = item_rk[:, :_TOP]
+  there_rk = item_rk >= 0
+  row_rk = np.broadcast_to(np.arange(len(item_rk))[:, None], item_rk.shape)
+  judge = run.reinforcement.judge(run.recipe.rl.judge, rows)
+  flat_n, safe_n = row_rk.ravel(), np.maximum(item_rk, 0).ravel()
+  score_rk = judge.scores(flat_n, safe_n).reshape(item_rk.shape)
+  known_rk = there_rk & ~np.ma.getmaskarray(score_rk)
+  taken_n = shared.frequency_n + 1
+  bits_n = -np.log2(taken_n / taken_n.sum())
+  user_r = np.unique(rows.user, return_inverse=True)[1].ravel()
+  distinct_n = accuracy.distinct_items(item_rk.ravel(), user_r[flat_n])
+  found = {
+    SEMANTIC_TOP: _mean(np.ma.filled(score_rk, 0.0), known_rk),
+    NOVELTY_TOP: _mean(bits_n[np.maximum(item_rk, 0)], there_rk),
+    DISTINCT_TOP: distinct_n.reshape(item_rk.shape).mean(1),
+  }
+  return {name: value_r.astype(np.float32) for name, value_r in found.items()}
+
+
+def _mean(value_rk: np.ndarray, known_rk: np.ndarray) -> np.ndarray:
+  sum_r = np.where(known_rk, value_rk, 0.0).sum(1)
+  return sum_r / np.maximum(known_rk.sum(1), 1)
 
 
 def make(run: 'GeneratorRun', name: str, seed: int) -> tuple[Any, Product]:

@@ -27,7 +27,11 @@ from taiji_jax.evaluate import table as table_lib
 from taiji_jax.evaluate.cells import Cell, Cells, Stamp
 from taiji_jax.evaluate.judged_rows import JudgedRows
 from taiji_jax.evaluate.table import Table
-from taiji_jax.pipeline import generator_groups, generator_llm
+from taiji_jax.pipeline import (
+  generator_groups,
+  generator_llm,
+  generator_rl,
+)
 from taiji_jax.pipeline.generator import TEST, GeneratorRun
 from taiji_jax.pipeline.generator_arms import (
   GIVEN,
@@ -42,6 +46,7 @@ from taiji_jax.pipeline.revisions import REVISIONS
 
 RANK, SID_RANK = 'rank', 'sid_rank'
 RESULT, MARKDOWN, FIGURE = 'result.json', 'table.md', 'lists.png'
+FRONT = 'front.png'
 SID = 'sid_'
 STAGES = ('mixture', 'generator')
 LIST = 50
@@ -80,7 +85,8 @@ def make(
   for name in only:
     run.plan.get(name)
   stamps = stamps_of(run.recipe, run.plan, run.shared.digest, part)
-  cells = Cells(folder, stamps, (RANK, SID_RANK))
+  told = generator_rl.OF_LISTS if run.recipe.rl else ()
+  cells = Cells(folder, stamps, (RANK, SID_RANK, *told))
   found: dict[str, list[Cell]] = {}
   for name, seed in run.plan.cells():
     if only and name not in only:
@@ -95,8 +101,8 @@ def make(
     means = {
       m: float(found[name][-1].values[m].mean()) for m in table.shown[:2]
     }
-    told = ', '.join(f'{m} {mean:.4f}' for m, mean in means.items())
-    metrics.LOG.info('%s, seed %d: %s', name, seed, told)
+    shown = ', '.join(f'{m} {mean:.4f}' for m, mean in means.items())
+    metrics.LOG.info('%s, seed %d: %s', name, seed, shown)
   if only:
     return None
   if not found:
@@ -120,7 +126,7 @@ def write(
   table: Table,
   published: ranking_plot.Published,
 ) -> None:
-  """Returns once result.json, table.md and lists.png stand in a folder.
+  """Returns once result.json, table.md and the figures stand in a folder.
 
   Args:
     to: the folder.
@@ -134,6 +140,8 @@ def write(
   files.write_text(to / MARKDOWN, text)
   drawn = ranking_plot.points(result, SID, published)
   plots.save(ranking_plot.figure(drawn), to / FIGURE)
+  if len(table.rewards) > 1:
+    plots.save(plots.front(result, *table.rewards[:2]), to / FRONT)
   metrics.LOG.info('%s', to / MARKDOWN)
 
 
@@ -167,7 +175,7 @@ def stamps_of(
       key['rl'] = deviations(recipe.rl)
       stages['generator_rl'] = REVISIONS['generator_rl']
     own = {'recipe': key, 'arms': chain, 'stages': stages}
-    found[name] = Stamp(_hash(own | _judged_on(part)), data)
+    found[name] = Stamp(_hash(own | _judged_on(recipe, part)), data)
   return found
 
 
@@ -176,18 +184,20 @@ def _plain(arm: GeneratorArm) -> dict[str, Any]:
   return deviations(dataclasses.replace(arm, seeds=0))
 
 
-def _judged_on(part: str) -> dict[str, str]:
-  """Returns what a key says of the rows that are judged, if no test rows."""
-  return {} if part == TEST else {'judged': part}
+def _judged_on(recipe: GeneratorRecipe, part: str) -> dict[str, str]:
+  """Returns what a key says of who judges which rows, if more than the rule."""
+  found = {} if part == TEST else {'judged': part}
+  return found | ({'judge': recipe.rl.judge} if recipe.rl else {})
 
 
 def scored(cell: Cell) -> Cell:
   """Returns a cell with the metrics of its ranks.
 
   Args:
-    cell: with 'rank' and 'sid_rank', from 0 on, -1 for none.
+    cell: with 'rank' and 'sid_rank', from 0 on, -1 for none; what it has
+      besides is a metric as it is.
   """
-  values = {}
+  values = {k: v for k, v in cell.values.items() if k not in (RANK, SID_RANK)}
   for level, name in (('', RANK), (SID, SID_RANK)):
     found = ranking.metrics(cell.values[name])
     values |= {f'{level}{metric}': v for metric, v in found.items()}
@@ -201,8 +211,17 @@ def _cell(run: GeneratorRun, name: str, seed: int, part: str) -> Cell:
   model = f'model_{name}_{seed}'
   if model in run.products.seconds:
     spent['model'] = run.products.seconds[model]
+  values = _values(run, item_rk, part)
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-  return Cell(name, seed, spent, _ranks(run, item_rk, part), peak)
+  return Cell(name, seed, spent, values, peak)
+
+
+def _values(
+  run: GeneratorRun, item_rk: np.ndarray, part: str
+) -> dict[str, np.ndarray]:
+  """Returns what a cell or a floor holds of lists."""
+  more = generator_rl.of_lists(run, part, item_rk) if run.recipe.rl else {}
+  return _ranks(run, item_rk, part) | more
 
 
 def _ranks(
@@ -230,7 +249,7 @@ def _sids(run: GeneratorRun) -> np.ndarray:
 def _rows(run: GeneratorRun, folder: pathlib.Path, part: str) -> JudgedRows:
   """Returns users and floors: read where they stand and fit, else made."""
   key = {'recipe': run.recipe.key(), 'mixture': REVISIONS['mixture']}
-  stamp = Stamp(_hash(key | _judged_on(part)), run.shared.digest)
+  stamp = Stamp(_hash(key | _judged_on(run.recipe, part)), run.shared.digest)
   path = folder / judged_rows.NAME
   if path.exists():
     record = files.read_json(path)
@@ -248,7 +267,7 @@ def _rows(run: GeneratorRun, folder: pathlib.Path, part: str) -> JudgedRows:
   rows = JudgedRows(
     user,
     {},
-    {name: _ranks(run, item_rk, part) for name, item_rk in lists.items()},
+    {name: _values(run, item_rk, part) for name, item_rk in lists.items()},
     seconds=dict(run.products.seconds),
   )
   folder.mkdir(parents=True, exist_ok=True)

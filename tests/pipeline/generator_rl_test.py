@@ -129,6 +129,20 @@ class GeneratorRlTest(parameterized.TestCase):
       [''] * len(n), n // group, n % group, item_n, leaf_n, np.zeros(len(n))
     )
 
+  def test_what_is_said_of_lists(self):
+    rows = self.run_.rows('valid')
+    item_rk = np.tile(np.arange(12, dtype=np.int32), (len(rows), 1))
+    item_rk[:, 9] = -1
+    found = generator_rl.of_lists(self.run_, 'valid', item_rk)
+    self.assertEqual(set(found), set(generator_rl.OF_LISTS))
+    self.assertAlmostEqual(found['distinct@10'].mean(), 9, places=4)
+    taken_n = self.run_.shared.frequency_n + 1
+    want = -np.log2(taken_n[:9] / taken_n.sum()).mean()
+    np.testing.assert_allclose(found['novelty@10'], want, rtol=1e-5)
+    judge = self.run_.reinforcement.judge('cosine', rows)
+    want = judge.scores(np.zeros(9, int), np.arange(9)).mean()
+    self.assertAlmostEqual(found['semantic@10'][0], want, places=5)
+
   def test_leaves_of_items(self):
     leaf_n = generator_rl.leaves(self.run_.trie('own'))[:12]
     code_nl = self.run_.codes('own')

@@ -44,7 +44,7 @@ def pairs(sources: Sources) -> str:
   result = made.result
   found = {f'`{name}`': values for name, values in result['paired'].items()}
   for arm, values in result['against_best'].items():
-    found[f'`{arm}` less the mixture'] = values
+    found[f'`{arm}` less the best look-up'] = values
   rows = [
     (name, *(interval(values.get(m), '+', 4) for m in _SHOWN))
     for name, values in found.items()

@@ -6,6 +6,7 @@ import dataclasses
 from experiments import recipe_fields
 from experiments.documents import (
   cot,
+  decoding,
   generator,
   pareto,
   popo,
@@ -38,6 +39,7 @@ REGISTRY = Registry(
   | generator.TABLES
   | cot.TABLES
   | speed.TABLES
+  | decoding.TABLES
   | pareto.TABLES
   | tpu.TABLES
   | {'recipe_fields': recipe_fields.markdown},

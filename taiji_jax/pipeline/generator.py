@@ -283,7 +283,7 @@ class GeneratorRun:
       found = deviations(self.recipe)
       inputs['vectors'] = {name: found[name] for name in _IDS if name in found}
     if share and teacher != MIXTURE:
-      inputs['rerank'] = deviations(self.recipe.rerank)
+      inputs['rerank'] = self.recipe.rerank.learnt()
     made = self.products.make(
       f'model_{name}_{seed}', inputs, build, revision=REVISIONS['generator']
     )
@@ -345,7 +345,7 @@ class GeneratorRun:
     """Returns the lists of an arm's base in another order."""
     base, config = self.plan.get(name).base, self.recipe.rerank
     reranker = self.reranker(seed)
-    item_rk, _ = self.lists(base, seed, part, config.beams)
+    item_rk, _ = self.lists(base, seed, part, config.ordered)
     feature = generator_rerank.features(self.shared, part, item_rk)
     return reranker.order(item_rk, feature, count)
 

@@ -198,19 +198,34 @@ class ListsConfig:
   """The re-ranker: of which lists, and its training.
 
   Attributes:
-    beams: items of a list that is ordered anew.
+    beams: items of a list that it learns to order, and that a teacher is made
+      of.
+    width: items of a list that is ordered anew; `beams` where 0.
     text_width: of the text vectors whose cosines are read, at the most; 0 for
       none.
     fit: sizes and training.
   """
 
   beams: int = 100
+  width: int = 0
   text_width: int = 128
   fit: RerankConfig = RerankConfig()
 
   def __post_init__(self):
-    if self.beams < 1:
-      raise UserError(f'beams is {self.beams}; it must be at least 1.')
+    if self.beams < 1 or self.width < 0:
+      raise UserError(
+        f'beams is {self.beams} and width {self.width}; give at least 1, and 0'
+        ' or more.'
+      )
+
+  @property
+  def ordered(self) -> int:
+    """Returns how many items of a list are ordered anew."""
+    return self.width or self.beams
+
+  def learnt(self) -> dict[str, Any]:
+    """Returns what a trained re-ranker follows from, defaults left out."""
+    return config_lib.deviations(dataclasses.replace(self, width=0))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,6 @@ import time
 import numpy as np
 
 from taiji_jax import metrics
-from taiji_jax.config import deviations
 from taiji_jax.evaluate import ranking
 from taiji_jax.pipeline.generator_data import Shared, save_lists
 from taiji_jax.rank import rerank
@@ -132,6 +131,6 @@ def teacher(shared: Shared, labels: int) -> tuple[np.ndarray, np.ndarray]:
     save_lists(part, np.where(p_rk > 0, item_rk, -1), p_rk)
 
   item_rk, p_rk = shared.kept_lists(
-    'reranked_teacher', {'rerank': deviations(config)}, build
+    'reranked_teacher', {'rerank': config.learnt()}, build
   )
   return item_rk[:, :labels], p_rk[:, :labels]

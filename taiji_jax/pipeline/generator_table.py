@@ -32,12 +32,13 @@ from taiji_jax.pipeline import (
   generator_llm,
   generator_rl,
 )
-from taiji_jax.pipeline.generator import TEST, GeneratorRun
+from taiji_jax.pipeline.generator import TEST, VALID, GeneratorRun
 from taiji_jax.pipeline.generator_arms import (
   GIVEN,
   LANGUAGE_MODEL,
   MIXTURE,
   REINFORCED,
+  RERANK,
   GeneratorArm,
   GeneratorPlan,
 )
@@ -168,6 +169,8 @@ def stamps_of(
     teachers = {arm.teacher, *(section.teacher for section in sections)}
     if not arm.base and not teachers - {'', MIXTURE}:
       key.pop('rerank', None)
+    elif arm.kind != RERANK and 'rerank' in key:
+      key['rerank'] = recipe.rerank.learnt()
     if at.kind == LANGUAGE_MODEL:
       key['language_model'] = generator_llm.key(recipe.language_model)
     stages = {s: REVISIONS[s] for s in STAGES}
@@ -197,11 +200,16 @@ def scored(cell: Cell) -> Cell:
     cell: with 'rank' and 'sid_rank', from 0 on, -1 for none; what it has
       besides is a metric as it is.
   """
-  values = {k: v for k, v in cell.values.items() if k not in (RANK, SID_RANK)}
+  return dataclasses.replace(cell, values=_scored(cell.values))
+
+
+def _scored(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+  """Returns the metrics of ranks, and what else there is as it is."""
+  found = {k: v for k, v in values.items() if k not in (RANK, SID_RANK)}
   for level, name in (('', RANK), (SID, SID_RANK)):
-    found = ranking.metrics(cell.values[name])
-    values |= {f'{level}{metric}': v for metric, v in found.items()}
-  return Cell(cell.arm, cell.seed, cell.seconds, values, cell.peak_rss_gib)
+    own = ranking.metrics(values[name])
+    found |= {f'{level}{metric}': v for metric, v in own.items()}
+  return found
 
 
 def _cell(run: GeneratorRun, name: str, seed: int, part: str) -> Cell:
@@ -214,6 +222,89 @@ def _cell(run: GeneratorRun, name: str, seed: int, part: str) -> Cell:
   values = _values(run, item_rk, part)
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
   return Cell(name, seed, spent, values, peak)
+
+
+def _values(
+  run: GeneratorRun, item_rk: np.ndarray, part: str
+) -> dict[str, np.ndarray]:
+  """Returns what a cell or a floor holds of lists."""
+  more = generator_rl.of_lists(run, part, item_rk) if run.recipe.rl else {}
+  return _ranks(run, item_rk, part) | more
+
+
+def _ranks(
+  run: GeneratorRun, item_rk: np.ndarray, part: str
+) -> dict[str, np.ndarray]:
+  """Returns ranks of items, and of semantic IDs of the given kind."""
+  target_r = run.rows(part).target_b
+  values = {RANK: ranking.in_lists(item_rk, target_r).astype(np.float32)}
+  sid_n = _sids(run)
+  sid_rk = sid_lists.of_items(item_rk, sid_n)
+  values[SID_RANK] = ranking.in_lists(sid_rk, sid_n[target_r]).astype(
+    np.float32
+  )
+  return values
+
+
+def _sids(run: GeneratorRun) -> np.ndarray:
+  """Returns the number of each item's given semantic ID, or of the item."""
+  codes = run.shared.data.catalog.codes_nl
+  if codes is None:
+    return np.arange(len(run.shared.data.catalog))
+  return sid_lists.numbers(run.codes(GIVEN))
+
+
+def _rows(run: GeneratorRun, folder: pathlib.Path, part: str) -> JudgedRows:
+  """Returns users and floors: read where they stand and fit, else made."""
+  key = {'recipe': run.recipe.key(), 'mixture': REVISIONS['mixture']}
+  stamp = Stamp(_hash(key | _judged_on(run.recipe, part)), run.shared.digest)
+  path = folder / judged_rows.NAME
+  if path.exists():
+    record = files.read_json(path)
+    if stamp.fits(Stamp.of(record, path)):
+      return _floors_scored(judged_rows.read(folder, stamp))
+  floors = _floors(run, part)
+  user = np.unique(run.rows(part).user, return_inverse=True)[1].ravel()
+  rows = JudgedRows(
+    user,
+    {},
+    floors,
+    best=_best(floors if part == VALID else _floors(run, VALID)),
+    seconds=dict(run.products.seconds),
+  )
+  folder.mkdir(parents=True, exist_ok=True)
+  judged_rows.write(folder, rows, stamp)
+  return _floors_scored(judged_rows.read(folder, stamp))
+
+
+def _floors(run: GeneratorRun, part: str) -> dict[str, dict[str, np.ndarray]]:
+  """Returns what the look-ups list, name -> what a floor holds."""
+  train, judged = run.shared.data.train, run.rows(part)
+  items = len(run.shared.data.catalog)
+  lists = {
+    'popularity': list_floors.popular(train, judged, items, LIST),
+    'markov': list_floors.markov(train, judged, items, LIST),
+    'text': list_floors.neighbours(run.shared.near, judged, train, LIST),
+    MIXTURE: run.lists(MIXTURE, 0, part, LIST)[0],
+  }
+  return {name: _values(run, item_rk, part) for name, item_rk in lists.items()}
+
+
+def _best(floors: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, str]:
+  """Returns metric -> the look-up that is best in it on validation rows."""
+  means = {
+    name: {m: float(v.mean()) for m, v in _scored(values).items()}
+    for name, values in floors.items()
+  }
+  return {
+    metric: max(means, key=lambda name, m=metric: means[name][m])
+    for metric in METRICS
+  }
+
+
+def _floors_scored(rows: JudgedRows) -> JudgedRows:
+  floors = {name: _scored(values) for name, values in rows.floors.items()}
+  return dataclasses.replace(rows, floors=floors)
 
 
 def _values(

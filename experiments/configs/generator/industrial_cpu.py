@@ -54,6 +54,7 @@ def get_config() -> ml_collections.ConfigDict:
 
   config.rerank = ml_collections.ConfigDict()
   config.rerank.beams = 100
+  config.rerank.width = 400
   config.rerank.fit = ml_collections.ConfigDict()
   config.rerank.fit.models = 3
   config.rerank.fit.epochs = 10

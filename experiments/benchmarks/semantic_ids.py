@@ -26,7 +26,7 @@ from taiji_jax.errors import UserError
 from taiji_jax.semantic_ids import SemanticIdConfig, fit
 from taiji_jax.semantic_ids.quantiser import Quantiser
 
-ITERATIONS, BALANCED, STEPS = 20, 40_000, 100
+ITERATIONS, BALANCED, STEPS = 20, 10_000, 100
 # A catalogue of so many items is timed in one round.
 _LARGE, _ROUNDS = 400_000, 3
 _LOWEST = 1000

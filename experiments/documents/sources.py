@@ -101,7 +101,7 @@ class Sources:
     return self._runs[name]
 
   def generator(self, name: str) -> Made:
-    """Returns a finished table of `experiments.generator`.
+    """Returns a finished table of `experiments.generator` or `.a2po`.
 
     Args:
       name: of its folder, and of its recipe.
@@ -113,7 +113,7 @@ class Sources:
       return self._runs[name]
     folder = self._folder / name
     remedy = (
-      'run python -m experiments.generator'
+      f'run python -m experiments.{name.partition("/")[0]}'
       f' --config=experiments/configs/{name}.py --results={folder} --table'
     )
     record = files.read_json(folder / finished.RECORD, remedy)

@@ -92,6 +92,7 @@ class GeneratorRun:
     self.shared = Shared(recipe, self.products)
     self._language_models: dict[str, LoadedModel] = {}
     self._rerankers: dict[int, Reranker] = {}
+    self._mixture_lists: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
 
   def rows(self, part: str) -> NextItems:
     """Returns the rows of a part: 'train', 'valid' or 'test'."""
@@ -345,9 +346,24 @@ class GeneratorRun:
     """Returns the lists of an arm's base in another order."""
     base, config = self.plan.get(name).base, self.recipe.rerank
     reranker = self.reranker(seed)
-    item_rk, _ = self.lists(base, seed, part, config.ordered)
-    feature = generator_rerank.features(self.shared, part, item_rk)
+    if base == MIXTURE:
+      item_rk, feature = self._of_mixture(part, config.ordered)
+    else:
+      item_rk, _ = self.lists(base, seed, part, config.ordered)
+      feature = generator_rerank.features(self.shared, part, item_rk)
     return reranker.order(item_rk, feature, count)
+
+  def _of_mixture(self, part: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (the mixture's lists, what a re-ranker reads of them).
+
+    The same for all seeds, so they are kept.
+    """
+    key = part, count
+    if key not in self._mixture_lists:
+      item_rk, _ = self.lists(MIXTURE, 0, part, count)
+      feature = generator_rerank.features(self.shared, part, item_rk)
+      self._mixture_lists[key] = item_rk, feature
+    return self._mixture_lists[key]
 
   def reranker(self, seed: int) -> Reranker:
     """Returns the re-ranker, trained on the training rows alone.
@@ -361,6 +377,8 @@ class GeneratorRun:
       seed: of its training.
     """
     if seed not in self._rerankers:
-      item_rk, _ = self.lists(MIXTURE, seed, TRAIN, self.recipe.rerank.beams)
-      self._rerankers[seed] = generator_rerank.fit(self.shared, item_rk, seed)
+      item_rk, feature = self._of_mixture(TRAIN, self.recipe.rerank.beams)
+      self._rerankers[seed] = generator_rerank.fit(
+        self.shared, item_rk, feature, seed
+      )
     return self._rerankers[seed]

@@ -71,16 +71,18 @@ def _cosines(
   return found
 
 
-def fit(shared: Shared, item_rk: np.ndarray, seed: int) -> Reranker:
+def fit(
+  shared: Shared, item_rk: np.ndarray, feature_rkf: np.ndarray, seed: int
+) -> Reranker:
   """Returns a re-ranker, trained on the training rows alone.
 
   Args:
     shared: rows and models.
     item_rk: int, the lists of the training rows.
+    feature_rkf: of them, see `features`.
     seed: of its training.
   """
   place_r = ranking.in_lists(item_rk, shared.data.train.target_b)
-  feature_rkf = features(shared, 'train', item_rk)
   config = shared.recipe.rerank.fit
   begin = time.monotonic()
   found = rerank.fit(feature_rkf, item_rk >= 0, place_r, config, seed)

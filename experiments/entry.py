@@ -110,6 +110,30 @@ def workdir(flag: str | None, default: str) -> pathlib.Path:
   return path
 
 
+def folder(flag: str | None, name: str) -> pathlib.Path | None:
+  """Returns the folder of a flag, None where it is not given.
+
+  It is not made, but refused at once where it cannot be.
+
+  Args:
+    flag: its value.
+    name: of the flag.
+
+  Raises:
+    UserError: it, or what it would lie in, is a file.
+  """
+  if not flag:
+    return None
+  path = pathlib.Path(flag)
+  for part in (path, *path.parents):
+    if part.exists() and not part.is_dir():
+      raise UserError(
+        f'{name} is {flag}, but {part} is a file; give a folder, which is made'
+        ' where it does not exist.'
+      )
+  return path
+
+
 def finished(flag: str) -> pathlib.Path:
   """Returns the work directory of a run that was made, and claims it.
 

@@ -1,7 +1,5 @@
 """What the entries of next-item tables share: flags, and the making of one."""
 
-import pathlib
-
 from absl import flags
 
 from experiments import entry, finished
@@ -44,7 +42,7 @@ def make(
     raise UserError('--table and --arms exclude each other; give one.')
   part = VALID if VALIDATE.value else TEST
   own = run.workdir / ('validation' if VALIDATE.value else 'cells')
-  folder = pathlib.Path(RESULTS.value or own)
+  folder = entry.folder(RESULTS.value, '--results') or own
   only = tuple(ARMS.value or ())
   result = engine.make(run, table, folder, only, TABLE.value, part)
   if result is None:

@@ -7,7 +7,8 @@ Compares the given IDs, our own and random codes: error, use of the codes,
 shared IDs, and what neighbours have in common. Writes report.md, report.json
 and report.png, our own IDs as own.index.json (MiniOneRec's form), and what
 gives new items theirs. --add=NEW.item.json ({id: {"title": ..., "description":
-...}}) then adds new items to own.index.json; no old ID changes.
+...}}) then adds new items to own.index.json; no old ID changes. What the folder
+holds is not replaced by other IDs: that is refused.
 """
 
 import pathlib
@@ -39,11 +40,14 @@ _ADD = flags.DEFINE_string('add', None, 'New items that get IDs.')
 def main() -> None:
   """Writes and prints the report, or gives new items IDs."""
   recipe = generator_recipe.from_config(_CONFIG.value)
-  workdir = entry.workdir(_WORKDIR.value, f'runs/{recipe.name}')
-  folder = pathlib.Path(_OUT.value or workdir / 'semantic_ids')
+  runs = f'runs/{recipe.name}'
+  own = pathlib.Path(_WORKDIR.value or runs) / 'semantic_ids'
+  folder = entry.folder(_OUT.value, '--out') or own
   if _ADD.value:
+    # It needs the folder alone.
     print(own_ids.add(folder, _ADD.value))
     return
+  workdir = entry.workdir(_WORKDIR.value, runs)
   run = GeneratorRun(recipe, workdir, generator_table.plan(recipe))
   there = run.shared.data.catalog.codes_nl is not None
   every = (GIVEN, own_ids.OWN) if there else (own_ids.OWN,)

@@ -35,7 +35,7 @@ def of(path: str | os.PathLike[str]) -> str:
   Raises:
     UserError: it is not there, or can't be read.
   """
-  path = pathlib.Path(path).expanduser()
+  path = files.expanded(path)
   try:
     if _is_snapshot(path):
       return f'commit {path.name}'

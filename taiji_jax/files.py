@@ -76,6 +76,24 @@ def writing(path: pathlib.Path, remedy: str = MAKE_ROOM) -> Iterator[None]:
     ) from error
 
 
+def expanded(path: str | os.PathLike[str]) -> pathlib.Path:
+  """Returns the path with a home directory in the place of a leading `~`.
+
+  Args:
+    path: of a file or folder, which need not be there.
+
+  Raises:
+    UserError: it begins with `~NAME`, and there is no such user.
+  """
+  try:
+    return pathlib.Path(path).expanduser()
+  except RuntimeError as error:
+    raise UserError(
+      f"'{path}' begins with a home directory that is unknown; write the path"
+      ' in full.'
+    ) from error
+
+
 def reason(error: Exception) -> str:
   """Returns in a few words what went wrong with a file."""
   lines = str(error).splitlines() or [type(error).__name__]

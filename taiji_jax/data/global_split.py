@@ -37,7 +37,8 @@ def global_split(
   in the catalogue no more.
 
   Args:
-    log: the log; its times order the samples of all users.
+    log: the log; its times order the samples of all users, so that a log whose
+      times are places in sequences is none for it.
     catalog: its items. `Choice:` a title with markup is not usable.
     core: every user and every item has at least so many events, 1 keeps all.
     history: the most items of a history.
@@ -118,7 +119,7 @@ def _renumbered(
     )
     for part in parts
   ]
-  return NextItemData(_catalog(catalog, kept_n), *rows, len(rows[0]))
+  return NextItemData(_catalog(catalog, kept_n), *rows)
 
 
 def _catalog(catalog: Catalog, kept_n: np.ndarray) -> ItemCatalog:

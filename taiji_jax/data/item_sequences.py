@@ -47,7 +47,7 @@ def read(
     UserError: a file that is missing or malformed, an item without a title, a
       sequence with an item that the catalogue does not have.
   """
-  folder = pathlib.Path(path).expanduser()
+  folder = files.expanded(path)
   items_file = _one(folder, '*.item.json')
   sequences_file = _one(folder, '*.inter.json')
   faults = Faults(drop, 'data.drop')

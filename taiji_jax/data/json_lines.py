@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 import gzip
 import json
-import pathlib
 from typing import Any
 import zlib
 
+from taiji_jax import files
 from taiji_jax.errors import UserError
 
 _GZIP = b'\x1f\x8b'
@@ -27,7 +27,7 @@ def read(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
     UserError: no file there, a damaged gzip, or a line that holds no JSON
       object, with FILE:LINE.
   """
-  file = pathlib.Path(path).expanduser()
+  file = files.expanded(path)
   if not file.is_file():
     raise UserError(f'{file} is no file; give the path of the JSON lines.')
   number = 0

@@ -11,6 +11,7 @@ folder has five others:
   time: every prefix is a sample.
 """
 
+import glob
 import html
 import itertools
 import pathlib
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from taiji_jax import files
 from taiji_jax.data import json_object, minionerec_csv, python_list, sid_index
 from taiji_jax.data.log import clean, sort_ids
 from taiji_jax.data.next_items import (
@@ -55,23 +57,28 @@ def read(
     path: the folder.
     category: what the names of its files begin with; '' where each folder has
       the files of one category only. Training sequences are of all of them.
-    history: the most items of a history.
+    history: the most items of a history, the last ones.
     codes: of each level of the IDs.
 
   Raises:
     UserError: a file that is missing or malformed (FILE:LINE, column and
       character), an item without an ID, a row whose items or IDs are not those
-      of the catalogue, a history that is empty or too long.
+      of the catalogue, a history that is empty or longer than MiniOneRec's.
   """
-  folder = pathlib.Path(path).expanduser()
-  items = _one(folder / 'index', f'{category}*.item.json')
-  index = _one(folder / 'index', f'{category}*.index.json')
-  catalog = _catalog(items, index, codes)
-  _check_info(_one(folder / 'info', f'{category}*.txt'), catalog)
-  valid, test = (
-    minionerec_csv.read(
-      _one(folder / part, f'{category}*.csv'), catalog, history
+  if pathlib.PurePath(category).name != category:
+    raise UserError(
+      f'the category is {category!r}; give what the names of its files begin'
+      ' with, without a folder.'
     )
+  if history < 1:
+    raise UserError(f'history is {history}; give at least 1.')
+  folder = files.expanded(path)
+  items = _one(folder / 'index', category, '.item.json')
+  index = _one(folder / 'index', category, '.index.json')
+  catalog = _catalog(items, index, codes)
+  _check_info(_one(folder / 'info', category, '.txt'), catalog)
+  valid, test = (
+    minionerec_csv.read(_one(folder / part, category, '.csv'), catalog, history)
     for part in ('valid', 'test')
   )
   train, official = _train(folder / 'train', category, catalog, history)
@@ -89,7 +96,7 @@ def read_items(path: str | pathlib.Path) -> dict[str, tuple[str, str, str]]:
   Raises:
     UserError: it is missing or malformed, holds no items, or one has no title.
   """
-  path = pathlib.Path(path)
+  path = files.expanded(path)
   found = json_object.read(path)
   if not found:
     raise UserError(
@@ -106,18 +113,24 @@ def _train(
 ) -> tuple[NextItems, int | None]:
   """Returns the training rows, and how many a CSV has, None without one."""
   sequences = folder / SEQUENCES
-  pattern = f'{category}*.csv'
-  if not list(folder.glob(pattern)) and sequences.is_file():
+  if not _named(folder, category, '.csv') and sequences.is_file():
     return _every_prefix(sequences, catalog, history), None
-  rows = minionerec_csv.read(_one(folder, pattern), catalog, history)
+  rows = minionerec_csv.read(_one(folder, category, '.csv'), catalog, history)
   return rows, len(rows)
 
 
-def _one(folder: pathlib.Path, pattern: str) -> pathlib.Path:
-  found = sorted(folder.glob(pattern)) if folder.is_dir() else []
+def _named(folder: pathlib.Path, category: str, end: str) -> list[pathlib.Path]:
+  """Returns the files of a category, whose name is no pattern."""
+  if not folder.is_dir():
+    return []
+  return sorted(folder.glob(f'{glob.escape(category)}*{end}'))
+
+
+def _one(folder: pathlib.Path, category: str, end: str) -> pathlib.Path:
+  found = _named(folder, category, end)
   if len(found) != 1:
     raise UserError(
-      f'{folder} holds {len(found)} files {pattern}; give the folder of'
+      f'{folder} holds {len(found)} files {category}*{end}; give the folder of'
       " MiniOneRec's files with one of them, or name the category that the"
       " file's name begins with."
     )

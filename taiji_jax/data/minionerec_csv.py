@@ -8,7 +8,7 @@ import csv
 import pathlib
 
 from taiji_jax.data import python_list, sid_index, table_file
-from taiji_jax.data.next_items import ItemCatalog, NextItems
+from taiji_jax.data.next_items import HISTORY, ItemCatalog, NextItems
 from taiji_jax.errors import UserError
 
 _USER, _TITLES = 'user_id', 'history_item_title'
@@ -24,12 +24,13 @@ def read(path: pathlib.Path, catalog: ItemCatalog, history: int) -> NextItems:
   Args:
     path: of the CSV.
     catalog: the items, with their codes.
-    history: the most items of a history.
+    history: the most items of a history; of a longer one the last.
 
   Raises:
     UserError: a file that is missing, empty or lacks a column; a row that is
       malformed (FILE:LINE, column, character), whose items or IDs are not those
-      of the catalogue, or whose history is empty or too long.
+      of the catalogue, or whose history is empty or longer than `history` and
+      MiniOneRec's.
   """
   _check_header(path)
   sids = sid_index.texts(catalog.codes_nl)
@@ -108,9 +109,9 @@ def _items(
   where: str,
   catalog: ItemCatalog,
   sids: list[str],
-  longest: int,
+  history: int,
 ) -> list[int]:
-  """Returns the items of a row's three lists, which must agree."""
+  """Returns the last items of a row's three lists, which must agree."""
   at = {name: f'{where}: column {name}' for name in (_TITLES, _HISTORY, _SIDS)}
   items = [
     known(str(item), catalog, at[_HISTORY])
@@ -124,6 +125,7 @@ def _items(
         f'{at[name]}: {len(others)} elements where {_HISTORY} has'
         f' {len(items)}; correct the row.'
       )
+  longest = max(history, HISTORY)
   if not 0 < len(items) <= longest:
     raise UserError(
       f'{at[_HISTORY]}: a history of {len(items)} items; give 1 to {longest},'
@@ -131,4 +133,4 @@ def _items(
     )
   for sid, item in zip(told, items, strict=True):
     check_sid(sid, item, sids, catalog, at[_SIDS])
-  return items
+  return items[-history:]

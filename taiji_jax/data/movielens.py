@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 
+from taiji_jax import files
 from taiji_jax.data.log import Events, Item, User, build_catalog, build_log
 from taiji_jax.errors import UserError
 from taiji_jax.types import Catalog, Log
@@ -83,12 +84,12 @@ def find(path: str | None = None) -> pathlib.Path:
     UserError: the folder given is none, or none is found.
   """
   if path:
-    folder = pathlib.Path(path).expanduser()
+    folder = files.expanded(path)
     if not folder.is_dir():
       raise UserError(f'{folder} is no folder; {_REMEDY}')
     return folder
   if root := os.environ.get('TAIJI_DATA'):
-    folder = pathlib.Path(root).expanduser() / 'ml-100k'
+    folder = files.expanded(root) / 'ml-100k'
     if folder.is_dir():
       return folder
   spec = importlib.util.find_spec('recbole')

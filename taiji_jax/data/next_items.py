@@ -151,6 +151,26 @@ class NextItems:
     at_bs = np.where(known_bs, self.start_b[1:, None] - 1 - place_s, 0)
     return np.where(known_bs, self.history_q[at_bs], -1).astype(np.int32)
 
+  def check(self, items: int, targets: bool = False) -> None:
+    """Returns if a model of so many items knows all that a row holds.
+
+    Args:
+      items: N. A history may have -1, which is no item.
+      targets: whether the targets are looked at as well.
+
+    Raises:
+      UserError: it does not know one; which item, and in which row.
+    """
+    wrong_q = (self.history_q < -1) | (self.history_q >= items)
+    if wrong_q.any():
+      q = int(wrong_q.argmax())
+      b = int(np.searchsorted(self.start_b, q, side='right')) - 1
+      raise UserError(_unknown(b, self.history_q[q], 'in its history', items))
+    wrong_b = (self.target_b < 0) | (self.target_b >= items)
+    if targets and wrong_b.any():
+      b = int(wrong_b.argmax())
+      raise UserError(_unknown(b, self.target_b[b], 'as its target', items))
+
   def take(self, index: np.ndarray) -> 'NextItems':
     """Returns the rows at `index`, in that order.
 
@@ -229,6 +249,13 @@ def prefixes(
     item_e[event_b].astype(np.int32),
   )
   return rows, event_b
+
+
+def _unknown(row: int, item: int, where: str, items: int) -> str:
+  return (
+    f'row {row} has item {item} {where}, and the model knows {items} items;'
+    f' give numbers from 0 to {items - 1}, or leave that item out.'
+  )
 
 
 def _ranges(start_i: np.ndarray, length_i: np.ndarray) -> np.ndarray:

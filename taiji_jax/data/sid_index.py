@@ -71,7 +71,7 @@ def read(
       the catalogue, a malformed token, a code out of range, or IDs of different
       lengths.
   """
-  path = pathlib.Path(path).expanduser()
+  path = files.expanded(path)
   found = json_object.read(path)
   if missing := [item for item in ids if item not in found]:
     raise UserError(

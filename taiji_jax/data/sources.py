@@ -21,6 +21,9 @@ SOURCES: dict[str, Callable[[Any], tuple[Log, Catalog]]] = {
   ),
 }
 
+TIMELESS = ('item_sequences',)
+"""Sources whose events have no time but their place among their user's."""
+
 
 def resolve(path: str) -> str:
   """Returns the path, a leading $NAME replaced from the environment.

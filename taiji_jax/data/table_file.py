@@ -7,6 +7,7 @@ import itertools
 import pathlib
 from typing import Any
 
+from taiji_jax import files
 from taiji_jax.errors import UserError
 
 _SEPARATORS = {'.csv': ',', '.tsv': '\t', '.txt': '\t'}
@@ -31,7 +32,7 @@ def read(
     UserError: a table that is missing, empty or lacks a column, or a row that
       cannot be read.
   """
-  file = pathlib.Path(path).expanduser()
+  file = files.expanded(path)
   if not file.is_file():
     where = '' if file.is_absolute() else f' in {pathlib.Path.cwd()}'
     raise UserError(

@@ -200,7 +200,7 @@ def load(path: str | os.PathLike[str]) -> Tokenizer:
   Raises:
     UserError: it is missing or damaged.
   """
-  file = pathlib.Path(path).expanduser()
+  file = files.expanded(path)
   if not file.exists():
     raise UserError(f'There is no tokenizer at {file}; check the path given.')
   if file.is_dir() or file.suffix == '.json':

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from taiji_jax.decode.trie import Trie
+from taiji_jax.errors import UserError
 
 
 @functools.partial(
@@ -72,10 +73,14 @@ def of(
       those it has seen, in any order; -1 and numbers of no item are skipped.
     allowed_bn: bool `[b, n]` or `[1, n]`, the items it may get (in stock, of
       its region, fresh); n at most the trie's room, items behind it may not.
+
+  Raises:
+    UserError: an argument of another type or shape.
   """
   if excluded_bx is None and allowed_bn is None:
     return None
   room = trie.capacity.items
+  _check(rows, room, excluded_bx, allowed_bn)
   holds_s = jnp.arange(room) < trie.items
   allowed_bs = holds_s[None]
   if allowed_bn is not None:
@@ -97,3 +102,32 @@ def of(
   slot_bx = jnp.sort(slot_bx, 1)
   again_bx = jnp.pad(slot_bx[:, 1:] == slot_bx[:, :-1], ((0, 0), (1, 0)))
   return ItemFilter(before_bs, jnp.sort(jnp.where(again_bx, room, slot_bx), 1))
+
+
+def _check(
+  rows: int,
+  room: int,
+  excluded_bx: jax.Array | None,
+  allowed_bn: jax.Array | None,
+) -> None:
+  """Raises UserError; see `of`."""
+  if allowed_bn is not None:
+    if allowed_bn.dtype != bool:
+      raise UserError(
+        f'allowed_bn is of the type {allowed_bn.dtype}; give a bool for each'
+        ' item, True where it may be returned.'
+      )
+    shape = allowed_bn.shape
+    fits = len(shape) == 2 and shape[0] in (1, rows) and 0 < shape[1] <= room
+    if not fits:
+      raise UserError(
+        f'allowed_bn has the shape {shape}; give {rows} rows or one, of 1 to'
+        f' {room} items.'
+      )
+  if excluded_bx is not None:
+    shape, integer = excluded_bx.shape, excluded_bx.dtype.kind in 'iu'
+    if len(shape) != 2 or shape[0] != rows or not integer:
+      raise UserError(
+        f'excluded_bx has the shape {shape} and the type {excluded_bx.dtype};'
+        f' give numbers of items in {rows} rows.'
+      )

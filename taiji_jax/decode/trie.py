@@ -12,6 +12,8 @@ and padded rows, which `experiments/benchmarks/trie_masks.py` compares.
 from collections.abc import Sequence
 import dataclasses
 import functools
+import operator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -156,19 +158,16 @@ def build(
     slack: at least 1.
 
   Raises:
-    UserError: no item, a code out of range, an item twice, or a catalogue that
-      does not fit the capacity.
+    UserError: no item, sequences that are no table of whole numbers, a code out
+      of range, an item twice, numbers or frequencies that are not one for each
+      item, or a catalogue that does not fit the capacity.
   """
-  code_nl = np.asarray(code_nl)
-  count, levels = _checked(code_nl, codes)
-  item_n = np.arange(len(code_nl)) if item_n is None else np.asarray(item_n)
-  if len(item_n) != len(code_nl) or len(np.unique(item_n)) != len(item_n):
-    raise UserError(
-      f'{len(code_nl)} sequences for {len(np.unique(item_n))} different items;'
-      ' give each item one.'
-    )
-  often_n = np.zeros(len(code_nl)) if frequency_n is None else frequency_n
-  keys = (item_n, -np.asarray(often_n), *code_nl.T[::-1])
+  code_nl = _table_of(code_nl)
+  count = _counts(codes, code_nl.shape[1])
+  _check_codes(code_nl, count)
+  item_n = _numbers(item_n, len(code_nl))
+  often_n = _frequencies(frequency_n, len(code_nl))
+  keys = (item_n, -often_n, *code_nl.T[::-1])
   order_s = np.lexsort(keys)
   code_sl = code_nl[order_s]
   depths = _depths(code_sl)
@@ -183,22 +182,73 @@ def build(
   return _on_device(depths, item_n[order_s], capacity)
 
 
-def _checked(
-  code_nl: np.ndarray, codes: int | Sequence[int]
-) -> tuple[tuple[int, ...], int]:
-  """Returns the codes of each level, and how many levels there are."""
+def sequences(trie: Trie, item_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Returns (the sequences of items, int32 `[n, L]`; which are there, `[n]`).
+
+  On the host.
+
+  Args:
+    trie: of a catalogue.
+    item_n: int, at least 0; what is said of an item that is not there means
+      nothing.
+  """
+  item_n = np.asarray(item_n)
+  slot_n = np.asarray(trie.slot_n)
+  room = len(slot_n)
+  own_n = np.where(item_n < room, slot_n[np.minimum(item_n, room - 1)], -1)
+  # A node's items are neighbours: it is the last that begins before the item.
+  codes = [
+    np.asarray(code)[
+      np.searchsorted(np.asarray(slot), np.maximum(own_n, 0), side='right') - 1
+    ]
+    for code, slot in zip(trie.code, trie.slot[1:], strict=True)
+  ]
+  return np.stack(codes, -1), own_n >= 0
+
+
+def _table_of(code_nl: Any) -> np.ndarray:
+  """Returns the sequences as an array of whole numbers, `[n, L]`."""
+  try:
+    code_nl = np.asarray(code_nl)
+  except ValueError as error:
+    raise UserError(
+      'sequences are not equally long; give [items, levels].'
+    ) from error
   if code_nl.ndim != 2 or not code_nl.shape[1]:
     raise UserError(
       f'sequences have the shape {code_nl.shape}; give [items, levels].'
     )
   if not len(code_nl):
     raise UserError('the catalogue is empty; a trie needs an item.')
-  levels = code_nl.shape[1]
-  count = (codes,) * levels if isinstance(codes, int) else tuple(codes)
+  if code_nl.dtype.kind not in 'iu':
+    raise UserError(
+      f'codes are of the type {code_nl.dtype}; give whole numbers, as by'
+      ' .astype(int).'
+    )
+  return code_nl
+
+
+def _counts(codes: Any, levels: int) -> tuple[int, ...]:
+  """Returns K of each level."""
+  try:
+    if np.ndim(codes):
+      count = tuple(operator.index(k) for k in codes)
+    else:
+      count = (operator.index(codes),) * levels
+  except (TypeError, ValueError) as error:
+    raise UserError(
+      f'codes is {codes!r}; give how many a level has, or of each level, in'
+      ' whole numbers.'
+    ) from error
   if len(count) != levels:
     raise UserError(
       f'codes are given for {len(count)} levels, sequences have {levels}.'
     )
+  return count
+
+
+def _check_codes(code_nl: np.ndarray, count: tuple[int, ...]) -> None:
+  """Raises UserError where a code is out of range."""
   wrong = (code_nl < 0) | (code_nl >= np.array(count))
   if wrong.any():
     row, level = np.argwhere(wrong)[0]
@@ -206,7 +256,40 @@ def _checked(
       f'item {row} has the code {code_nl[row, level]} at level {level}; it must'
       f' lie in 0..{count[level] - 1}.'
     )
-  return count, levels
+
+
+def _numbers(item_n: Any, items: int) -> np.ndarray:
+  """Returns the numbers of the items, int `[n]`."""
+  item_n = np.arange(items) if item_n is None else np.asarray(item_n)
+  if len(np.unique(item_n)) != items or item_n.shape != (items,):
+    raise UserError(
+      f'{items} sequences for {len(np.unique(item_n))} different items; give'
+      ' each item one.'
+    )
+  if item_n.dtype.kind not in 'iu':
+    raise UserError(
+      f"the items' numbers are of the type {item_n.dtype}; give whole ones."
+    )
+  if item_n.min() < 0:
+    raise UserError(f'an item has the number {item_n.min()}; give 0 or more.')
+  return item_n
+
+
+def _frequencies(frequency_n: Any, items: int) -> np.ndarray:
+  """Returns how often each item occurs, float64 `[n]`."""
+  if frequency_n is None:
+    return np.zeros(items)
+  often_n = np.asarray(frequency_n)
+  if often_n.shape != (items,):
+    raise UserError(
+      f'frequencies have the shape {often_n.shape} for {items} items; give each'
+      ' item one.'
+    )
+  if often_n.dtype.kind not in 'iuf' or not np.isfinite(often_n).all():
+    raise UserError(
+      'frequencies are no finite numbers; give how often each item occurs.'
+    )
+  return often_n.astype(np.float64)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,10 @@ class Drawn:
   Attributes:
     leaf_bg: int32, nodes of the last depth; repeats may occur.
     code_bgl: int32, their codes.
-    logp_bgl: float32, log-probability of each code under what drew it.
+    logp_bgl: float32, log-probability of each code. With `normalize` 'children'
+      that under what drew it; with 'vocabulary' that among all codes, of which
+      those that lead to no item were not drawn: the sum over what may be drawn
+      is below 1.
     there_bg: bool, whether there was anything to draw from.
   """
 

@@ -95,6 +95,23 @@ def metrics(
   return found
 
 
+def check_known(ids: Sequence[str], left_out: Collection[str]) -> None:
+  """Returns if the catalogue has what is left out.
+
+  Args:
+    ids: of the catalogue.
+    left_out: ids of items.
+
+  Raises:
+    UserError: it lacks one of them.
+  """
+  if unknown := sorted(set(left_out) - set(ids)):
+    raise UserError(
+      f'the catalogue has no item {", ".join(unknown[:_SHOWN])}; leave out'
+      ' items that it has (data.left_out), or none.'
+    )
+
+
 def without(
   target_b: np.ndarray, ids: Sequence[str], left_out: Collection[str]
 ) -> np.ndarray:
@@ -112,12 +129,8 @@ def without(
   Raises:
     UserError: the catalogue lacks one of them.
   """
+  check_known(ids, left_out)
   index = {item: n for n, item in enumerate(ids)}
-  if unknown := sorted(item for item in left_out if item not in index):
-    raise UserError(
-      f'the catalogue has no item {", ".join(unknown[:_SHOWN])}; leave out'
-      ' items that it has, or none.'
-    )
   return ~np.isin(target_b, [index[item] for item in left_out])
 
 

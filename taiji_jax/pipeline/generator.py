@@ -293,12 +293,21 @@ class GeneratorRun:
     return params, made
 
   def _ids_key(self, arm: GeneratorArm) -> Any:
-    if arm.kind not in (GENERATOR, TOKENS) or arm.ids == GIVEN:
-      return arm.ids
+    coded = arm.kind in (GENERATOR, TOKENS)
+    return self.ids_key(arm.ids) if coded else arm.ids
+
+  def ids_key(self, ids: str) -> Any:
+    """Returns what decides semantic IDs, for the key of a model that says them.
+
+    Args:
+      ids: see `codes`.
+    """
+    if ids == GIVEN:
+      return ids
     found = deviations(self.recipe)
     vectors = {name: found[name] for name in _IDS if name in found}
-    if arm.ids != OWN:
-      vectors['ids'] = arm.ids
+    if ids != OWN:
+      vectors['ids'] = ids
     return found.get('semantic_ids', {}) | vectors
 
   def _starts_at_codebooks(self, arm: GeneratorArm) -> bool:

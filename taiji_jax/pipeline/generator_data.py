@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from taiji_jax.config import deviations
 from taiji_jax.data import global_split, minionerec, sources
 from taiji_jax.data.next_items import NextItemData, NextItems
+from taiji_jax.evaluate import ranking
 from taiji_jax.pipeline.generator_recipe import GeneratorRecipe, NextItemsConfig
 from taiji_jax.pipeline.revisions import REVISIONS
 from taiji_jax.products import Product, Products
@@ -37,9 +38,11 @@ def read(config: NextItemsConfig) -> NextItemData:
     config: its section `data`.
 
   Raises:
-    UserError: a file is missing or malformed.
+    UserError: a file is missing or malformed, or `left_out` names an item that
+      the catalogue lacks.
   """
   found = _whole(config)
+  ranking.check_known(found.catalog.ids, config.left_out)
   if not config.evaluated:
     return found
   fewer = {
@@ -61,8 +64,11 @@ def _whole(config: NextItemsConfig) -> NextItemData:
       codes=config.codes,
     )
   log, catalog = sources.SOURCES[config.log.source](config.log)
-  split = getattr(global_split, config.source)
-  return split(log, catalog, history=config.history)
+  if config.source == 'leave_one_out':
+    return global_split.leave_one_out(log, catalog, history=config.history)
+  return global_split.global_split(
+    log, catalog, core=config.core, history=config.history
+  )
 
 
 class Shared:

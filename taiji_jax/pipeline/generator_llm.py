@@ -181,11 +181,10 @@ class LoadedModel:
 
   def _inputs(self, seed: int) -> dict[str, Any]:
     recipe = self._run.recipe
-    own = self._ids == 'own'
     return {
       'data': self._run.shared.digest,
       'language_model': key(self.config),
-      'codes': deviations(recipe.semantic_ids) if own else self._ids,
+      'codes': self._run.ids_key(self._ids),
       'history': recipe.data.history,
       'seed': [recipe.seed, seed],
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from taiji_jax import config as config_lib
 from taiji_jax.data.config import DataConfig
+from taiji_jax.data.sources import TIMELESS
 from taiji_jax.decode.children import NORMALIZE
 from taiji_jax.errors import UserError
 from taiji_jax.loop import Saving
@@ -15,6 +16,7 @@ from taiji_jax.pipeline.generator_llm_config import LanguageModelConfig
 from taiji_jax.pipeline.generator_rl_config import ReinforcedConfig
 from taiji_jax.rank.rerank import RerankConfig
 from taiji_jax.recommender.code_start import RANDOM, STARTS
+from taiji_jax.recommender.item_policy import SAMPLES
 from taiji_jax.retrieve.mixture_config import MixtureConfig
 from taiji_jax.retrieve.tfidf import TfidfConfig
 from taiji_jax.semantic_ids import SemanticIdConfig, item_encoder
@@ -48,7 +50,10 @@ class NextItemsConfig:
       spaced, for a trial; 0 takes all.
     left_out: ids of items; all metrics are told without the rows that have them
       as targets too.
-    log: the log of the two other sources, as `data` in other recipes.
+    log: the log of the two other sources, as `data` in other recipes; one of
+      'item_sequences' has no times, so that 'global_split' does not take it.
+    core: of 'global_split': every user and item has so many events; 1 keeps
+      all.
   """
 
   source: str = 'minionerec'
@@ -59,6 +64,7 @@ class NextItemsConfig:
   evaluated: int = 0
   left_out: tuple[str, ...] = ()
   log: DataConfig | None = None
+  core: int = 5
 
   def __post_init__(self):
     if self.source not in SOURCES:
@@ -71,8 +77,15 @@ class NextItemsConfig:
       raise UserError(
         f'source is {self.source!r}, which needs a log; give `log`.'
       )
-    if self.history < 1:
-      raise UserError(f'history is {self.history}; give at least 1.')
+    if self.source == 'global_split' and self.log.source in TIMELESS:
+      raise UserError(
+        "source is 'global_split', which cuts all users' events by time, and"
+        f" log.source {self.log.source!r} has no times; take 'leave_one_out',"
+        ' or a log with times.'
+      )
+    for name in ('history', 'codes', 'core'):
+      if getattr(self, name) < 1:
+        raise UserError(f'{name} is {getattr(self, name)}; give at least 1.')
     if self.evaluated < 0:
       raise UserError(f'evaluated is {self.evaluated}; give 0 or more.')
 
@@ -300,6 +313,13 @@ class GeneratorRecipe:
     if self.ids_width < 1:
       raise UserError(f'ids_width is {self.ids_width}; give at least 1.')
     item_encoder.check(self.ids_sources)
+    rollouts = self.rl.rollouts if self.rl else ''
+    if rollouts == SAMPLES and self.generator.normalize != 'children':
+      raise UserError(
+        "rl.rollouts is 'samples', which are drawn among the codes that lead to"
+        f' an item, and generator.normalize is {self.generator.normalize!r};'
+        " take 'beams', or 'children'."
+      )
     if not self.ids_embedder:
       raise UserError("ids_embedder is ''; give 'minilm' or a checkpoint.")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from taiji_jax import files
 from taiji_jax.data import minionerec
 from taiji_jax.errors import UserError
 from taiji_jax.pipeline.generator_arms import GIVEN, OWN
@@ -34,7 +35,8 @@ def write(run: 'GeneratorRun', folder: pathlib.Path, ids: Sequence[str]) -> str:
   """Returns the report of IDs, once it and they are in the folder.
 
   Of our own IDs it holds the `.index.json` as well, and what gives new items
-  theirs. Random codes are reported beside, the control.
+  theirs. Random codes are reported beside, the control. Each file is whole or
+  as it was, and the `.index.json` is written last.
 
   Args:
     run: of a generator.
@@ -42,29 +44,39 @@ def write(run: 'GeneratorRun', folder: pathlib.Path, ids: Sequence[str]) -> str:
     ids: 'given', 'own', or both.
 
   Raises:
-    UserError: the rows come without IDs and 'given' is asked for, or a file
-      can't be written.
+    UserError: the rows come without IDs and 'given' is asked for, the folder
+      holds own IDs that would change or vanish, or a file can't be written.
   """
-  folder.mkdir(parents=True, exist_ok=True)
-  vector_nd, encoder = run.item_vectors
   catalog, config = run.shared.data.catalog, run.recipe.semantic_ids
+  there = _standing(folder) if OWN in ids else {}
+  _check_kept(folder, [name for name in there if name not in catalog.index])
+  with files.writing(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+  vector_nd, encoder = run.item_vectors
   codes, found, notes = {}, {}, [_about(run)]
   for name in ids:
     codes[name] = run.codes(name)
+    if name == OWN:
+      row = catalog.index
+      _check_kept(
+        folder,
+        [n for n, code in there.items() if code != codes[OWN][row[n]].tolist()],
+      )
     count, decoded_nd = run.recipe.data.codes, None
     if name == OWN:
       own = run.own_ids
       count, decoded_nd = own.codes, own.quantiser.decode(own.code_nl)
       notes.append(f'Of the {OWN} ones {own.repaired.told()}')
-      index_file.write(folder / INDEX, catalog.ids, own.code_nl)
-      quantiser_file.save(folder / QUANTISER, own.quantiser)
-      item_encoder.save(folder / ENCODER, encoder)
     found[name] = describe(codes[name], count, vector_nd, decoded_nd)
     notes += _shared(name, index_file.Index(catalog.ids, codes[name], count))
   control = dataclasses.replace(config, method='random', collisions='none')
   codes[CONTROL] = make(vector_nd, control).code_nl
   found[CONTROL] = describe(codes[CONTROL], config.codes, vector_nd)
   report.write(folder, found, codes, notes)
+  if OWN in ids:
+    quantiser_file.save(folder / QUANTISER, run.own_ids.quantiser)
+    item_encoder.save(folder / ENCODER, encoder)
+    index_file.write(folder / INDEX, catalog.ids, run.own_ids.code_nl)
   return report.text(found, notes)
 
 
@@ -81,10 +93,11 @@ def add(folder: pathlib.Path, path: str) -> str:
   Raises:
     UserError: a file is missing or malformed, or an item has no title.
   """
-  if not (folder / QUANTISER).is_file():
+  # The last file that `write` writes.
+  if not (folder / INDEX).is_file():
     raise UserError(
-      f'{folder} holds no {QUANTISER}: make IDs there first, by the same'
-      ' command without --add.'
+      f'{folder} holds no {INDEX}: make IDs there first, by the same command'
+      ' without --add.'
     )
   quantiser = quantiser_file.load(folder / QUANTISER)
   encoder = item_encoder.load(folder / ENCODER)
@@ -107,6 +120,24 @@ def add(folder: pathlib.Path, path: str) -> str:
     for name, code_l in zip(names, new.code_ml, strict=True)
   )
   return '\n'.join([*lines, f'{new.told()} {told}'])
+
+
+def _standing(folder: pathlib.Path) -> dict[str, list[int]]:
+  """Returns item -> own ID of what a folder holds, which may be nothing."""
+  if not (folder / INDEX).exists():
+    return {}
+  index = index_file.read(folder / INDEX)
+  return dict(zip(index.item_ids, index.code_nl.tolist(), strict=True))
+
+
+def _check_kept(folder: pathlib.Path, lost: Sequence[str]) -> None:
+  """Raises UserError where IDs of a folder would change or vanish."""
+  if lost:
+    raise UserError(
+      f"'{folder / INDEX}' has the IDs of {len(lost)} items (first {lost[0]!r})"
+      ' that would change or vanish, such as those that --add gave; write'
+      ' elsewhere by --out, or delete the folder.'
+    )
 
 
 def _about(run: 'GeneratorRun') -> str:

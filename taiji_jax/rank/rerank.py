@@ -71,8 +71,10 @@ class Reranker:
       there_bk: bool, which items there are.
 
     Raises:
-      UserError: another number of features.
+      UserError: another number of features, one of an item that is no finite
+        number, or arrays that do not fit each other.
     """
+    feature_bkf = _checked(feature_bkf, there_bk)
     if feature_bkf.shape[-1] != len(self.mean_f):
       raise UserError(
         f'{feature_bkf.shape[-1]} features, the re-ranker was trained on'
@@ -166,8 +168,12 @@ def fit(
     seed: of the start and of the order of the rows.
 
   Raises:
-    UserError: no list holds its next item.
+    UserError: no list holds its next item, a place is outside of its list or
+      has no item, a feature of an item is no finite number, or arrays do not
+      fit each other.
   """
+  feature_bkf = _checked(feature_bkf, there_bk)
+  place_b = _places(place_b, there_bk)
   known = np.flatnonzero(place_b >= 0)
   if not len(known):
     raise UserError(
@@ -193,6 +199,58 @@ def fit(
     config,
   )
   return Reranker(jax.device_get(params), mean_f, scale_f, config)
+
+
+def _checked(feature_bkf: np.ndarray, there_bk: np.ndarray) -> np.ndarray:
+  """Returns the features, finite where there is no item as well."""
+  feature_bkf, there_bk = np.asarray(feature_bkf), np.asarray(there_bk)
+  if feature_bkf.ndim != 3 or feature_bkf.shape[:2] != there_bk.shape:
+    raise UserError(
+      f'features have the shape {feature_bkf.shape}, there_bk'
+      f' {there_bk.shape}; give [rows, items, features] and [rows, items].'
+    )
+  if there_bk.dtype != bool:
+    raise UserError(
+      f'there_bk is of the type {there_bk.dtype}; give a bool for each item.'
+    )
+  finite_bkf = np.isfinite(feature_bkf)
+  if finite_bkf.all():
+    return feature_bkf
+  wrong_bkf = ~finite_bkf & there_bk[..., None]
+  if wrong_bkf.any():
+    row, item, feature = np.argwhere(wrong_bkf)[0]
+    raise UserError(
+      f'feature {feature} of item {item} in row {row} is'
+      f' {feature_bkf[row, item, feature]}; give finite numbers.'
+    )
+  return np.where(finite_bkf, feature_bkf, 0.0)
+
+
+def _places(place_b: np.ndarray, there_bk: np.ndarray) -> np.ndarray:
+  """Returns where the next items stand, each in its list or -1."""
+  place_b = np.asarray(place_b)
+  rows, width = there_bk.shape
+  if place_b.shape != (rows,) or place_b.dtype.kind not in 'iu':
+    raise UserError(
+      f'places have the shape {place_b.shape} and the type {place_b.dtype};'
+      f' give a whole number for each of the {rows} rows.'
+    )
+  wrong_b = (place_b < -1) | (place_b >= width)
+  if wrong_b.any():
+    row = int(wrong_b.argmax())
+    raise UserError(
+      f'the place of row {row} is {place_b[row]}; give 0 to {width - 1}, or -1'
+      ' where its list does not hold the next item.'
+    )
+  known = np.flatnonzero(place_b >= 0)
+  empty = known[~there_bk[known, place_b[known]]]
+  if len(empty):
+    row = int(empty[0])
+    raise UserError(
+      f'the place of row {row} is {place_b[row]}, where its list has no item;'
+      ' give the place of the next item, or -1.'
+    )
+  return place_b
 
 
 def _begin(seed: int, features: int, config: RerankConfig) -> Any:

@@ -7,12 +7,14 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 import numpy as np
 
 from taiji_jax import sharding
 from taiji_jax.errors import UserError
 from taiji_jax.modules.item_embedding import CONSTANTS
+from taiji_jax.recommender import asked
 from taiji_jax.sharding import MeshConfig
 
 NODE = 'recommender'
@@ -60,11 +62,19 @@ class Base:
   Attributes:
     network: of `modules`.
     mesh: where it lies.
+    items: N, how many items the model knows: 0 to N - 1.
+    placed: the trie of the catalogue on the mesh, which programs are handed;
+      None for a model without one.
   """
 
-  def __init__(self, network: Any, constants: dict, mesh: Mesh | None):
+  placed = None
+
+  def __init__(
+    self, network: Any, constants: dict, mesh: Mesh | None, items: int
+  ):
     self.mesh = MeshConfig().make() if mesh is None else mesh
     self.network, self._constants = network, constants
+    self.items = items
     self._rows = 256
     self._found: dict[int, Callable] = {}
 
@@ -99,37 +109,86 @@ class Base:
     return {'params': params[NODE], CONSTANTS: self._constants}
 
   def lists(
-    self, params: Any, history_rs: np.ndarray, length_r: np.ndarray, count: int
+    self,
+    params: Any,
+    history_rs: np.ndarray,
+    length_r: np.ndarray,
+    count: int,
+    *,
+    excluded_rx: np.ndarray | None = None,
+    allowed_n: np.ndarray | None = None,
   ) -> Lists:
     """Returns the best items of each row.
 
     Args:
       params: the parameters.
-      history_rs, length_r: see `sft.rows.LabelledRows`.
-      count: items a row.
+      history_rs: int `[R, S]`, items that the model knows, oldest first; what
+        pads it on the right may be anything.
+      length_r: int, items of each history, 1 to S.
+      count: items a row, at least 1.
+      excluded_rx: int32 `[R, X]`, items that a row must not get, such as those
+        it has seen, in any order; -1 for none.
+      allowed_n: bool `[N]`, the items that any row may get, or `[R, N]`.
+
+    Raises:
+      UserError: what is asked is of another shape, type or range; it says
+        which row.
     """
+    if count < 1:
+      raise UserError(f'count is {count}; give at least one item a row.')
+    history_rs, length_r = asked.histories(history_rs, length_r, self.items)
+    rows = len(length_r)
+    if not rows:
+      none_rk = np.zeros((0, count))
+      return Lists(none_rk.astype(np.int32), none_rk.astype(np.float32))
+    excluded_rx = asked.excluded(excluded_rx, rows, self._room)
+    allowed_rn = asked.allowed(allowed_n, rows, self.items, self._room)
+    whole = NamedSharding(self.mesh, P())
     found = self._compiled(count)
     items, scores = [], []
-    for at in range(0, len(history_rs), self._rows):
+    for at in range(0, rows, self._rows):
       own = slice(at, at + self._rows)
       lack = self._rows - len(length_r[own])
+      more = ((0, lack), (0, 0))
       batch = {
-        'history_bs': np.pad(history_rs[own], ((0, lack), (0, 0))),
+        'history_bs': np.pad(history_rs[own], more),
         'length_b': np.pad(length_r[own], (0, lack), constant_values=1),
       }
-      batch = sharding.place_batch(batch, self.mesh)
-      item_bk, score_bk = found(params, batch)
+      only = {}
+      if excluded_rx is not None:
+        only['excluded_bx'] = np.pad(excluded_rx[own], more, constant_values=-1)
+      if allowed_rn is not None and len(allowed_rn) == rows:
+        only['allowed_bn'] = np.pad(allowed_rn[own], more)
+      batch, only = sharding.place_batch((batch, only), self.mesh)
+      if allowed_rn is not None and len(allowed_rn) < rows:
+        only['allowed_bn'] = jax.device_put(allowed_rn, whole)
+      item_bk, score_bk = found(params, self.placed, batch, only)
       items.append(np.asarray(item_bk)[: self._rows - lack])
       scores.append(np.asarray(score_bk)[: self._rows - lack])
     return Lists(np.concatenate(items), np.concatenate(scores))
 
+  @property
+  def _room(self) -> int:
+    """Returns one more than the largest number of an item in a filter."""
+    return self.items
+
   def _compiled(self, count: int) -> Callable:
+    """Returns the program of lists of a length, whatever the catalogue is."""
     if count not in self._found:
       best = functools.partial(self._best, count=count)
       self._found[count] = jax.jit(sharding.on(best, self.mesh))
     return self._found[count]
 
-  def _best(self, params: Any, batch: dict, count: int):
+  def _best(self, params: Any, trie: Any, batch: dict, only: dict, count: int):
+    """Returns (items, scores) of a batch; see `lists`.
+
+    Args:
+      params: the parameters.
+      trie: `placed`; None for a model without one.
+      batch: with `history_bs` and `length_b`.
+      only: `excluded_bx` and `allowed_bn`, where given; see `item_filter.of`.
+      count: items a row.
+    """
     raise NotImplementedError
 
 

@@ -10,20 +10,22 @@ import numpy as np
 
 from taiji_jax.decode import beams as beams_lib
 from taiji_jax.decode import trie_sampling
+from taiji_jax.decode.children import NORMALIZE
 from taiji_jax.decode.trie import Trie
 from taiji_jax.errors import UserError
 from taiji_jax.modules.item_decoder import ItemDecoder, ItemDecoderConfig
 from taiji_jax.recommender import base, code_start
-from taiji_jax.recommender.base import Base
+from taiji_jax.recommender.coded import Coded, codes_of
 
 
-class Generator(Base):
+class Generator(Coded):
   """A generator of semantic IDs: an item trunk, code heads, beams over a trie.
 
   Attributes:
     network: the `ItemDecoder`.
-    trie: of the catalogue.
+    trie: of the catalogue; another one by `swap`.
     mesh: where it lies.
+    items: N, how many items the model knows.
   """
 
   def __init__(
@@ -42,7 +44,7 @@ class Generator(Base):
     Args:
       config: sizes of the network.
       code_nl: int, the sequence of each item.
-      trie: of these.
+      trie: of these; it may hold other items too, new ones.
       text_nd: float, the items' text vectors; None where text is not read.
       mesh: where it lies; one device where None.
       width: beams a row.
@@ -52,25 +54,28 @@ class Generator(Base):
         `code_start.embeddings`; at random where None.
 
     Raises:
-      UserError: arrays of other sizes than the config's.
+      UserError: arrays of other sizes than the config's, an unknown form, or a
+        trie that does not hold the items under these codes.
     """
-    constants = base.given(config, text_nd)
-    code_nl = np.asarray(code_nl, np.int32)
-    if code_nl.shape != (config.num_items, len(config.codes)):
+    if normalize not in NORMALIZE:
       raise UserError(
-        f'codes have the shape {code_nl.shape}, the model has'
-        f' {config.num_items} items of {len(config.codes)} codes; they belong'
-        ' to different code spaces.'
+        f'normalize is {normalize!r}; choose one of {", ".join(NORMALIZE)}.'
       )
+    constants = base.given(config, text_nd)
+    code_nl = codes_of(code_nl, config.num_items, len(config.codes))
     if trie.capacity.codes != config.codes:
       raise UserError(
         f'the trie has codes of {trie.capacity.codes}, the model of'
         f' {config.codes}; build it of the same semantic IDs.'
       )
     constants['embedding']['code_nl'] = jnp.asarray(code_nl)
-    super().__init__(ItemDecoder(config), constants, mesh)
-    self.trie, self._width, self._normalize = trie, width, normalize
-    self._codebook_lkd = codebook_lkd
+    super().__init__(ItemDecoder(config), constants, mesh, code_nl, trie, width)
+    self._normalize, self._codebook_lkd = normalize, codebook_lkd
+
+  @property
+  def normalize(self) -> str:
+    """Returns over which codes probabilities sum to 1."""
+    return self._normalize
 
   def _begun_at(self, drawn: dict) -> dict:
     if self._codebook_lkd is None:
@@ -107,10 +112,12 @@ class Generator(Base):
     code_bgl: jax.Array,
     key: jax.Array | None = None,
     temperature: float = 1.0,
+    trie: Trie | None = None,
   ) -> jax.Array:
     """Returns the log-probability of each code, float32 `[b, g, L]`.
 
-    Of the policy that `draw` draws from; for training too.
+    Of the policy that `draw` draws from (`normalize` is 'children'); for
+    training too.
 
     Args:
       params: the parameters.
@@ -118,6 +125,7 @@ class Generator(Base):
       code_bgl: int32, g sequences of each row.
       key: of dropout, which is off where None.
       temperature: above 0; logits are divided by it.
+      trie: of the catalogue; the present one where None.
     """
     variables = self.variables(params)
     train = key is not None and self.network.config.dropout > 0
@@ -125,11 +133,16 @@ class Generator(Base):
     levels = self.network.apply(variables, state_bd, code_bgl, method='levels')
     logits = tuple(logits_bgv / temperature for logits_bgv in levels)
     return trie_sampling.given_logp(
-      logits, code_bgl, self.trie, self._normalize
+      logits, code_bgl, trie or self.trie, self._normalize
     )
 
   def beams(
-    self, params: Any, batch: dict, width: int, **only: Any
+    self,
+    params: Any,
+    batch: dict,
+    width: int,
+    trie: Trie | None = None,
+    **only: Any,
   ) -> beams_lib.Items:
     """Returns the best items of a batch; inside a jitted function.
 
@@ -137,17 +150,20 @@ class Generator(Base):
       params: the parameters.
       batch: with `history_bs` and `length_b`.
       width: beams, and items, a row.
+      trie: of the catalogue; the present one where None.
       **only: `excluded_bx`, `allowed_bn`; see `item_filter.of`.
     """
     return beams_lib.search(
       *self._begun(params, batch),
-      self.trie,
+      trie or self.trie,
       width,
       normalize=self._normalize,
       **only,
     )
 
-  def sequences(self, params: Any, batch: dict, width: int) -> beams_lib.Beams:
+  def sequences(
+    self, params: Any, batch: dict, width: int, trie: Trie | None = None
+  ) -> beams_lib.Beams:
     """Returns the likeliest semantic IDs of a batch, all of a row different.
 
     Inside a jitted function.
@@ -156,9 +172,10 @@ class Generator(Base):
       params: the parameters.
       batch: with `history_bs` and `length_b`.
       width: IDs a row.
+      trie: of the catalogue; the present one where None.
     """
     return beams_lib.beams(
-      *self._begun(params, batch), self.trie, width, self._normalize
+      *self._begun(params, batch), trie or self.trie, width, self._normalize
     )
 
   def draw(
@@ -167,6 +184,7 @@ class Generator(Base):
     batch: dict,
     seed_bg: jax.Array,
     temperature: float = 1.0,
+    trie: Trie | None = None,
   ) -> trie_sampling.Drawn:
     """Returns g sequences of each row, drawn with replacement.
 
@@ -175,10 +193,11 @@ class Generator(Base):
       batch: with `history_bs` and `length_b`.
       seed_bg: uint32; a sequence depends on its row and its seed alone.
       temperature: above 0.
+      trie: of the catalogue; the present one where None.
     """
     return trie_sampling.draw(
       *self._begun(params, batch),
-      self.trie,
+      trie or self.trie,
       seed_bg,
       temperature,
       self._normalize,
@@ -205,6 +224,7 @@ class Generator(Base):
     none_bml = jnp.zeros((b, 1, 0), jnp.int32)
     return first_bv, none_bml, step
 
-  def _best(self, params: Any, batch: dict, count: int):
-    found = self.beams(params, batch, max(count, self._width))
+  def _best(self, params: Any, trie: Any, batch: dict, only: dict, count: int):
+    width = max(count, self._width)
+    found = self.beams(params, batch, width, trie, **only)
     return found.item_bk[:, :count], found.logp_bk[:, :count]

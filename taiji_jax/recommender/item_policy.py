@@ -1,6 +1,7 @@
 """A generator of semantic IDs as a policy to reinforce."""
 
 from collections.abc import Callable
+import math
 from typing import Any
 
 import chex
@@ -12,7 +13,9 @@ from taiji_jax import sharding
 from taiji_jax.decode.rollouts import RolloutBatch
 from taiji_jax.decode.sample import Completions
 from taiji_jax.decode.sampled import SampledItems
+from taiji_jax.decode.trie import Trie
 from taiji_jax.errors import UserError
+from taiji_jax.recommender import asked
 from taiji_jax.recommender.generator import Generator
 
 BEAMS, SAMPLES = 'beams', 'samples'
@@ -38,22 +41,26 @@ class ItemPrompts:
     length_r: int32, items of each, at least 1.
   """
 
-  def __init__(self, history_rs: np.ndarray, length_r: np.ndarray):
+  def __init__(
+    self,
+    history_rs: np.ndarray,
+    length_r: np.ndarray,
+    items: int | None = None,
+  ):
     """Takes the histories.
 
     Args:
       history_rs, length_r: see the attributes.
+      items: N, how many items the model knows; where None, a policy that is
+        asked refuses what is too large.
 
     Raises:
-      UserError: they are not of as many rows, or a history is empty.
+      UserError: they are not of as many rows, a history is empty or longer than
+        there are places, or it has an item that the model does not know.
     """
-    if len(history_rs) != len(length_r) or not (np.asarray(length_r) > 0).all():
-      raise UserError(
-        f'{len(history_rs)} histories, {len(length_r)} lengths, the least'
-        f' {np.min(length_r, initial=0)}; give as many, each at least 1.'
-      )
-    self.history_rs = np.asarray(history_rs, np.int32)
-    self.length_r = np.asarray(length_r, np.int32)
+    self.history_rs, self.length_r = asked.histories(
+      history_rs, length_r, items
+    )
 
   def __len__(self) -> int:
     """Returns how many there are."""
@@ -105,22 +112,39 @@ class ItemPolicy:
       temperature: of samples; beams have 1.
 
     Raises:
-      UserError: an unknown kind, or beams with another temperature.
+      UserError: an unknown kind, a temperature that is none, beams with another
+        than 1, or samples of a generator whose probabilities are not those
+        that it draws by.
     """
     if rollouts not in ROLLOUTS:
       raise UserError(
         f'rollouts is {rollouts!r}; choose one of {", ".join(ROLLOUTS)}.'
       )
-    if rollouts == BEAMS and temperature != 1:
+    if rollouts == SAMPLES and generator.normalize != 'children':
       raise UserError(
-        f"the temperature is {temperature}; rollouts 'beams' are not drawn, so"
-        " set it to 1, or take 'samples'."
+        f"rollouts is 'samples', and the generator's normalize is"
+        f' {generator.normalize!r}: it draws among the codes that lead to an'
+        " item, whose probabilities are others; take 'beams', or a generator"
+        " with normalize='children'."
       )
     self.generator, self.rollouts = generator, rollouts
+    self._check_temperature(temperature)
     self.mesh = self.rollout_mesh = generator.mesh
     self.temperature = temperature
     self.completion = generator.trie.levels
     self._samplers: dict[tuple[float, int], Callable] = {}
+
+  def _check_temperature(self, temperature: float) -> None:
+    """Raises UserError where rollouts can't have it."""
+    if not 0 < temperature < math.inf:
+      raise UserError(
+        f'the temperature is {temperature}; give a number above 0.'
+      )
+    if self.rollouts == BEAMS and temperature != 1:
+      raise UserError(
+        f"the temperature is {temperature}; rollouts 'beams' are not drawn, so"
+        " set it to 1, or take 'samples'."
+      )
 
   def init_trained(self) -> Any:
     """Returns parameters drawn at random."""
@@ -162,11 +186,17 @@ class ItemPolicy:
     So many a history as there are seeds; beams do not depend on them.
 
     Args:
-      temperature: of samples.
+      temperature: of samples; beams have 1.
+
+    Raises:
+      UserError: another temperature; and, when it is called, histories with
+        items that the generator does not know.
     """
+    self._check_temperature(temperature)
     find = self._beams if self.rollouts == BEAMS else self._samples
 
     def completions(params, history_bs, length_b, seed_n) -> CodeCompletions:
+      self._check_histories(history_bs, length_b)
       b = len(length_b)
       group = len(seed_n) // b
       key = (temperature, group)
@@ -174,22 +204,48 @@ class ItemPolicy:
         self._samplers[key] = jax.jit(
           sharding.on(lambda *args: find(*args, group, temperature), self.mesh)
         )
-      return self._samplers[key](params, history_bs, length_b, seed_n)
+      return self._samplers[key](
+        params, self.generator.placed, history_bs, length_b, seed_n
+      )
 
     return completions
 
-  def _beams(self, params, history_bs, length_b, seed_n, group, temperature):
+  def _check_histories(self, history_bs: Any, length_b: Any) -> None:
+    """Raises UserError where the generator does not know an item."""
+    # Of several hosts each knows its own rows alone.
+    if getattr(history_bs, 'is_fully_addressable', True):
+      asked.histories(history_bs, length_b, self.generator.items)
+
+  def _beams(
+    self,
+    params,
+    trie: Trie,
+    history_bs,
+    length_b,
+    seed_n,
+    group: int,
+    temperature: float,
+  ) -> CodeCompletions:
     del seed_n, temperature
     batch = _histories(history_bs, length_b)
-    found = self.generator.sequences(params, batch, group)
+    found = self.generator.sequences(params, batch, group, trie)
     # Of each code, as training says it: a beam has the sum alone.
-    logp_bgl = self.generator.logp(params, batch, found.code_bml)
+    logp_bgl = self.generator.logp(params, batch, found.code_bml, trie=trie)
     return _flat(found.leaf_bm, found.code_bml, logp_bgl, found.there_bm)
 
-  def _samples(self, params, history_bs, length_b, seed_n, group, temperature):
+  def _samples(
+    self,
+    params,
+    trie: Trie,
+    history_bs,
+    length_b,
+    seed_n,
+    group: int,
+    temperature: float,
+  ) -> CodeCompletions:
     seed_bg = seed_n.reshape(len(length_b), group)
     batch = _histories(history_bs, length_b)
-    found = self.generator.draw(params, batch, seed_bg, temperature)
+    found = self.generator.draw(params, batch, seed_bg, temperature, trie)
     return _flat(found.leaf_bg, found.code_bgl, found.logp_bgl, found.there_bg)
 
   def sampled(self, completions: CodeCompletions, group: int) -> SampledItems:
@@ -214,7 +270,10 @@ class ItemPolicy:
       order_bg = np.argsort(score_bg, axis=1, kind='stable')
       rank_n = np.argsort(order_bg, axis=1, kind='stable').ravel()
     return SampledItems(
-      texts=[' '.join(map(str, codes)) for codes in token_nc.tolist()],
+      texts=[
+        ' '.join(map(str, codes)) if there else ''
+        for codes, there in zip(token_nc.tolist(), there_n, strict=True)
+      ],
       group_n=n // group,
       rank_n=rank_n,
       item_n=np.where(there_n, item_n, -1),

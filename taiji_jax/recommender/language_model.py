@@ -19,6 +19,7 @@ from taiji_jax.decode.trie import Trie
 from taiji_jax.errors import UserError
 from taiji_jax.modules import decoder as decoder_lib
 from taiji_jax.modules.decoder import Decoder
+from taiji_jax.recommender import asked, catalogue
 from taiji_jax.recommender.base import Lists
 from taiji_jax.sharding import MeshConfig
 
@@ -30,7 +31,8 @@ class LanguageModel:
 
   Attributes:
     decoder: the network.
-    trie: of the catalogue.
+    trie: of the catalogue; another one by `swap`.
+    placed: the same, on the mesh.
     mesh: where it lies.
   """
 
@@ -78,11 +80,26 @@ class LanguageModel:
       )
     self.mesh = MeshConfig().make() if mesh is None else mesh
     sharding.check_batch(rows, self.mesh, 'rows')
-    self.decoder, self.trie = decoder, trie
+    self.decoder = decoder
+    self.trie, self.placed = trie, catalogue.on_mesh(trie, self.mesh)
     self._prompt, self._token_lk = prompt, jnp.asarray(tokens.token_lk)
     self._width, self._normalize = width, normalize
     self._rows, self._bucket, self._pad_id = rows, bucket, pad_id
     self._found: dict[int, Callable] = {}
+
+  def swap(self, trie: Trie) -> None:
+    """Puts another catalogue in the place of the present one.
+
+    Items may be gone or new; nothing is compiled anew.
+
+    Args:
+      trie: `trie.build(..., capacity=MODEL.trie.capacity)`.
+
+    Raises:
+      UserError: its capacity is another one.
+    """
+    catalogue.check_capacity(trie, self.trie)
+    self.trie, self.placed = trie, catalogue.on_mesh(trie, self.mesh)
 
   def lists(
     self, params: Any, history_rs: np.ndarray, length_r: np.ndarray, count: int
@@ -92,9 +109,15 @@ class LanguageModel:
     Args:
       params: the decoder's variables.
       history_rs: int `[R, S]`, oldest first, padded on the right.
-      length_r: int, items of each history, at least 1.
-      count: items a row.
+      length_r: int, items of each history, 1 to S.
+      count: items a row, at least 1.
+
+    Raises:
+      UserError: arrays of other shapes or types, or a length out of range.
     """
+    if count < 1:
+      raise UserError(f'count is {count}; give at least one item a row.')
+    history_rs, length_r = asked.histories(history_rs, length_r)
     ids = [
       self._prompt(items[:length].tolist())
       for items, length in zip(history_rs, length_r, strict=True)
@@ -112,7 +135,7 @@ class LanguageModel:
       filled = np.pad(own, (0, self._rows - len(own)), mode='edge')
       prompt = padded([ids[r] for r in filled], longest, self._pad_id)
       batch = sharding.place_batch(prompt, self.mesh)
-      item_bk, score_bk = found(variables, *batch)
+      item_bk, score_bk = found(variables, self.placed, *batch)
       item_rk[own] = np.asarray(item_bk)[: len(own), :count]
       score_rk[own] = np.asarray(score_bk)[: len(own), :count]
     return Lists(item_rk, score_rk)
@@ -138,7 +161,7 @@ class LanguageModel:
       self._found[width] = jax.jit(sharding.on(best, self.mesh))
     return self._found[width]
 
-  def _best(self, variables: Any, prompt_bp, length_b, width: int):
+  def _best(self, variables: Any, trie, prompt_bp, length_b, width: int):
     decoder = Decoder(dataclasses.replace(self.decoder.config, stacked=False))
     start = code_steps.start(
       decoder,
@@ -150,7 +173,7 @@ class LanguageModel:
     )
     found = beams_lib.search(
       *start,
-      self.trie,
+      trie,
       width,
       normalize=self._normalize,
     )

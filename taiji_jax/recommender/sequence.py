@@ -18,6 +18,7 @@ class SequenceRecommender(Base):
   Attributes:
     network: the `SequenceModel`.
     mesh: where it lies.
+    items: N, how many items the model knows.
   """
 
   def __init__(
@@ -32,7 +33,8 @@ class SequenceRecommender(Base):
       config: sizes of the network.
       text_nd, mesh: as for `Generator`.
     """
-    super().__init__(SequenceModel(config), base.given(config, text_nd), mesh)
+    constants = base.given(config, text_nd)
+    super().__init__(SequenceModel(config), constants, mesh, config.num_items)
 
   def loss(
     self, params: Any, batch: dict, key: jax.Array
@@ -50,14 +52,33 @@ class SequenceRecommender(Base):
     logp_bj = jnp.take_along_axis(logp_bn, batch['label_bj'], 1)
     return base.cross_entropy(logp_bj, batch['weight_bj'])
 
-  def _best(self, params: Any, batch: dict, count: int):
+  def _best(self, params: Any, trie: Any, batch: dict, only: dict, count: int):
+    del trie
     variables = self.variables(params)
     state_bd = base.state_of(self.network, variables, batch, False, None)
     logits_bn = self.network.apply(variables, state_bd, method='logits')
+    logits_bn = _masked(logits_bn, **only)
     most = min(count, logits_bn.shape[1])
     score_bk, item_bk = jax.lax.top_k(logits_bn, most)
+    item_bk = jnp.where(jnp.isneginf(score_bk), -1, item_bk)
     lack = ((0, 0), (0, count - most))
     return (
       jnp.pad(item_bk, lack, constant_values=-1),
       jnp.pad(score_bk, lack, constant_values=-jnp.inf),
     )
+
+
+def _masked(
+  logits_bn: jax.Array,
+  excluded_bx: jax.Array | None = None,
+  allowed_bn: jax.Array | None = None,
+) -> jax.Array:
+  """Returns logits, -inf where a row must not get the item."""
+  if allowed_bn is not None:
+    logits_bn = jnp.where(allowed_bn, logits_bn, -jnp.inf)
+  if excluded_bx is not None:
+    b, n = logits_bn.shape
+    at_bx = jnp.where(excluded_bx < 0, n, excluded_bx)
+    row_b1 = jnp.arange(b)[:, None]
+    logits_bn = logits_bn.at[row_b1, at_bx].set(-jnp.inf, mode='drop')
+  return logits_bn

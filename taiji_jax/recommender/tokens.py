@@ -14,10 +14,11 @@ from taiji_jax.decode.trie import Trie
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder import Decoder
 from taiji_jax.modules.decoder_config import DecoderConfig
-from taiji_jax.recommender.base import NODE, Base
+from taiji_jax.recommender.base import NODE
+from taiji_jax.recommender.coded import Coded, codes_of
 
 
-class TokenGenerator(Base):
+class TokenGenerator(Coded):
   """A decoder over code tokens, one of each level of each item.
 
   TIGER (https://arxiv.org/abs/2305.05065). `Choice:` a decoder alone in the
@@ -26,8 +27,9 @@ class TokenGenerator(Base):
   Attributes:
     network: the `Decoder`; token 0 begins a history, token 1 + l K + c is code
       c of level l.
-    trie: of the catalogue.
+    trie: of the catalogue; another one by `swap`.
     mesh: where it lies.
+    items: N, how many items the model knows.
   """
 
   def __init__(
@@ -43,12 +45,13 @@ class TokenGenerator(Base):
     Args:
       config: sizes of the network, whose blocks are not stacked.
       code_nl: int, the sequence of each item.
-      trie: of these.
+      trie: of these; it may hold other items too, new ones.
       mesh: where it lies; one device where None.
       width: beams a row.
 
     Raises:
-      UserError: a vocabulary that does not hold the codes.
+      UserError: a vocabulary that does not hold the codes, or a trie that does
+        not hold the items under them.
     """
     codes = trie.capacity.codes
     if len(set(codes)) > 1:
@@ -61,8 +64,8 @@ class TokenGenerator(Base):
         ' one that begins; give vocab_size = 1 + the codes of all levels, and'
         ' stacked=False.'
       )
-    super().__init__(Decoder(config), {}, mesh)
-    self.trie, self._width = trie, width
+    code_nl = codes_of(code_nl, None, len(codes))
+    super().__init__(Decoder(config), {}, mesh, code_nl, trie, width)
     offset_l = 1 + np.cumsum((0, *codes[:-1]))
     self._token_nl = jnp.asarray(code_nl + offset_l, jnp.int32)
     self._token_lk = jnp.asarray(
@@ -130,9 +133,10 @@ class TokenGenerator(Base):
     token_bp = self._token_nl[history_bs].reshape(len(history_bs), -1)
     return jnp.pad(token_bp, ((0, 0), (1, 0))), 1 + levels * length_b
 
-  def _best(self, params: Any, batch: dict, count: int):
+  def _best(self, params: Any, trie: Any, batch: dict, only: dict, count: int):
     start = code_steps.start(
       self.network, params[NODE], *self._prompts(batch), self._token_lk
     )
-    found = beams_lib.search(*start, self.trie, max(count, self._width))
+    width = max(count, self._width)
+    found = beams_lib.search(*start, trie, width, **only)
     return found.item_bk[:, :count], found.logp_bk[:, :count]

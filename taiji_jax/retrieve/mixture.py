@@ -49,6 +49,11 @@ class Mixture:
     named = dict(zip(self.names, self.weight_c.tolist(), strict=True))
     return dict(sorted(named.items(), key=lambda kv: -kv[1]))
 
+  @property
+  def items(self) -> int:
+    """Returns N, how many items it knows."""
+    return len(self.tables.popularity_n)
+
   def scores(self, rows: NextItems) -> np.ndarray:
     """Returns the probability of every item, float32 `[B, N]`.
 
@@ -57,9 +62,11 @@ class Mixture:
 
     Returns:
       Each row sums to 1.
+
+    Raises:
+      UserError: a history has an item that training did not know of.
     """
-    items = len(self.tables.popularity_n)
-    p_bn = np.empty((len(rows), items), np.float32)
+    p_bn = np.empty((len(rows), self.items), np.float32)
     for start, part_bn in self.chunks(rows):
       p_bn[start : start + len(part_bn)] = part_bn
     return p_bn
@@ -69,8 +76,11 @@ class Mixture:
 
     Args:
       rows: the contexts.
+
+    Raises:
+      UserError: as `scores`.
     """
-    recent_bs = rows.recent_bs(self.config.history)
+    recent_bs = self._recent(rows)
     for start in range(0, len(rows), self.config.rows):
       part = recent_bs[start : start + self.config.rows]
       yield (
@@ -98,10 +108,15 @@ class Mixture:
     Returns:
       log max(p_c, config.floor) in nats, so at most 0; the floor's logarithm
       for no item.
+
+    Raises:
+      UserError: as `scores`, a candidate that it does not know, or not as many
+        lists as rows.
     """
     components = self.config.components
+    self._check(rows, item_bk)
     found = np.empty((*item_bk.shape, len(components)), np.float32)
-    recent_bs = rows.recent_bs(self.config.history)
+    recent_bs = self._recent(rows)
     for start in range(0, len(rows), self.config.rows):
       part = slice(start, start + self.config.rows)
       item = item_bk[part]
@@ -117,6 +132,7 @@ class Mixture:
     Args:
       rows, item_bk: see `features`; for -1 the floor's logarithm.
     """
+    self._check(rows, item_bk)
     found = np.full(item_bk.shape, self.config.floor, np.float32)
     for start, p_bn in self.chunks(rows):
       item = item_bk[start : start + len(p_bn)]
@@ -143,9 +159,30 @@ class Mixture:
     Returns:
       log p of the mixture, then what `evidence.evidence` says.
     """
-    recent_bs = rows.recent_bs(self.config.history)
-    found = evidence_lib.evidence(self.tables, recent_bs, item_bk)
+    self._check(rows, item_bk)
+    found = evidence_lib.evidence(self.tables, self._recent(rows), item_bk)
     return np.concatenate([self.logp(rows, item_bk)[..., None], found], -1)
+
+  def _recent(self, rows: NextItems) -> np.ndarray:
+    """Returns the last items of histories, all of them known, `[B, S]`."""
+    rows.check(self.items)
+    return rows.recent_bs(self.config.history)
+
+  def _check(self, rows: NextItems, item_bk: np.ndarray) -> None:
+    """Raises UserError where candidates are not what is read."""
+    if item_bk.ndim != 2 or len(item_bk) != len(rows):
+      raise UserError(
+        f'candidates have the shape {item_bk.shape} for {len(rows)} rows; give'
+        ' a list for each.'
+      )
+    wrong_bk = (item_bk < -1) | (item_bk >= self.items)
+    if wrong_bk.any():
+      b, k = np.argwhere(wrong_bk)[0]
+      raise UserError(
+        f'row {b} has item {item_bk[b, k]} as a candidate, and the model knows'
+        f' {self.items} items; give numbers from 0 to {self.items - 1}, or -1'
+        ' for none.'
+      )
 
 
 def fit(
@@ -163,8 +200,10 @@ def fit(
     config: how it counts, and what is mixed.
 
   Raises:
-    UserError: a part has no row.
+    UserError: a part has no row, or one has an item that `near` has not.
   """
+  for rows in (train, valid):
+    rows.check(near.rows, targets=True)
   tables = Tables.of(train, near, config)
   if not len(valid):
     raise UserError(

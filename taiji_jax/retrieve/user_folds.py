@@ -69,8 +69,7 @@ class UserFolds:
     Args:
       rows: the contexts; each sees the counts without its user's fold.
     """
-    items = len(self._mixture.tables.popularity_n)
-    p_bn = np.empty((len(rows), items), np.float32)
+    p_bn = np.empty((len(rows), self._mixture.items), np.float32)
     for index, mixture in self._parts(rows):
       p_bn[index] = mixture.scores(rows.take(index))
     return p_bn
@@ -129,6 +128,7 @@ class UserFolds:
 
   def _parts(self, rows: NextItems) -> Iterator[tuple[np.ndarray, Mixture]]:
     """Yields (positions of a fold's rows, their mixture)."""
+    rows.check(self._mixture.items)
     fold_b = self.folds(rows)
     for fold in np.unique(fold_b).tolist():
       yield np.flatnonzero(fold_b == fold), self.of(fold)

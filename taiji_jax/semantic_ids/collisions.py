@@ -80,11 +80,13 @@ def repair(
   temperature: float = 0.01,
   rounds: int = 20,
 ) -> Repaired:
-  """Returns IDs of which fewer are shared; only last codes change.
+  """Returns IDs of which no more are shared; only last codes change.
 
   'hungarian': of each prefix with a shared ID, all items get the last codes, no
   code twice, whose squared distances have the least sum. Nothing is shared but
-  where a prefix has more items than codes: there as many as have room.
+  where a prefix has more items than codes: there as many as have room get such
+  codes, the others keep theirs, and the whole prefix stays as it was where no
+  fewer items would share their ID than before.
 
   'sinkhorn': the items of a shared ID alone move, to codes that no other item
   of the prefix has (`spread`), round after round while something changes.
@@ -142,7 +144,16 @@ def _hungarian(
     if shared_n[rows].any():
       cost_ik = distances(rest_nd[rows], codebook_kd)
       i, k = optimize.linear_sum_assignment(cost_ik)
-      code_nl[rows[i], -1] = k
+      last_i = code_nl[rows, -1].copy()
+      last_i[i] = k
+      if _crowd(last_i) < _crowd(code_nl[rows, -1]):
+        code_nl[rows, -1] = last_i
+
+
+def _crowd(code_i: np.ndarray) -> int:
+  """Returns how many items have a code that another one has too."""
+  count_k = np.bincount(code_i)
+  return int(count_k[count_k > 1].sum())
 
 
 def _sinkhorn(

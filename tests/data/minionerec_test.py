@@ -109,6 +109,36 @@ class MiniOneRecTest(parameterized.TestCase):
     self.assertEqual(data.official_train, 36_259)
     self.assertAlmostEqual(data.share, 3 / 36_259)
 
+  def test_histories_are_cut_to_the_last_items(self):
+    path = self.folder(train=[sample('T', [2, 0, 10], 0)])
+    data = minionerec.read(path, history=2)
+    self.assertEqual(data.train.history(0).tolist(), [0, 2])
+    self.assertEqual(data.valid.history(1).tolist(), [2, 2])
+    self.assertEqual(data.test.history(0).tolist(), [0, 1])
+    long = self.folder(valid=[sample('V', [0] * 11 + [2], 0)])
+    self.assertEqual(
+      minionerec.read(long, history=12).valid.length_b.tolist(), [12]
+    )
+    with self.assertRaisesRegex(UserError, '12 items; give 1 to 10'):
+      minionerec.read(long, history=3)
+    with self.assertRaisesRegex(UserError, 'history is 0; give at least 1'):
+      minionerec.read(path, history=0)
+
+  def test_a_category_is_a_name_and_no_pattern(self):
+    path = self.folder('[a-z]*')
+    self.assertLen(minionerec.read(path, '[a-z]*').test, 1)
+    with self.assertRaisesRegex(UserError, r'0 files \*\[a-z\]\*\.item.json'):
+      minionerec.read(path, '*[a-z]')
+    with self.assertRaisesRegex(UserError, r'0 files \[\*\.item.json'):
+      minionerec.read(self.folder(), '[')
+    for category in ('../Nuts', '/Nuts', 'index/'):
+      with self.assertRaisesRegex(UserError, 'without a folder'):
+        minionerec.read(path, category)
+
+  def test_a_home_of_nobody(self):
+    with self.assertRaisesRegex(UserError, "'~nobody-here/x' begins with"):
+      minionerec.read('~nobody-here/x')
+
   def test_one_folder_of_several_categories(self):
     path = self.folder()
     self.folder('Bolts', path, valid=VALID[:1])

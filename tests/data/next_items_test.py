@@ -66,6 +66,15 @@ class NextItemsTest(parameterized.TestCase):
     self.assertEqual(NextItemData(catalog, ROWS, ROWS, ROWS, 16).share, 0.25)
     self.assertIsNone(NextItemData(catalog, ROWS, ROWS, ROWS).share)
 
+  def test_unknown_items_are_refused_by_their_row(self):
+    rows = NextItems.of(('a', 'b', 'c'), [[1], [], [2, 7, -1]], [0, 9, 1])
+    rows.check(8)
+    with self.assertRaisesRegex(UserError, 'row 2 has item 7 in its .*0 to 6'):
+      rows.check(7)
+    with self.assertRaisesRegex(UserError, 'row 1 has item 9 as its target'):
+      rows.check(8, targets=True)
+    rows.check(10, targets=True)
+
   def test_programmers_errors(self):
     with self.assertRaisesRegex(ValueError, 'do not make rows'):
       NextItems(('u',), np.zeros(0), np.zeros(1), np.zeros(1))

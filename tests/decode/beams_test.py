@@ -311,6 +311,24 @@ class DecoderStepsTest(absltest.TestCase):
         self.assertAlmostEqual(total, float(found.logp_bm[row, at]), places=4)
 
 
+class FilterErrorsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ({'allowed_bn': np.ones((2, 4), int)}, 'type int32; give a bool'),
+    ({'allowed_bn': np.ones(4, bool)}, r'shape \(4,\); give 2 rows or one'),
+    ({'allowed_bn': np.ones((3, 4), bool)}, r'shape \(3, 4\)'),
+    ({'allowed_bn': np.ones((2, 0), bool)}, r'shape \(2, 0\)'),
+    ({'allowed_bn': np.ones((2, 99), bool)}, 'of 1 to'),
+    ({'excluded_bx': np.ones(4, int)}, 'numbers of items in 2 rows'),
+    ({'excluded_bx': np.ones((1, 4), int)}, 'numbers of items in 2 rows'),
+    ({'excluded_bx': np.ones((2, 4))}, 'type float32; give numbers'),
+  )
+  def test_what_is_wrong(self, only, text):
+    trie = trie_lib.build(np.arange(4)[:, None], 4)
+    only = {name: jnp.asarray(x) for name, x in only.items()}
+    with self.assertRaisesRegex(UserError, text):
+      item_filter.of(trie, 2, **only)
+
+
 class TrieErrorsTest(parameterized.TestCase):
   @parameterized.parameters(
     (np.zeros((0, 2), int), 3, {}, 'catalogue is empty'),
@@ -320,10 +338,49 @@ class TrieErrorsTest(parameterized.TestCase):
     (np.zeros((1, 2), int), (3,), {}, 'codes are given for 1 levels'),
     (np.zeros((2, 1), int), 3, {'item_n': [1, 1]}, 'give each item one'),
     (np.zeros((1, 1), int), 3, {'slack': 0.5}, 'at least 1'),
+    (np.array([[0.5]]), 3, {}, 'type float64; give whole numbers'),
+    (np.array([[np.nan]]), 3, {}, 'type float64; give whole numbers'),
+    ([['0', '1']], 3, {}, 'codes are of the type <U1'),
+    ([[0, 1], [2]], 3, {}, 'not equally long'),
+    (np.zeros((1, 2), int), 2.5, {}, 'codes is 2.5; give how many'),
+    (np.zeros((1, 2), int), (2, 2.5), {}, r'codes is \(2, 2.5\)'),
+    (np.zeros((1, 2), int), 'ab', {}, "codes is 'ab'"),
+    (np.zeros((1, 1), int), 3, {'item_n': [-1]}, 'number -1; give 0 or more'),
+    (np.zeros((1, 1), int), 3, {'item_n': [0.5]}, 'type float64; give whole'),
+    (np.zeros((2, 1), int), 3, {'item_n': [0, 1, 2]}, 'for 3 different items'),
+    (np.zeros((2, 1), int), 3, {'frequency_n': [1]}, 'for 2 items; give'),
+    (np.zeros((1, 1), int), 3, {'frequency_n': [np.nan]}, 'no finite numbers'),
+    (np.zeros((1, 1), int), 3, {'frequency_n': ['a']}, 'no finite numbers'),
   )
   def test_what_is_wrong(self, code_nl, codes, options, text):
     with self.assertRaisesRegex(UserError, text):
       trie_lib.build(code_nl, codes, **options)
+
+  @parameterized.parameters(
+    (np.int64(3),), ([np.int32(3), np.int64(3)],), (np.array([3, 3]),)
+  )
+  def test_numbers_of_numpy(self, codes):
+    code_nl = np.array([[0, 2], [1, 1]], np.uint8)
+    found = trie_lib.build(code_nl, codes)
+    want = trie_lib.build(code_nl.astype(int), 3)
+    self.assertEqual(found.capacity, want.capacity)
+    self.assertEqual(hash(found.capacity), hash(want.capacity))
+    np.testing.assert_array_equal(found.item_s, want.item_s)
+
+  def test_frequencies_without_a_sign(self):
+    often_n = np.array([0, 5, 1], np.uint32)
+    found = trie_lib.build(np.zeros((3, 1), int), 2, often_n)
+    self.assertEqual(found.item_s[:3].tolist(), [1, 2, 0])
+
+  @parameterized.parameters(1.0, 1.25, 8.0)
+  def test_sequences_are_those_it_was_built_of(self, slack):
+    rng = np.random.default_rng(1)
+    code_nl = _skewed(rng, 40, 5, 3)
+    item_n = rng.permutation(60)[:40]
+    trie = trie_lib.build(code_nl, 5, item_n=item_n, slack=slack)
+    found_nl, there_n = trie_lib.sequences(trie, np.arange(99))
+    self.assertCountEqual(np.flatnonzero(there_n).tolist(), item_n.tolist())
+    np.testing.assert_array_equal(found_nl[item_n], code_nl)
 
   def test_a_catalogue_that_has_grown_too_much(self):
     old = trie_lib.build(np.arange(3)[:, None], 64)

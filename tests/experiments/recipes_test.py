@@ -12,7 +12,7 @@ from taiji_jax.pipeline import recipe as recipe_lib
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'experiments' / 'configs'
 EVERY = sorted(CONFIGS.rglob('*.py'))
-GENERATORS = [p for p in EVERY if p.parent.name == 'generator']
+GENERATORS = [p for p in EVERY if p.parent.name in ('a2po', 'generator')]
 FILES = [p for p in EVERY if p not in GENERATORS]
 
 

@@ -61,7 +61,7 @@ class LoadedModelTest(parameterized.TestCase):
     cls.base = cls.root / 'base'
     language_models.write(cls.base, language_models.tokenizer())
 
-  def run_of(self, workdir, source=None, codes=CODES, **section):
+  def run_of(self, workdir, source=None, codes=CODES, more=None, **section):
     source = self.base if source is None else source
     fit = {'opt': {'lr': 0.02, 'steps': 1}, 'batch': 32}
     section = {'fit': FIT, 'beams': ITEMS, 'rows': 8} | section
@@ -85,6 +85,7 @@ class LoadedModelTest(parameterized.TestCase):
         'language_model': {'source': str(source), **section},
         'arms': {'names': (entry_table.LLM,)},
       }
+      | (more or {})
     )
     run = GeneratorRun(recipe, self.root / workdir, entry_table.plan(recipe))
     # The log comes without semantic IDs.
@@ -220,6 +221,28 @@ class LoadedModelTest(parameterized.TestCase):
   def test_what_is_wrong(self, section, text):
     with self.assertRaisesRegex(UserError, text):
       self.run_of('x', **section)
+
+  def test_other_ids_are_another_model(self):
+    """The key that products are found by; see `GeneratorRun.ids_key`."""
+
+    def codes(ids, **more):
+      run = self.run_of('key', more=more)
+      return run.language_model(ids)._inputs(0)['codes']
+
+    self.assertEqual(codes('given', ids_width=9), 'given')
+    # As it was before there were other sources: the section alone.
+    section = {'levels': LEVELS, 'codes': CODES, 'iterations': 5}
+    self.assertEqual(codes('own', ids_width=128), section)
+    seen = [
+      codes('own', ids_width=128),
+      codes('own', ids_width=4),
+      codes('own', ids_sources=('cooccurrence',)),
+      codes('own', ids_embedder='x'),
+      codes('taken_in'),
+      codes('taken_in', semantic_ids=section | {'iterations': 6}),
+    ]
+    for at, key in enumerate(seen):
+      self.assertNotIn(key, seen[:at])
 
   def test_only_a_language_model_is_exported(self):
     run = self.run_of('y')

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+from unittest import mock
 
 # Small programs, compiled once each.
 os.environ['XLA_FLAGS'] = ' '.join(
@@ -177,6 +178,43 @@ class OwnIdsTest(parameterized.TestCase):
     with self.assertRaisesRegex(UserError, 'come without semantic IDs'):
       own_ids.write(self.run_, self.folder, ('given',))
 
+  def test_the_same_again_and_no_id_is_lost(self):
+    path = self.folder / own_ids.INDEX
+    before = path.read_text()
+    own_ids.write(self.run_, self.folder, ('own',))
+    self.assertEqual(path.read_text(), before)
+    new = new_items(self.folder, {'n1': {'title': 'nut'}})
+    own_ids.add(self.folder, new)
+    files = {p.name: p.read_bytes() for p in self.folder.iterdir()}
+    with self.assertRaisesRegex(
+      UserError, r"IDs of 1 items \(first 'n1'\) that would .*by --out"
+    ):
+      own_ids.write(self.run_, self.folder, ('own',))
+    self.assertEqual(
+      {p.name: p.read_bytes() for p in self.folder.iterdir()}, files
+    )
+    path.write_text(before)
+    other = self.make(
+      'other', semantic_ids={'levels': 2, 'codes': CODES, 'method': 'random'}
+    )
+    with self.assertRaisesRegex(UserError, r'IDs of \d+ items .*or vanish'):
+      own_ids.write(other, self.folder, ('own',))
+    self.assertEqual(path.read_text(), before)
+
+  def test_the_index_is_written_last(self):
+    folder = self.folder / 'new'
+    dies = mock.patch.object(
+      own_ids.item_encoder, 'save', side_effect=KeyboardInterrupt
+    )
+    with dies, self.assertRaises(KeyboardInterrupt):
+      own_ids.write(self.run_, folder, ('own',))
+    self.assertFalse((folder / own_ids.INDEX).exists())
+    new = new_items(self.folder, {'n1': {'title': 'nut'}})
+    with self.assertRaisesRegex(UserError, 'make IDs there first'):
+      own_ids.add(folder, new)
+    own_ids.write(self.run_, folder, ('own',))
+    own_ids.add(folder, new)
+
   def test_sources(self):
     run = self.make('two', ids_sources=('cooccurrence', 'tfidf'))
     vector_nd, _ = run.item_vectors
@@ -233,6 +271,14 @@ class EntryTest(absltest.TestCase):
     self.assertIn('1 new items', made.stdout)
     index = self.folder / 'runs/test/semantic_ids/own.index.json'
     self.assertLen(json.loads(index.read_text()), 37)
+    # New items need the folder alone.
+    out = self.folder / 'out'
+    shutil.copytree(index.parent, out)
+    new = new_items(self.folder, {'m': {'title': 'nut of size 4'}})
+    made = self.entry(f'--add={new}', f'--out={out}', '--workdir=elsewhere')
+    self.assertEqual(made.returncode, 0, made.stderr)
+    self.assertLen(json.loads((out / index.name).read_text()), 38)
+    self.assertFalse((self.folder / 'elsewhere').exists())
 
 
 if __name__ == '__main__':

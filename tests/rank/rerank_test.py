@@ -74,6 +74,45 @@ class RerankTest(parameterized.TestCase):
     with self.assertRaisesRegex(UserError, 'nothing to learn'):
       rerank.fit(feature, there, np.full(80, -1), CONFIG)
 
+  def test_features_that_are_no_numbers(self):
+    feature, there, place = _lists(0, 80)
+    fitted = rerank.fit(feature, there, place, CONFIG)
+    want = fitted.scores(feature, there)
+    # Where there is no item nothing is read.
+    gaps = np.where(there[..., None], feature, np.nan)
+    np.testing.assert_array_equal(fitted.scores(gaps, there), want)
+    other = rerank.fit(gaps, there, place, CONFIG)
+    self.assertTrue(np.isfinite(other.scores(feature, there)[there]).all())
+    for value in (np.nan, np.inf):
+      wrong = feature.copy()
+      wrong[7, 0, 1] = value
+      text = f'feature 1 of item 0 in row 7 is {value}'
+      with self.assertRaisesRegex(UserError, text):
+        rerank.fit(wrong, there, place, CONFIG)
+      with self.assertRaisesRegex(UserError, text):
+        fitted.scores(wrong, there)
+    with self.assertRaisesRegex(UserError, r'\[rows, items, features\]'):
+      fitted.scores(feature[:9], there)
+    with self.assertRaisesRegex(UserError, 'type int64; give a bool'):
+      fitted.scores(feature, there.astype(int))
+
+  def test_places_that_are_none(self):
+    feature, there, place = _lists(0, 80)
+    row = int(np.flatnonzero(~there.all(1))[0])
+    for value, text in (
+      (5, f'the place of row {row} is 5; give 0 to 4'),
+      (-2, f'the place of row {row} is -2; give 0 to 4'),
+      (int((~there[row]).argmax()), 'where its list has no item'),
+    ):
+      wrong = place.copy()
+      wrong[row] = value
+      with self.assertRaisesRegex(UserError, text):
+        rerank.fit(feature, there, wrong, CONFIG)
+    with self.assertRaisesRegex(UserError, 'for each of the 80 rows'):
+      rerank.fit(feature, there, place[:9], CONFIG)
+    with self.assertRaisesRegex(UserError, 'type float64'):
+      rerank.fit(feature, there, place + 0.5, CONFIG)
+
   def test_out_of_a_file(self):
     config = RerankConfig(hidden=(4,), epochs=2, models=2)
     found = rerank.fit(*_lists(0, 80), config)

@@ -24,12 +24,13 @@ HISTORY_RS = np.array([[3, 5, 0], [7, 0, 0], [2, 2, 9], [1, 4, 0]])
 LENGTH_R = np.array([2, 1, 3, 2])
 
 
-def _generator():
+def _generator(normalize='children'):
   config = ItemDecoderConfig(
     ITEMS, (CODES, CODES), 8, 1, 2, 8, head_width=8, dropout=0.1
   )
   frequency_n = np.arange(ITEMS)
-  return Generator(config, CODE_NL, trie_lib.build(CODE_NL, CODES, frequency_n))
+  trie = trie_lib.build(CODE_NL, CODES, frequency_n)
+  return Generator(config, CODE_NL, trie, normalize=normalize)
 
 
 def _large(params):
@@ -109,6 +110,9 @@ class ItemPolicyTest(parameterized.TestCase):
     )
     length_n = np.asarray(completions.length_n)
     np.testing.assert_array_equal(length_n > 0, sampled.item_n >= 0)
+    # No text is that of an ID, '0 0' such as.
+    texts = np.array(sampled.texts)
+    np.testing.assert_array_equal(texts == '', sampled.item_n < 0)
     self.assertTrue(np.isfinite(np.asarray(completions.logp_nc)).all())
 
   @parameterized.parameters('beams', 'samples')
@@ -140,12 +144,66 @@ class ItemPolicyTest(parameterized.TestCase):
       seen.append((p_rk * (found.item_rk < 5)).sum(1).mean())
     self.assertGreater(seen[1], seen[0] + 0.1)
 
+  @parameterized.parameters('beams', 'samples')
+  def test_a_swapped_catalogue_is_sampled_without_a_new_program(self, rollouts):
+    policy = ItemPolicy(_generator(), rollouts)
+    params = _large(policy.generator.init(0))
+    _sampled(policy, params, 6)
+    left = np.array([2, 5, 7])
+    capacity = policy.generator.trie.capacity
+    policy.generator.swap(
+      trie_lib.build(CODE_NL[left], CODES, item_n=left, capacity=capacity)
+    )
+    sampled = policy.sampled(_sampled(policy, params, 6), 6)
+    self.assertContainsSubset(
+      set(sampled.item_n[sampled.item_n >= 0].tolist()), {2, 5, 7}
+    )
+    (found,) = policy._samplers.values()
+    self.assertEqual(found._cache_size(), 1)
+
+  def test_refuses_histories(self):
+    other_rs = HISTORY_RS.copy()
+    other_rs[2, 2] = ITEMS
+    with self.assertRaisesRegex(UserError, 'row 2 has item 10 at place 2'):
+      ItemPrompts(other_rs, LENGTH_R, ITEMS)
+    with self.assertRaisesRegex(UserError, 'row 2 has item -1 at place 2'):
+      ItemPrompts(np.where(other_rs == ITEMS, -1, other_rs), LENGTH_R)
+    with self.assertRaisesRegex(UserError, 'row 0 has a history of 4 items'):
+      ItemPrompts(HISTORY_RS, LENGTH_R + 2)
+    with self.assertRaisesRegex(UserError, 'a length for each row'):
+      ItemPrompts(HISTORY_RS, LENGTH_R[:3])
+    # What lies behind the end is nobody's.
+    behind_rs = np.where(np.arange(3) < LENGTH_R[:, None], HISTORY_RS, 99)
+    prompts = ItemPrompts(behind_rs, LENGTH_R, ITEMS)
+    np.testing.assert_array_equal(prompts.history_rs, HISTORY_RS)
+    prompts = ItemPrompts(other_rs, LENGTH_R)
+    policy = ItemPolicy(_generator())
+    params = policy.generator.init(0)
+    history_bs, length_b = map(jnp.asarray, prompts.batch(np.arange(4)))
+    with self.assertRaisesRegex(UserError, 'row 2 has item 10.*knows 10'):
+      policy.sampler(1.0)(params, history_bs, length_b, np.arange(8))
+
+  def test_refuses_temperatures_and_forms(self):
+    for wrong in (0.0, -1.0, np.nan, np.inf):
+      for rollouts in ('beams', 'samples'):
+        with self.assertRaisesRegex(UserError, 'give a number above 0'):
+          ItemPolicy(_generator(), rollouts, wrong)
+      with self.assertRaisesRegex(UserError, 'give a number above 0'):
+        ItemPolicy(_generator(), 'samples').sampler(wrong)
+    with self.assertRaisesRegex(UserError, "'beams' are not drawn"):
+      ItemPolicy(_generator()).sampler(0.5)
+    generator = _generator('vocabulary')
+    self.assertEqual(generator.normalize, 'vocabulary')
+    with self.assertRaisesRegex(UserError, 'whose probabilities are others'):
+      ItemPolicy(generator, 'samples')
+    ItemPolicy(generator)
+
   def test_refuses(self):
     with self.assertRaisesRegex(UserError, 'choose one of beams, samples'):
       ItemPolicy(_generator(), 'greedy')
     with self.assertRaisesRegex(UserError, "'beams' are not drawn"):
       ItemPolicy(_generator(), temperature=0.5)
-    with self.assertRaisesRegex(UserError, 'each at least 1'):
+    with self.assertRaisesRegex(UserError, 'row 1 has a history of 0 items'):
       ItemPrompts(HISTORY_RS, LENGTH_R - 1)
     folder = pathlib.Path(self.create_tempdir())
     opt = OptimizerConfig(1e-2, steps=1)

@@ -117,6 +117,39 @@ class LanguageModelTest(parameterized.TestCase):
       np.testing.assert_array_equal(found.item_rk, want.item_rk)
       np.testing.assert_allclose(found.score_rk, want.score_rk, atol=1e-5)
 
+  def test_another_catalogue_needs_no_new_program(self):
+    model = self.model()
+    left = np.array([0, 1, 2, 4, 7])
+    capacity = model.trie.capacity
+    model.lists(self.variables, HISTORY_RS, LENGTH_R, ITEMS)
+    model.swap(
+      trie_lib.build(CODE_NL[left], CODES, item_n=left, capacity=capacity)
+    )
+    found = model.lists(self.variables, HISTORY_RS, LENGTH_R, ITEMS)
+    for row in found.item_rk:
+      self.assertCountEqual(row[row >= 0].tolist(), left.tolist())
+    sizes = [own._cache_size() for own in model._found.values()]
+    # One program a bucket of lengths, as without the swap.
+    again = self.model()
+    again.lists(self.variables, HISTORY_RS, LENGTH_R, ITEMS)
+    want = [own._cache_size() for own in again._found.values()]
+    self.assertEqual(sizes, want)
+    with self.assertRaisesRegex(UserError, 'another capacity'):
+      model.swap(trie_lib.build(CODE_NL, CODES, slack=9.0))
+
+  def test_what_is_asked(self):
+    model = self.model()
+    for history_rs, length_r, text in (
+      ([[1, 2]], [0], 'row 0 has a history of 0 items'),
+      ([[1, 2]], [3], 'row 0 has a history of 3 items'),
+      ([[1, -2]], [2], 'row 0 has item -2'),
+      ([[1, 99]], [2], 'at least one item of the 11'),
+    ):
+      with self.assertRaisesRegex(UserError, text):
+        model.lists(self.variables, np.array(history_rs), np.array(length_r), 3)
+    none = model.lists(self.variables, HISTORY_RS[:0], LENGTH_R[:0], 3)
+    self.assertEqual(none.item_rk.shape, (0, 3))
+
   def test_sharded_as_on_one_device(self):
     mesh = MeshConfig(data=2, fsdp=2).make()
     model = self.model(rows=4, mesh=mesh)

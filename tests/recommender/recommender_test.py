@@ -222,6 +222,24 @@ class GeneratorTest(parameterized.TestCase):
       Generator(config, code_nl[:, :1], trie)
     with self.assertRaisesRegex(UserError, 'the same semantic IDs'):
       Generator(config, code_nl, trie_lib.build(code_nl, CODES + 1))
+    other_nl = code_nl[::-1]
+    self.assertTrue((other_nl[0] != code_nl[0]).any())
+    with self.assertRaisesRegex(UserError, 'item 0 has .*the same semantic'):
+      Generator(config, other_nl, trie)
+    some = trie_lib.build(code_nl[1:], CODES, item_n=np.arange(1, ITEMS))
+    with self.assertRaisesRegex(UserError, 'the trie does not hold it'):
+      Generator(config, code_nl, some)
+    with self.assertRaisesRegex(UserError, 'type float64; give whole'):
+      Generator(config, code_nl + 0.5, trie)
+    other_nl = code_nl.copy()
+    other_nl[3, 0] = CODES
+    with self.assertRaisesRegex(UserError, r'item 3 has the codes \[4, '):
+      Generator(config, other_nl, trie)
+    with self.assertRaisesRegex(UserError, "normalize is 'all'; choose"):
+      Generator(config, code_nl, trie, normalize='all')
+    with self.assertRaisesRegex(UserError, 'width is 0; give at least'):
+      Generator(config, code_nl, trie, width=0)
+    self.assertEqual(Generator(config, code_nl, trie).normalize, 'children')
     config = dataclasses.replace(config, text_width=2)
     with self.assertRaisesRegex(UserError, 'text vectors'):
       Generator(config, code_nl, trie, _text_nd())
@@ -269,6 +287,17 @@ class TokenGeneratorTest(absltest.TestCase):
     with self.assertRaisesRegex(UserError, 'vocab_size = 1'):
       _tokens(vocab_size=5)
 
+  def test_codes_of_another_space(self):
+    config = _tokens().network.config
+    code_nl = _code_nl()
+    trie = trie_lib.build(code_nl, CODES)
+    with self.assertRaisesRegex(UserError, 'different code spaces'):
+      TokenGenerator(config, code_nl[:, :1], trie)
+    with self.assertRaisesRegex(UserError, 'item 0 has .*the same semantic'):
+      TokenGenerator(config, code_nl[::-1], trie)
+    with self.assertRaisesRegex(UserError, 'type float64; give whole'):
+      TokenGenerator(config, code_nl + 0.5, trie)
+
 
 class SequenceRecommenderTest(parameterized.TestCase):
   @parameterized.parameters('sasrec', 'hstu')
@@ -304,6 +333,181 @@ class SequenceRecommenderTest(parameterized.TestCase):
       SequenceModelConfig(ITEMS, 'gru')
     with self.assertRaisesRegex(UserError, 'read by nothing'):
       SequenceModelConfig(ITEMS, item_ids=False)
+
+
+class AskedTest(parameterized.TestCase):
+  """What all kinds refuse, and what they list."""
+
+  def _models(self):
+    return {'generator': _generator(), 'tokens': _tokens(), 'all': _sequence()}
+
+  @parameterized.parameters(
+    ([[3, 5, 0], [7, 99, 0]], [2, 2], 'row 1 has item 99 at .*knows 12'),
+    ([[3, 5, 0], [7, 12, 0]], [2, 2], 'give numbers from 0 to 11, or leave'),
+    ([[-1, 5, 0], [7, 1, 0]], [2, 2], 'row 0 has item -1 at place 0'),
+    ([[3, 5, 0], [7, 1, 0]], [2, 0], 'row 1 has a history of 0 items'),
+    ([[3, 5, 0], [7, 1, 0]], [4, 2], 'row 0 has a history of 4 .* and 3 at'),
+    ([[3, 5, 0], [7, 1, 0]], [2, 2, 1], r'shape \(2, 3\), lengths \(3,\)'),
+    ([3, 5], [1, 1], r'give \[rows, places\]'),
+    ([[], []], [1, 1], 'no place for an item'),
+    ([[3.0, 5.5], [1.0, 2.0]], [1, 1], 'float64.*give whole numbers'),
+  )
+  def test_histories_that_are_none(self, history_rs, length_r, text):
+    for name, model in self._models().items():
+      with self.subTest(name), self.assertRaisesRegex(UserError, text):
+        model.lists(None, np.array(history_rs), np.array(length_r), 3)
+
+  def test_no_rows_and_no_items_of_a_row(self):
+    for name, model in self._models().items():
+      with self.subTest(name):
+        found = model.lists(None, np.zeros((0, 3), int), np.zeros(0, int), 4)
+        self.assertEqual(found.item_rk.shape, (0, 4))
+        self.assertEqual(found.score_rk.shape, (0, 4))
+        self.assertEqual(found.item_rk.dtype, np.int32)
+        with self.assertRaisesRegex(UserError, 'count is 0'):
+          model.lists(None, np.zeros((1, 3), int), np.ones(1, int), 0)
+
+  def test_padding_may_be_anything(self):
+    batch = _batch()
+    history_rs, length_r = batch['history_bs'], batch['length_b']
+    behind = np.arange(3) >= length_r[:, None]
+    for name, model in self._models().items():
+      params = _large(model.init(0))
+      want = model.lists(params, history_rs, length_r, 5)
+      for rest in (-1, 99):
+        other = np.where(behind, rest, history_rs)
+        found = model.lists(params, other, length_r, 5)
+        np.testing.assert_array_equal(found.item_rk, want.item_rk, name)
+
+  def test_items_that_a_row_may_get(self):
+    batch = _batch()
+    history = batch['history_bs'], batch['length_b']
+    excluded_rx = np.array([[3, -1, 5], [7, 7, 0], [-1] * 3, [0, 1, 2]])
+    allowed_n = np.arange(ITEMS) % 3 > 0
+    allowed_rn = np.random.default_rng(0).random((4, ITEMS)) < 0.5
+    none_n = np.zeros(ITEMS, bool)
+    for name, model in self._models().items():
+      params = _large(model.init(0))
+      whole = model.lists(params, *history, ITEMS)
+      for only in (
+        {'excluded_rx': excluded_rx},
+        {'allowed_n': allowed_n},
+        {'allowed_n': allowed_rn, 'excluded_rx': excluded_rx},
+        {'allowed_n': none_n},
+      ):
+        found = model.lists(params, *history, ITEMS, **only)
+        may_rn = np.broadcast_to(only.get('allowed_n', True), (4, ITEMS)).copy()
+        for row, own in enumerate(only.get('excluded_rx', [[]] * 4)):
+          may_rn[row, [n for n in own if n >= 0]] = False
+        for row in range(4):
+          own = found.item_rk[row]
+          self.assertCountEqual(
+            own[own >= 0].tolist(), np.flatnonzero(may_rn[row]).tolist(), name
+          )
+          self.assertTrue(np.isneginf(found.score_rk[row][own < 0]).all())
+          if name == 'all':  # Logits are not normalised anew.
+            item_k = whole.item_rk[row]
+            np.testing.assert_array_equal(
+              own[own >= 0], item_k[may_rn[row][item_k]]
+            )
+
+  @parameterized.parameters(
+    ({'allowed_n': np.ones(ITEMS, int)}, 'type int64; give a bool'),
+    ({'allowed_n': np.ones(ITEMS - 1, bool)}, r'shape \(11,\)'),
+    ({'allowed_n': np.ones((3, ITEMS), bool)}, r'shape \(3, 12\)'),
+    ({'excluded_rx': np.zeros((3, 2), int)}, r'shape \(3, 2\); give 4 rows'),
+    ({'excluded_rx': np.zeros((4, 2))}, 'type float64'),
+    ({'excluded_rx': np.full((4, 2), -2)}, 'has item -2 in row 0'),
+    ({'excluded_rx': np.full((4, 2), 99)}, 'has item 99 in row 0'),
+  )
+  def test_filters_that_are_none(self, only, text):
+    batch = _batch()
+    for model in self._models().values():
+      with self.assertRaisesRegex(UserError, text):
+        model.lists(None, batch['history_bs'], batch['length_b'], 3, **only)
+
+
+class SwapTest(parameterized.TestCase):
+  @parameterized.parameters('generator', 'tokens')
+  def test_another_catalogue_needs_no_new_program(self, kind):
+    model = _generator() if kind == 'generator' else _tokens()
+    params, batch = _large(model.init(0)), _batch()
+    history = batch['history_bs'], batch['length_b']
+    whole = model.lists(params, *history, ITEMS)
+    left = np.array([0, 1, 2, 5, 6, 7, 11])
+    capacity = model.trie.capacity
+    model.swap(
+      trie_lib.build(_code_nl()[left], CODES, item_n=left, capacity=capacity)
+    )
+    found = model.lists(params, *history, ITEMS)
+    for row in found.item_rk:
+      self.assertCountEqual(row[row >= 0].tolist(), left.tolist())
+    # A new item is listed; it has the ID of an old one, so its score too.
+    code_nl = np.concatenate([_code_nl(), _code_nl()[2:3]])
+    model.swap(trie_lib.build(code_nl, CODES, capacity=capacity))
+    found = model.lists(params, *history, ITEMS + 1)
+    for row in range(4):
+      self.assertCountEqual(found.item_rk[row].tolist(), range(ITEMS + 1))
+    with self.assertRaisesRegex(UserError, 'has item 12 at place 0'):
+      model.lists(params, np.array([[12]]), np.array([1]), 3)
+    model.swap(trie_lib.build(_code_nl(), CODES, capacity=capacity))
+    again = model.lists(params, *history, ITEMS)
+    np.testing.assert_array_equal(again.item_rk, whole.item_rk)
+    self.assertEqual(model._found[ITEMS]._cache_size(), 1)
+
+  def test_functions_go_by_the_present_one(self):
+    model = _generator()
+    params, batch = _large(model.init(0)), _batch()
+    left = np.array([0, 1, 2])
+    code_nl = _code_nl()
+    trie = trie_lib.build(
+      code_nl[left], CODES, item_n=left, capacity=model.trie.capacity
+    )
+    code_bgl = jnp.broadcast_to(jnp.asarray(code_nl[3:4]), (4, 1, 2))
+    self.assertTrue(np.isfinite(model.logp(params, batch, code_bgl)).all())
+    handed = model.logp(params, batch, code_bgl, trie=trie)
+    model.swap(trie)
+    logp_bgl = model.logp(params, batch, code_bgl)
+    self.assertTrue(np.isneginf(logp_bgl.sum(-1)).all())
+    np.testing.assert_array_equal(handed, logp_bgl)
+    found = np.asarray(model.sequences(params, batch, 4).there_bm)
+    self.assertEqual(found.sum(1).tolist(), [2] * 4)
+    seed_bg = jnp.arange(40, dtype=jnp.uint32).reshape(4, 10)
+    drawn = np.asarray(model.draw(params, batch, seed_bg).code_bgl)
+    self.assertContainsSubset(
+      set(map(tuple, drawn.reshape(-1, 2).tolist())),
+      set(map(tuple, code_nl[left].tolist())),
+    )
+
+  def test_sharded_as_unsharded(self):
+    one, many = _generator(), _generator(MeshConfig(data=4).make())
+    params, batch = _large(one.init(0)), _batch()
+    placed = sharding.place(params, sharding.state_sharding(params, many.mesh))
+    history = batch['history_bs'], batch['length_b']
+    left = np.arange(3, ITEMS)
+    lists = []
+    for model, own in ((one, params), (many, placed)):
+      trie = trie_lib.build(
+        _code_nl()[left], CODES, item_n=left, capacity=model.trie.capacity
+      )
+      for _ in range(2):
+        only = {'excluded_rx': history[0], 'allowed_n': np.arange(ITEMS) < 9}
+        lists.append(model.lists(own, *history, 6, **only))
+        model.swap(trie)
+      self.assertEqual(model._found[6]._cache_size(), 1)
+    for mine, others in zip(lists[:2], lists[2:], strict=True):
+      np.testing.assert_array_equal(mine.item_rk, others.item_rk)
+    self.assertNotIn(0, lists[1].item_rk)
+
+  def test_what_does_not_fit(self):
+    model, code_nl = _generator(), _code_nl()
+    with self.assertRaisesRegex(UserError, 'another capacity .*in use'):
+      model.swap(trie_lib.build(code_nl, CODES, slack=3.0))
+    with self.assertRaisesRegex(UserError, r'codes of \(5, 5\) for'):
+      model.swap(trie_lib.build(code_nl, CODES + 1))
+    other_nl = code_nl[np.r_[2, 1, 0, 3:ITEMS]]
+    with self.assertRaisesRegex(UserError, 'item 0 has .* holds it under'):
+      model.swap(trie_lib.build(other_nl, CODES, capacity=model.trie.capacity))
 
 
 if __name__ == '__main__':

@@ -204,6 +204,45 @@ class MixtureTest(parameterized.TestCase):
     whole = mixture_lib.fit(rows_of(sequences()), rows_of(sequences(1)), none)
     np.testing.assert_allclose(whole.scores(CONTEXTS).sum(1), 1, rtol=1e-5)
 
+  @parameterized.parameters(99, ITEMS, -2)
+  def test_a_history_of_unknown_items(self, item):
+    rows = NextItems.of(('a', 'b'), [[1], [2, item, 3]], [0, 0])
+    mixture, item_bk = made(), np.array([[1], [2]], np.int32)
+    folds = UserFolds(mixture, rows_of(sequences()), near_of(cosines()))
+    for ask in (
+      lambda: mixture.scores(rows),
+      lambda: mixture.best(rows, 3),
+      lambda: mixture.features(rows, item_bk),
+      lambda: mixture.logp(rows, item_bk),
+      lambda: mixture.evidence(rows, item_bk),
+      lambda: folds.scores(rows),
+      lambda: folds.best(rows, 3),
+      lambda: folds.features(rows, item_bk),
+      lambda: folds.evidence(rows, item_bk),
+    ):
+      with self.assertRaisesRegex(
+        UserError, f'row 1 has item {item} in its history.*knows 12 items'
+      ):
+        ask()
+    with self.assertRaisesRegex(UserError, f'row 1 has item {item} in'):
+      mixture_lib.fit(rows_of(sequences()), rows, near_of(cosines()))
+
+  def test_no_item_in_a_history_is_none(self):
+    rows = NextItems.of(('a', 'b'), [[-1, -1], []], [0, 0])
+    scores = made().scores(rows)
+    np.testing.assert_array_equal(scores[0], scores[1])
+
+  def test_candidates_and_targets_that_are_unknown(self):
+    mixture = made()
+    for ask in (mixture.features, mixture.logp, mixture.evidence):
+      with self.assertRaisesRegex(UserError, 'row 2 has item 12 as a cand'):
+        ask(CONTEXTS, np.array([[0]] * 2 + [[12]] + [[0]] * 4))
+      with self.assertRaisesRegex(UserError, 'give a list for each'):
+        ask(CONTEXTS, np.array([[0]]))
+    wrong = NextItems.of(('a',), [[1]], [12])
+    with self.assertRaisesRegex(UserError, 'row 0 has item 12 as its target'):
+      mixture_lib.fit(wrong, CONTEXTS, near_of(cosines()))
+
   def test_no_rows(self):
     empty = CONTEXTS.take(np.zeros(0, int))
     self.assertEqual(made().scores(empty).shape, (0, ITEMS))

@@ -99,6 +99,27 @@ class RepairTest(parameterized.TestCase):
     self.assertLen(set(found.code_nl[:, 1].tolist()), 3)
     self.assertRegex(found.told(), '5 of 5 items .* more items than codes')
 
+  def test_hungarian_shares_no_more_than_before(self):
+    # Five items of three codes: where three share one, two that are left over
+    # may come to share with two others.
+    tried = 0
+    for seed in range(40):
+      rng = np.random.default_rng(seed)
+      code_nl = np.zeros((10, 2), int)
+      code_nl[:, 0] = np.arange(10) // 5
+      code_nl[:, 1] = rng.integers(0, 3, 10)
+      rest_nd, codebook_kd = rng.normal(size=(10, 2)), rng.normal(size=(3, 2))
+      found = collisions.repair(code_nl, rest_nd, codebook_kd, 'hungarian')
+      self.assertLessEqual(found.after, found.before)
+      for half in (slice(5), slice(5, 10)):
+        own = collisions.sharing(code_nl[half], 3).sum()
+        new = collisions.sharing(found.code_nl[half], 3).sum()
+        self.assertLessEqual(new, own)
+        moved = found.moved_n[half].any()
+        self.assertEqual(moved, bool(new < own))
+        tried += not moved
+    self.assertGreater(tried, 0)
+
   def test_one_level(self):
     found = collisions.repair(
       np.zeros((2, 1), int), np.array([[0.0], [1.0]]), np.eye(3)[:, :1],

@@ -7,6 +7,7 @@ from typing import Any
 
 from jax.sharding import Mesh
 
+from taiji_jax import files
 from taiji_jax.errors import UserError
 from taiji_jax.modules.decoder_config import DecoderConfig
 from taiji_jax.modules.weights import hugging_face, published
@@ -30,7 +31,7 @@ def find(source: str | pathlib.Path) -> pathlib.Path:
   """
   if source == SMOLLM2:
     return published.find_smollm2()
-  path = pathlib.Path(source).expanduser()
+  path = files.expanded(source)
   if path.exists():
     return path
   name = str(source)

@@ -39,6 +39,7 @@ from taiji_jax.pipeline.generator_arms import (
   MIXTURE,
   REINFORCED,
   RERANK,
+  SEQUENCE,
   GeneratorArm,
   GeneratorPlan,
 )
@@ -165,9 +166,12 @@ def stamps_of(
       reinforced |= at.kind == REINFORCED
       chain.append(_plain(at))
     key = recipe.key()
-    sections = (recipe.generator, recipe.sequence)
-    teachers = {arm.teacher, *(section.teacher for section in sections)}
-    if not arm.base and not teachers - {'', MIXTURE}:
+    own = _section(at)
+    for section in ('generator', 'sequence'):
+      if section != own:
+        key.pop(section, None)
+    teacher = arm.teacher or getattr(recipe, own).teacher if own else ''
+    if not arm.base and teacher in ('', MIXTURE):
       key.pop('rerank', None)
     elif arm.kind != RERANK and 'rerank' in key:
       key['rerank'] = recipe.rerank.learnt()
@@ -177,9 +181,16 @@ def stamps_of(
     if reinforced:
       key['rl'] = deviations(recipe.rl)
       stages['generator_rl'] = REVISIONS['generator_rl']
-    own = {'recipe': key, 'arms': chain, 'stages': stages}
-    found[name] = Stamp(_hash(own | _judged_on(recipe, part)), data)
+    whole = {'recipe': key, 'arms': chain, 'stages': stages}
+    found[name] = Stamp(_hash(whole | _judged_on(recipe, part)), data)
   return found
+
+
+def _section(arm: GeneratorArm) -> str:
+  """Returns the recipe's section that trains an arm, '' where none does."""
+  if arm.kind in (RERANK, LANGUAGE_MODEL):
+    return ''
+  return 'sequence' if arm.kind == SEQUENCE else 'generator'
 
 
 def _plain(arm: GeneratorArm) -> dict[str, Any]:

@@ -25,6 +25,10 @@ def get_config() -> ml_collections.ConfigDict:
   config.rl.rows = 3400
   config.rl.prompts = 64
   config.rl.group = 16
+  config.rl.business = ml_collections.ConfigDict()
+  config.rl.business.rule_and_rank = 1.0
+  config.rl.business.prefix = 0.0
+  config.rl.business.collaborative = 0.0
   config.rl.judge = 'cosine'
   config.rl.judged = 0.05
   config.rl.opt = ml_collections.ConfigDict()

@@ -52,8 +52,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.sequence.labels = 16
   config.sequence.fit = _fit(steps=1200, rounds=6)
   config.sequence.model = ml_collections.ConfigDict()
-  config.sequence.model.width = 64
-  config.sequence.model.mlp_width = 128
+  config.sequence.model.width = 128
+  config.sequence.model.mlp_width = 256
   config.sequence.model.dropout = 0.3
 
   config.rerank = ml_collections.ConfigDict()

@@ -36,7 +36,7 @@ def record(
     packages: others whose versions count, where they are installed.
   """
   kept = [
-    shlex.quote(_SECRET.sub(r'\1=***', argument))
+    _quoted(_SECRET.sub(r'\1=***', argument))
     for argument in sys.argv[1:]
     if argument.lstrip('-').split('=')[0] not in without
   ]
@@ -102,3 +102,14 @@ def _machine(values: Mapping[str, Any]) -> list[str]:
   versions = {'Python' if k == 'python' else k: v for k, v in values.items()}
   parts += [f'{k} {v}' for k, v in versions.items() if k not in _HARDWARE]
   return parts
+
+
+def _quoted(argument: str) -> str:
+  """Returns an argument as a shell reads it, within the quotes that are short.
+
+  >>> print(_quoted("--names=('a',)"), _quoted('--seeds=(0, 1)'))
+  "--names=('a',)" '--seeds=(0, 1)'
+  """
+  if "'" in argument and not set(argument) & set('"$`\\!'):
+    return f'"{argument}"'
+  return shlex.quote(argument)

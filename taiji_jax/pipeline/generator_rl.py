@@ -287,13 +287,15 @@ def make(run: 'GeneratorRun', name: str, seed: int) -> tuple[Any, Product]:
   arm, shared = run.plan.get(name), run.reinforcement
   base = run.plan.get(arm.base)
   config = shared.config(name)
-  start, product = run.model(arm.base, run.recipe.seed)
   recommender = run.recommender(base)
+  # Refused before anything is trained.
+  policy = ItemPolicy(recommender, config.rollouts, config.temperature)
+  start, product = run.model(arm.base, run.recipe.seed)
 
   def build(part: pathlib.Path, scratch: pathlib.Path) -> float:
     history = generator_data.histories(shared.rows, run.recipe.data.history)
     trainer = Trainer(
-      ItemPolicy(recommender, config.rollouts, config.temperature),
+      policy,
       ItemPrompts(*history),
       shared.rewards(config, base.ids),
       config,

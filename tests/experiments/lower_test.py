@@ -19,11 +19,13 @@ from taiji_jax.pipeline import recipe as recipe_lib
 from tests import forks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Recipes of another kind.
+OTHERS = ('a2po', 'generator')
 RECIPES = sorted(
   str(path.relative_to(ROOT))
   for path in ROOT.glob('experiments/configs/*/*.py')
   if 'def get_config' in path.read_text('utf-8')
-  and path.parent.name != 'generator'  # Of another kind of recipe.
+  and path.parent.name not in OTHERS
 )
 LIBTPU = importlib.util.find_spec('libtpu') is not None
 LONG = os.environ.get('TAIJI_LONG') == '1'

@@ -35,6 +35,7 @@ PAIRS = (
   ('generator', 'own_ids'),
   ('own_ids', 'taken_in'),
   ('generator', 'sasrec'),
+  ('generator', 'hstu'),
   ('sasrec', 'sasrec_undistilled'),
   ('generator', LLM),
   ('generator_reranked', 'generator'),

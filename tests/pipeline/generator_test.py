@@ -119,6 +119,12 @@ class GeneratorRunTest(parameterized.TestCase):
     ):
       found = generator_table.make(self.run_, TABLE, folder, part='valid')
     self.assertEqual(found['data']['judged'], 'valid')
+    # The best look-up of a metric is the best on validation rows.
+    for metric, best in found['best_floor'].items():
+      if metric in TABLE.shown:
+        means = {n: v[metric]['mean'] for n, v in found['floors'].items()}
+        self.assertEqual(means[best], max(means.values()), metric)
+    self.assertEqual(set(found['best_floor']), set(generator_table.METRICS))
     with self.assertRaisesRegex(UserError, 'another recipe'):
       generator_table.make(self.run_, TABLE, folder)
 
